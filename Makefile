@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+# O=<build dir>  V=1  WERROR=1  DESTDIR= PREFIX= CC= CFLAGS= LDFLAGS= as usual
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+O          ?= build
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/brink
+DATADIR    ?= $(PREFIX)/share/brink
+MANDIR     ?= $(PREFIX)/share/man
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+CFLAGS     ?= -O2 -g
+VERSION    := 0.1.0
+Q          := $(if $(V),,@)
+say         = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+# What each executable links. The prober alone knows libcurl; the keeper nothing that parses.
+BRINK_PKGS  := libnl-3.0 libcap libseccomp yaml-0.1 jansson
+KEEPER_PKGS := libnl-3.0 libcap libseccomp
+PROBER_PKGS := libcurl libseccomp libcap
+pkg_libs     = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
+PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags $(BRINK_PKGS) libcurl 2>/dev/null)
+
+cc_ok = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
+WARN := -Wall -Wextra -Wshadow -Wundef -Wvla -Wwrite-strings -Wpointer-arith -Wdate-time \
+	-Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition -Wformat=2 \
+	-Wimplicit-fallthrough -Wnull-dereference -Wconversion -Wno-sign-conversion \
+	$(foreach f,-Wlogical-op -Wduplicated-cond -Wjump-misses-init -Wformat-signedness,$(call cc_ok,$(f)))
+ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DBRINK_VERSION='"$(VERSION)"' \
+	-DBRINK_LIBEXECDIR='"$(LIBEXECDIR)"' -DBRINK_DATADIR='"$(DATADIR)"' $(CPPFLAGS)
+ALL_CFLAGS    = -std=gnu17 $(WARN) $(if $(WERROR),-Werror) -fno-common -fvisibility=hidden \
+	-fstack-protector-strong -pthread $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS   = -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
+
+DIRS  := base inject inject/change safety safety/probe scenarios runner
+SRC   := $(sort $(wildcard $(DIRS:=/*.c)))
+HDR   := $(sort $(wildcard $(DIRS:=/*.h)))
+MAINS := runner/main.c safety/keeper_main.c safety/probe/prober_main.c
+CURLC := safety/probe/http.c
+DEMO  := $(sort $(wildcard examples/demo/*.c))
+TOOLS := docs/man/mangen.c
+TESTC := $(sort $(wildcard tests/*/*.c))
+ALLC  := $(SRC) $(HDR) $(DEMO) $(TOOLS) $(TESTC) $(sort $(wildcard examples/demo/*.h tests/*/*.h))
+
+# One archive per folder: an executable takes from it only the members that it uses.
+lib   = $(O)/lib$(subst /,-,$(1)).a
+LIBS := $(foreach d,$(DIRS),$(call lib,$(d))) $(O)/libcurlprobe.a
+
+# A main that is not written yet leaves its executable out.
+BIN := $(if $(wildcard runner/main.c),$(O)/brink) \
+	$(if $(wildcard safety/keeper_main.c),$(O)/brink-keeper) \
+	$(if $(wildcard safety/probe/prober_main.c),$(O)/brink-prober) $(DEMO:%.c=$(O)/%)
+
+# Tests: C programs test_*.c (also t_*.c, sim_*.c) and scripts test_*.sh, t_*.sh. prog_*.c: programs for them to run.
+# Other C files beside them are shared by all tests (libtest.a); tests/fakes are linked by name only, see links.mk.
+PROGS    = test t sim bench prog
+progs    = $(patsubst %.c,$(O)/%,$(sort $(wildcard $(foreach p,$(2),tests/$(1)/$(p)_*.c))))
+scripts  = $(sort $(wildcard tests/$(1)/test_*.sh tests/$(1)/t_*.sh))
+UNIT    := $(call progs,unit,test)
+NETNS   := $(call progs,netns,test)
+CRASH   := $(call progs,crash,test)
+CLI     := $(call progs,cli,test)
+VM      := $(call progs,vm,test t)
+SIM     := $(call progs,sim,test sim)
+BENCH   := $(call progs,bench,bench)
+HELPERS := $(call progs,*,prog)
+SHAREDC := $(filter-out tests/fakes/% $(patsubst $(O)/%,%.c,$(call progs,*,$(PROGS))),$(TESTC))
+TESTS   := $(UNIT) $(NETNS) $(CRASH) $(CLI) $(VM) $(SIM) $(BENCH) $(HELPERS)
+
+RESULTS ?= $(abspath $(O))/results
+LANE_IN ?=
+run      = BRINK='$(abspath $(O))/brink' BUILD='$(abspath $(O))' O='$(O)' RESULTS='$(RESULTS)' \
+	LANE='$(LANE_IN)$(1)' tests/support/run
+
+# Manual pages: prose in docs/man/*.in, tables made from what the program itself works by.
+MANS   := $(patsubst docs/man/%.in,$(O)/docs/%,$(sort $(wildcard docs/man/*.in)))
+MANGEN := $(O)/docs/mangen
+
+all: $(BIN) $(MANS)
+tests: $(TESTS)
+objs: $(patsubst %.c,$(O)/%.o,$(SRC) $(DEMO) $(TOOLS) $(TESTC))
+
+# $(1): packages
+define link_with
+$(call say,LD,$@)
+$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(EXTRA) -o $@ $(filter %.o,$^) \
+	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call pkg_libs,$(1)) -lm -lpthread
+endef
+
+$(O)/brink: $(O)/runner/main.o $(filter-out $(O)/libcurlprobe.a,$(LIBS))
+	$(call link_with,$(BRINK_PKGS))
+$(O)/brink-keeper: $(O)/safety/keeper_main.o $(foreach d,safety inject inject/change base,$(call lib,$(d)))
+	$(call link_with,$(KEEPER_PKGS))
+$(O)/brink-prober: $(O)/safety/probe/prober_main.o $(foreach d,safety/probe safety inject base,$(call lib,$(d))) \
+		$(O)/libcurlprobe.a
+	$(call link_with,$(PROBER_PKGS))
+$(O)/examples/demo/%: $(O)/examples/demo/%.o $(O)/libbase.a
+	$(call link_with,)
+$(MANGEN): $(O)/docs/man/mangen.o $(filter-out $(O)/libcurlprobe.a,$(LIBS))
+	$(call link_with,$(BRINK_PKGS))
+$(MANS): $(O)/docs/%: docs/man/%.in $(MANGEN)
+	$(call say,MAN,$@)
+	$(Q)$(MANGEN) $< >$@
+$(O)/tests/%: $(O)/tests/%.o $(O)/libtest.a $(LIBS)
+	$(call link_with,$(BRINK_PKGS) libcurl cmocka)
+
+# $(1): archive, $(2): sources
+define archive
+$(1): $(patsubst %.c,$(O)/%.o,$(2)) $(O)/.sources
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach d,$(DIRS),$(eval $(call archive,$(call lib,$(d)),$(filter-out $(MAINS) $(CURLC),$(sort $(wildcard $(d)/*.c))))))
+$(eval $(call archive,$(O)/libcurlprobe.a,$(wildcard $(CURLC))))
+$(eval $(call archive,$(O)/libtest.a,$(SHAREDC)))
+
+$(O)/%.o: %.c $(O)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Rebuild everything when the compiler or a flag changes; pack the archives again when a file comes or goes.
+FLAGS_NOW = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+# $(1): text
+define keep_if_same
+@mkdir -p $(@D)
+@printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' >$@
+endef
+$(O)/.flags: FORCE
+	$(call keep_if_same,$(FLAGS_NOW))
+$(O)/.sources: FORCE
+	$(call keep_if_same,$(SRC) $(TESTC))
+
+# What a test needs on top of the archives stands in its own source, on a line of its own:
+#   /* link: tests/fakes/netlink.c -Wl,--wrap=clock_mono_ns */
+# Objects come before the archives and win over their members.
+$(O)/links.mk: $(TESTC) $(O)/.sources
+	@awk -v o='$(O)/' '/^\/\* link: .* \*\/$$/ { t = FILENAME; sub(/\.c$$/, "", t); p = x = ""; \
+		for (i = 3; i < NF; i++) { f = $$i; \
+			if (f ~ /\.c$$/) { sub(/\.c$$/, ".o", f); p = p " " o f } else x = x " " f } \
+		if (p != "") print o t ":" p; if (x != "") print o t ": EXTRA +=" x }' /dev/null $(TESTC) >$@
+ifneq ($(filter-out clean fmt fmt-check layers deps deps-test,$(or $(MAKECMDGOALS),all)),)
+-include $(O)/links.mk
+endif
+
+# Lanes. Each writes its counts to $(RESULTS)/LANE; `check` runs all of them and adds up.
+check: deps-test
+	+@MAKE='$(MAKE)' O='$(O)' RESULTS='$(RESULTS)' tests/support/check
+check-unit: all $(UNIT) $(HELPERS)
+	@$(call run,unit) $(UNIT)
+check-sim: all $(SIM) $(HELPERS)
+	@$(call run,sim) $(SIM) $(call scripts,sim)
+check-cli: all $(CLI) $(HELPERS)
+	@$(call run,cli) $(CLI) $(call scripts,cli)
+check-netns: all $(NETNS) $(HELPERS)
+	@$(call run,netns) $(NETNS) $(call scripts,netns)
+check-crash: all $(CRASH) $(HELPERS)
+	@$(call run,crash) $(CRASH) $(call scripts,crash)
+check-vm: all $(VM) $(NETNS) $(HELPERS)
+	@export BUILD='$(abspath $(O))' RESULTS='$(RESULTS)'; rc=0; \
+	LANE=vm tests/vm/run $(VM) $(call scripts,vm) $(NETNS) || rc=1; \
+	LANE=vm-systemd tests/vm/run-systemd || rc=1; exit $$rc
+check-static:
+	+@MAKE='$(MAKE)' $(call run,static) 'make fmt-check' 'make layers' 'make spdx' 'make hdrcheck' 'make linkage'
+check-tidy:
+	+@MAKE='$(MAKE)' $(call run,tidy) 'make tidy'
+check-warnings:	# the other compiler
+	+@MAKE='$(MAKE)' $(call run,warnings) 'make O=$(O)-clang CC=clang WERROR=1 objs'
+asan:	# unit and netns
+	+@for lane in unit netns; do UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory O='$(O)-asan' WERROR= RESULTS='$(RESULTS)' \
+		LANE_IN=asan- CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
+		check-$$lane || rc=1; done; exit $${rc:-0}
+bench: all $(BENCH)
+	@for b in $(BENCH); do BRINK='$(abspath $(O))/brink' BUILD='$(abspath $(O))' $$b || exit 1; done
+
+demo: deps
+	+@$(MAKE) --no-print-directory all
+	@$(O)/brink demo
+
+# Debian packages; a name with | takes the first that is there, else the first.
+DEPS := gcc libc6-dev pkg-config libnl-3-dev libcap-dev libseccomp-dev libyaml-dev libjansson-dev \
+	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev
+DEPS_TEST := $(DEPS) libcmocka-dev clang clang-format clang-tidy iproute2 nftables iputils-ping procps jq \
+	mandoc python3 util-linux systemd dbus kmod cpio busybox-static qemu-system-x86
+deps:
+	@tests/support/deps $(foreach p,$(DEPS),'$(p)')
+deps-test:
+	@tests/support/deps $(foreach p,$(DEPS_TEST),'$(p)')
+
+fmt:
+	clang-format -i $(ALLC)
+fmt-check:
+	@clang-format --dry-run -Werror $(ALLC)
+tidy: $(patsubst %.c,$(O)/tidy/%.ok,$(SRC) $(DEMO) $(TOOLS))
+$(O)/tidy/%.ok: %.c $(HDR) .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy --quiet $< -- $(ALL_CPPFLAGS) $(PKG_CFLAGS) -std=gnu17 2>$@.err || { cat $@.err; exit 1; }
+	@touch $@
+hdrcheck:	# every header compiles on its own
+	@for h in $(HDR); do \
+		$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Werror -fsyntax-only -include $$h -x c /dev/null || exit 1; done
+layers:	# includes only point down: base <- inject <- safety <- scenarios <- runner
+	@! grep -nE '#include "(inject|safety|scenarios|runner)/' base/*.[ch] /dev/null
+	@! grep -nE '#include "(safety|scenarios|runner)/' inject/*.[ch] inject/change/*.[ch] /dev/null
+	@! grep -nE '#include "(scenarios|runner)/' safety/*.[ch] safety/probe/*.[ch] /dev/null
+	@! grep -nE '#include "runner/' scenarios/*.[ch] /dev/null
+spdx:	# every file says its licence in its first lines
+	@! for f in $(ALLC) Makefile $(wildcard tests/*/*.sh tests/support/* tests/vm/* tests/cli/*.sh); do \
+		test ! -f $$f || head -n 3 $$f | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$$f"; done | grep .
+linkage: all	# what the executables load is what the design allows
+	@tests/support/linkage $(O)
+
+install: all
+	$(INSTALL) -D -m 0755 $(O)/brink $(DESTDIR)$(BINDIR)/brink
+	$(INSTALL) -D -m 0755 $(O)/brink-keeper $(DESTDIR)$(LIBEXECDIR)/brink-keeper
+	$(INSTALL) -D -m 0755 $(O)/brink-prober $(DESTDIR)$(LIBEXECDIR)/brink-prober
+	$(foreach f,$(DEMO:%.c=%),$(INSTALL) -D -m 0755 $(O)/$(f) $(DESTDIR)$(LIBEXECDIR)/$(f:examples/%=%)$(newline))
+	$(foreach f,$(wildcard examples/*.yaml examples/*/*.yaml),$(INSTALL) -D -m 0644 $(f) $(DESTDIR)$(DATADIR)/$(f)$(newline))
+	$(foreach f,$(MANS),$(INSTALL) -D -m 0644 $(f) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(f)))/$(notdir $(f))$(newline))
+clean:
+	$(RM) -r $(O) $(O)-asan $(O)-clang
+define newline
+
+
+endef
+
+.PHONY: all tests objs check check-unit check-sim check-cli check-netns check-crash check-vm check-static \
+	check-tidy check-warnings asan bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage \
+	install clean FORCE
+-include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

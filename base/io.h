@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_IO_H
+#define BRINK_IO_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* Reads until size bytes, end of file or error; repeats on EINTR. Returns bytes read or -errno. */
+ssize_t io_read_full(int fd, void *buf, size_t size);
+/* Writes all of buf; repeats on EINTR. Returns 0 or -errno. */
+int io_write_full(int fd, const void *buf, size_t size);
+/*
+ * A whole small file (/proc, /sys, pid files) into buf, terminated, trailing newline removed.
+ * dirfd as in openat(2). Returns its length, or -errno; -EFBIG when it does not fit.
+ */
+ssize_t io_read_file(int dirfd, const char *path, char *buf, size_t size);
+/* Polls one descriptor. Returns revents > 0, 0 at the deadline (CLOCK_MONOTONIC ns), or -errno. */
+int io_wait(int fd, short events, int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/change/change.h"
+
+#include <string.h>
+
+#include "inject/change/kinds.h"
+
+#define LEASE_MIN_MS 200
+#define LEASE_MAX_MS 60000
+#define PPM 1000000u
+
+static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
+	[CHANGE_NETEM_SIDE] = &netem_side_ops,
+	[CHANGE_NFT_GATE] = &nft_gate_ops,
+};
+
+const struct change_ops *change_ops_of(unsigned kind)
+{
+	return kind < CHANGE_KIND_COUNT ? kinds[kind] : NULL;
+}
+
+const char *change_class_name(enum change_class c)
+{
+	static const char *const names[] = { [CLASS_SELF_ENDING] = "self-ending",
+					     [CLASS_GUARDED] = "guarded",
+					     [CLASS_PERSISTENT] = "persistent",
+					     [CLASS_ONE_SHOT] = "one-shot" };
+
+	return names[c];
+}
+
+static bool terminated(const char *s, size_t size)
+{
+	return memchr(s, '\0', size) != NULL;
+}
+
+static bool netns_ok(const struct netns_ref *n)
+{
+	return terminated(n->path, sizeof(n->path)) && n->cookie;
+}
+
+static bool own_name(const char *s, size_t size)
+{
+	return terminated(s, size) && strncmp(s, "brink", 5) == 0;
+}
+
+static bool list_ok(const struct nft_gate_spec *s, unsigned first, unsigned n)
+{
+	return first + n <= s->n_prefixes;
+}
+
+static bool match_ok(const struct nft_gate_spec *s, const struct net_match *m)
+{
+	bool netdev = m->hook == GATE_EGRESS || m->hook == GATE_INGRESS;
+	bool inet = m->hook == GATE_OUTPUT || m->hook == GATE_INPUT;
+	bool first_netdev = s->match[0].hook == GATE_EGRESS || s->match[0].hook == GATE_INGRESS;
+
+	return (netdev || inet) && netdev == first_netdev && list_ok(s, m->dst_first, m->dst_n) &&
+	       list_ok(s, m->src_first, m->src_n) && m->dport_lo <= m->dport_hi &&
+	       m->sport_lo <= m->sport_hi;
+}
+
+static bool gate_ok(const struct nft_gate_spec *s)
+{
+	if (!netns_ok(&s->netns) || !own_name(s->table, sizeof(s->table)) ||
+	    !terminated(s->dev, sizeof(s->dev)) || !terminated(s->fwd_dev, sizeof(s->fwd_dev)) ||
+	    s->action > GATE_UNREACHABLE || s->n_matches == 0 || s->n_matches > GATE_MATCHES ||
+	    s->n_prefixes > GATE_PREFIXES || s->share_ppm > PPM)
+		return false;
+	for (unsigned i = 0; i < s->n_prefixes; i++) {
+		const struct net_prefix *p = &s->prefix[i];
+
+		if (!(p->family == 4 && p->len <= 32) && !(p->family == 6 && p->len <= 128))
+			return false;
+	}
+	for (unsigned i = 0; i < s->n_matches; i++) {
+		if (!match_ok(s, &s->match[i]))
+			return false;
+	}
+	return s->action != GATE_FWD || own_name(s->fwd_dev, sizeof(s->fwd_dev));
+}
+
+static bool netem_ok(const struct netem_side_spec *s)
+{
+	return netns_ok(&s->netns) && own_name(s->ifb, sizeof(s->ifb)) &&
+	       terminated(s->dev, sizeof(s->dev)) && s->delay_ns >= 0 && s->jitter_ns >= 0 &&
+	       s->delay_corr_ppm <= PPM && s->loss_ppm <= PPM && s->loss_corr_ppm <= PPM &&
+	       s->dist <= DIST_PARETONORMAL && s->limit > 0;
+}
+
+static bool signal_ok(const struct signal_spec *s)
+{
+	for (unsigned i = 0; i < s->n_procs && i < SIGNAL_PROCS; i++) {
+		if (s->proc[i].pid <= 1) /* 0 and below mean whole groups to kill(2) */
+			return false;
+	}
+	return s->signal > 0 && s->signal < 65 && s->n_procs > 0 && s->n_procs <= SIGNAL_PROCS &&
+	       s->grace_ns >= 0 && s->every_ns >= 0 && s->uid >= -1 && s->uid < UINT32_MAX &&
+	       s->pick_count >= 0 && s->pick_ppm <= PPM && terminated(s->exe, sizeof(s->exe)) &&
+	       terminated(s->name, sizeof(s->name)) && terminated(s->pid_file, sizeof(s->pid_file)) &&
+	       terminated(s->cgroup, sizeof(s->cgroup));
+}
+
+static bool union_ok(const struct change_spec *s)
+{
+	switch (s->kind) {
+	case CHANGE_NETEM_SIDE:
+		return netem_ok(&s->u.netem);
+	case CHANGE_NFT_GATE:
+		return gate_ok(&s->u.gate);
+	case CHANGE_FILL:
+		return terminated(s->u.fill.path, sizeof(s->u.fill.path)) && s->u.fill.path[0] == '/';
+	case CHANGE_PAUSE:
+	case CHANGE_STOP:
+		return s->u.pause.proc.pid > 1 && terminated(s->u.pause.name, sizeof(s->u.pause.name));
+	case CHANGE_FREEZE:
+		return terminated(s->u.freeze.cgroup, sizeof(s->u.freeze.cgroup)) &&
+		       s->u.freeze.cgroup[0] == '/';
+	case CHANGE_SIGNAL:
+		return signal_ok(&s->u.signal);
+	default:
+		return false;
+	}
+}
+
+int change_spec_check(const struct change_spec *s, struct err *e)
+{
+	if (!change_ops_of(s->kind))
+		return err_set(e, EINVAL, "change kind %u is not in the closed set", s->kind);
+	if (s->lease_ms < LEASE_MIN_MS || s->lease_ms > LEASE_MAX_MS)
+		return err_set(e, EINVAL, "a lease of %u ms is outside %d to %d ms", s->lease_ms,
+			       LEASE_MIN_MS, LEASE_MAX_MS);
+	if (!union_ok(s))
+		return err_set(e, EINVAL, "a '%s' change has a value out of bounds",
+			       change_ops_of(s->kind)->kind);
+	return 0;
+}

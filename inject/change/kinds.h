@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_CHANGE_KINDS_H
+#define BRINK_CHANGE_KINDS_H
+
+#include "inject/change/change.h"
+
+/* One file a kind. The list that gives them their numbers is in change.c. */
+extern const struct change_ops netem_side_ops, nft_gate_ops;
+
+#endif

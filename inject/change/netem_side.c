@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "inject/change/kinds.h"
+#include "inject/change/netns.h"
+#include "inject/change/tc_msg.h"
+
+/*
+ * netem on an own ifb in the device's namespace: inert until an nft_gate forwards packets to it. It is undone after
+ * that gate: an ifb that goes before its redirect swallows packets.
+ */
+struct side_live {
+	struct nlsock sock;
+	int ifindex;
+};
+
+static const struct netem_side_spec *spec_of(const struct change *c)
+{
+	return &c->spec->u.netem;
+}
+
+static int side_prepare(struct change *c, struct undo *ret, struct err *e)
+{
+	const struct netem_side_spec *s = spec_of(c);
+	struct nlsock *sock;
+	struct link_info taken;
+	int rc = netns_sock(&s->netns, NETLINK_ROUTE, &sock, e);
+
+	if (rc < 0)
+		return rc;
+	rc = link_find(sock, s->ifb, &taken, e);
+	if (rc == 0)
+		return err_set(e, EEXIST, "a device '%s' exists already", s->ifb);
+	if (rc != -ENODEV)
+		return rc;
+	ret->netns = s->netns;
+	snprintf(ret->u.netem.ifb, sizeof(ret->u.netem.ifb), "%s", s->ifb);
+	snprintf(ret->by_hand, sizeof(ret->by_hand), "ip link delete %s", s->ifb);
+	return 0;
+}
+
+static int side_arm(struct change *c, struct err *e)
+{
+	const struct netem_side_spec *s = spec_of(c);
+	struct side_live *l = calloc(1, sizeof(*l));
+	struct link_info made;
+	int rc;
+
+	if (!l)
+		return err_set(e, ENOMEM, "no memory for netem");
+	c->live = l;
+	rc = nlsock_open(NETLINK_ROUTE, &l->sock, e);
+	if (rc == 0)
+		rc = link_add_ifb(&l->sock, s->ifb, e);
+	if (rc == -EOPNOTSUPP)
+		return err_ctx(e, "this kernel has no ifb (module 'ifb')");
+	if (rc == 0)
+		rc = link_find(&l->sock, s->ifb, &made, e);
+	if (rc < 0)
+		return rc;
+	l->ifindex = made.ifindex;
+	rc = netem_set(&l->sock, made.ifindex, s, e);
+	if (rc == -ENOENT)
+		return err_ctx(e, "this kernel has no netem (module 'sch_netem')");
+	return rc;
+}
+
+/* The gates are closed: what netem still holds leaves by itself after its delay. */
+static int side_drain(struct change *c, struct err *e)
+{
+	struct side_live *l = c->live;
+	struct qdisc_info q;
+	int rc;
+
+	if (!l || !l->ifindex)
+		return 0;
+	rc = qdisc_root(&l->sock, l->ifindex, &q, e);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	return q.qlen ? -EINPROGRESS : 0;
+}
+
+static int side_undo(const struct undo *u, struct err *e)
+{
+	struct link_info found;
+	struct nlsock *sock;
+	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0)
+		rc = link_find(sock, u->u.netem.ifb, &found, e);
+	if (rc == -ENODEV)
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (strcmp(found.kind, "ifb") != 0)
+		return err_set(e, EEXIST, "the device '%s' is no ifb: not brink's, left alone",
+			       u->u.netem.ifb);
+	rc = link_del(sock, found.ifindex, e);
+	return rc == -ENODEV ? 0 : rc;
+}
+
+/* Without its gate netem delays nothing; what counts here is what it still holds. */
+static int side_ended(const struct undo *u, struct text *ret_left, struct err *e)
+{
+	struct link_info found;
+	struct qdisc_info q;
+	struct nlsock *sock;
+	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
+
+	(void)ret_left;
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0)
+		rc = link_find(sock, u->u.netem.ifb, &found, e);
+	if (rc == -ENODEV)
+		return 0;
+	if (rc == 0)
+		rc = qdisc_root(sock, found.ifindex, &q, e);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int side_gone(const struct undo *u, struct text *ret_left, struct err *e)
+{
+	struct link_info found;
+	struct nlsock *sock;
+	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0)
+		rc = link_find(sock, u->u.netem.ifb, &found, e);
+	if (rc == -ENODEV)
+		return 0;
+	if (rc < 0)
+		return rc;
+	text_add(ret_left, "the device '%s' is still there", u->u.netem.ifb);
+	return 1;
+}
+
+static int side_resource(const struct change_spec *s, struct text *ret_key)
+{
+	text_add(ret_key, "net-%llx-%s", (unsigned long long)s->u.netem.netns.cookie, s->u.netem.dev);
+	return 0;
+}
+
+static void add_netem(struct text *t, const struct netem_side_spec *s)
+{
+	static const char *const dists[] = { "", " distribution normal", " distribution pareto",
+					     " distribution paretonormal" };
+
+	text_add(t, "netem limit %u", s->limit);
+	if (s->delay_ns) {
+		text_add(t, " delay ");
+		units_add_duration(t, s->delay_ns);
+	}
+	if (s->jitter_ns) {
+		text_add(t, " ");
+		units_add_duration(t, s->jitter_ns);
+	}
+	if (s->delay_corr_ppm) {
+		text_add(t, " ");
+		units_add_percent(t, s->delay_corr_ppm);
+	}
+	text_add(t, "%s", dists[s->dist & 3]);
+	if (s->loss_ppm) {
+		text_add(t, " loss ");
+		units_add_percent(t, s->loss_ppm);
+	}
+	if (s->loss_corr_ppm) {
+		text_add(t, " ");
+		units_add_percent(t, s->loss_corr_ppm);
+	}
+}
+
+static int side_print(const struct change_spec *cs, struct text *ret_do, struct text *ret_undo)
+{
+	const struct netem_side_spec *s = &cs->u.netem;
+
+	text_add(ret_do, "tc   new device %s (ifb) with ", s->ifb);
+	add_netem(ret_do, s);
+	text_add(ret_do, " (root qdisc of %s untouched)", s->dev);
+	text_add(ret_undo, "ip   %s is deleted once it holds no packet", s->ifb);
+	return 0;
+}
+
+const struct change_ops netem_side_ops = {
+	.kind = "netem_side",
+	.class = CLASS_SELF_ENDING,
+	.prepare = side_prepare,
+	.arm = side_arm,
+	.drain = side_drain,
+	.undo = side_undo,
+	.ended = side_ended,
+	.gone = side_gone,
+	.resource = side_resource,
+	.print = side_print,
+};

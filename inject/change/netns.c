@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/change/netns.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+
+#define SOCKS_MAX 32
+
+/*
+ * The one mutable table outside the log level: sockets that undo will need, opened while opening was still allowed to
+ * fail. Keyed by cookie and protocol.
+ */
+static struct {
+	uint64_t cookie;
+	int protocol;
+	struct nlsock sock;
+} socks[SOCKS_MAX];
+static unsigned n_socks;
+
+/* SO_NETNS_COOKIE (kernel 5.14) of the namespace that this thread is in. Never reused, unlike the inode. */
+static int current_cookie(uint64_t *ret, struct err *e)
+{
+	AUTO(auto_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*ret);
+
+	if (fd < 0)
+		return err_sys(e, "cannot open a socket to identify the network namespace");
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &len) < 0)
+		return err_sys(e, "cannot identify the network namespace (needs kernel 5.14)");
+	return 0;
+}
+
+static int open_own(struct err *e)
+{
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 ? fd : err_sys(e, "cannot open '/proc/self/ns/net'");
+}
+
+/* Goes into fd's namespace, calls fn there, and comes back. A process that cannot come back must not go on. */
+static int inside(int fd, int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
+{
+	AUTO(auto_close) int home = open_own(e);
+	int rc;
+
+	if (home < 0)
+		return home;
+	if (setns(fd, CLONE_NEWNET) < 0)
+		return err_sys(e, "cannot enter the network namespace (needs CAP_SYS_ADMIN)");
+	rc = fn(arg, e);
+	if (setns(home, CLONE_NEWNET) < 0)
+		abort();
+	return rc;
+}
+
+static int cookie_here(void *arg, struct err *e)
+{
+	return current_cookie(arg, e);
+}
+
+static int cookie_of(int fd, uint64_t *ret, struct err *e)
+{
+	struct stat theirs, own;
+
+	if (fstat(fd, &theirs) == 0 && stat("/proc/self/ns/net", &own) == 0 &&
+	    theirs.st_ino == own.st_ino && theirs.st_dev == own.st_dev)
+		return current_cookie(ret, e); /* needs no privilege */
+	return inside(fd, cookie_here, ret, e);
+}
+
+static int full_path(const char *name, char *buf, size_t size, struct err *e)
+{
+	int n;
+
+	if (strncmp(name, "pid:", 4) == 0)
+		n = snprintf(buf, size, "/proc/%d/ns/net", atoi(name + 4));
+	else if (strchr(name, '/'))
+		n = snprintf(buf, size, "%s", name);
+	else
+		n = snprintf(buf, size, "/run/netns/%s", name);
+	if (n < 0 || (size_t)n >= size)
+		return err_set(e, ENAMETOOLONG, "the network namespace '%.40s...' has too long a name",
+			       name);
+	return 0;
+}
+
+int netns_identify(const char *name, struct netns_ref *ret, struct err *e)
+{
+	struct netns_ref ref = { 0 };
+	AUTO(auto_close) int fd = -1;
+	int rc;
+
+	if (!*name) {
+		rc = current_cookie(&ref.cookie, e);
+	} else {
+		rc = full_path(name, ref.path, sizeof(ref.path), e);
+		if (rc < 0)
+			return rc;
+		fd = open(ref.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0)
+			return err_sys(e, "cannot open the network namespace '%s'", ref.path);
+		rc = cookie_of(fd, &ref.cookie, e);
+	}
+	if (rc == 0)
+		*ret = ref;
+	return rc;
+}
+
+/* Opens path when it is the namespace of that cookie. 1 = found, 0 = it is another one or is not there. */
+static int try_path(const char *path, uint64_t cookie, int *ret_fd, struct err *e)
+{
+	AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint64_t found = 0;
+
+	if (fd < 0 && (errno == ENOENT || errno == ESRCH || errno == ENOTDIR))
+		return 0;
+	if (fd < 0)
+		return err_sys(e, "cannot open the network namespace '%s'", path);
+	if (cookie_of(fd, &found, e) < 0)
+		return e->code == EINVAL ? 0 : -e->code; /* EINVAL: a plain file where a bind mount was */
+	if (found != cookie)
+		return 0;
+	*ret_fd = take_fd(&fd);
+	return 1;
+}
+
+/* Searches every process for the namespace. 1 = found, 0 = none has it. */
+static int search(uint64_t cookie, int *ret_fd, struct err *e)
+{
+	DIR *proc = opendir("/proc");
+	uint64_t seen_ino = 0;
+	struct dirent *d;
+	int rc = 0;
+
+	if (!proc)
+		return err_sys(e, "cannot read '/proc'");
+	while (rc == 0 && (d = readdir(proc))) {
+		char path[64];
+		struct stat st;
+
+		if (d->d_name[0] < '1' || d->d_name[0] > '9' || strlen(d->d_name) > 10)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.10s/ns/net", d->d_name);
+		if (stat(path, &st) < 0 || st.st_ino == seen_ino)
+			continue;
+		seen_ino = st.st_ino; /* neighbours in /proc mostly share one: ask once */
+		rc = try_path(path, cookie, ret_fd, e);
+	}
+	closedir(proc);
+	return rc;
+}
+
+int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
+{
+	uint64_t own = 0;
+	int rc = current_cookie(&own, e);
+
+	if (rc < 0)
+		return rc;
+	if (own == ref->cookie) {
+		rc = open_own(e);
+		if (rc >= 0)
+			*ret_fd = rc;
+		return rc < 0 ? rc : 0;
+	}
+	rc = ref->path[0] ? try_path(ref->path, ref->cookie, ret_fd, e) : 0;
+	if (rc == 0)
+		rc = search(ref->cookie, ret_fd, e);
+	if (rc == 0)
+		return err_set(e, ENOENT, "the network namespace '%s' is gone",
+			       ref->path[0] ? ref->path : "of the run");
+	return rc < 0 ? rc : 0;
+}
+
+struct opening {
+	int protocol;
+	struct nlsock *sock;
+};
+
+static int open_here(void *arg, struct err *e)
+{
+	struct opening *o = arg;
+
+	return nlsock_open(o->protocol, o->sock, e);
+}
+
+int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, struct err *e)
+{
+	AUTO(auto_close) int fd = -1;
+	struct opening o = { .protocol = protocol };
+	uint64_t own = 0;
+	int rc;
+
+	for (unsigned i = 0; i < n_socks; i++) {
+		if (socks[i].cookie == ref->cookie && socks[i].protocol == protocol) {
+			*ret = &socks[i].sock;
+			return 0;
+		}
+	}
+	if (n_socks == SOCKS_MAX)
+		return err_set(e, EMFILE, "more than %d network namespaces in one run", SOCKS_MAX / 2);
+	o.sock = &socks[n_socks].sock;
+	rc = current_cookie(&own, e);
+	if (rc < 0)
+		return rc;
+	if (own == ref->cookie) {
+		rc = open_here(&o, e);
+	} else {
+		rc = netns_open(ref, &fd, e);
+		rc = rc < 0 ? rc : inside(fd, open_here, &o, e);
+	}
+	if (rc < 0)
+		return rc;
+	socks[n_socks].cookie = ref->cookie;
+	socks[n_socks].protocol = protocol;
+	*ret = &socks[n_socks++].sock;
+	return 0;
+}
+
+void netns_forget(void)
+{
+	while (n_socks)
+		nlsock_close(&socks[--n_socks].sock);
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <endian.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "inject/change/kinds.h"
+#include "inject/change/netns.h"
+#include "inject/change/nft_rules.h"
+
+#define ARM_BYTES ((size_t)192 * 1024) /* below the default send buffer, net.core.wmem_default */
+#define GATE_BYTES 512
+#define REFRESHES_PER_LEASE 6
+
+/* What a holder needs to open, renew and close the gate: its own socket, which owns the table, and ready messages. */
+struct gate_live {
+	struct nlsock sock;
+	struct nlbuf fire, refresh, quiet;
+	int64_t refreshed_ns;
+	bool open;
+	_Alignas(16) char bytes[3][GATE_BYTES];
+};
+
+static const struct nft_gate_spec *spec_of(const struct change *c)
+{
+	return &c->spec->u.gate;
+}
+
+static int gate_prepare(struct change *c, struct undo *ret, struct err *e)
+{
+	const struct nft_gate_spec *s = spec_of(c);
+	struct nlsock *sock;
+
+	(void)e;
+	ret->netns = s->netns;
+	snprintf(ret->u.gate.table, sizeof(ret->u.gate.table), "%s", s->table);
+	ret->u.gate.family = gate_family(s);
+	snprintf(ret->by_hand, sizeof(ret->by_hand), "nft delete table %s %s",
+		 ret->u.gate.family == NFPROTO_NETDEV ? "netdev" : "inet", s->table);
+	return netns_sock(&s->netns, NETLINK_NETFILTER, &sock, e); /* for undo and read-back */
+}
+
+/* DEL and ADD of the lease element in one transaction is the only renewal that renews (KERNEL 6.1 and 6.18). */
+static void lease_message(struct nlbuf *b, const struct change *c, bool del, bool add)
+{
+	const struct nft_gate_spec *s = spec_of(c);
+	uint32_t key = htonl(GATE_LEASE_KEY);
+	struct nft_elems list;
+
+	nft_begin(b);
+	if (del) {
+		list = nft_elems_open(b, NFT_MSG_DELSETELEM, gate_family(s), s->table, GATE_LEASE_SET,
+				      "cannot end the lease");
+		nft_elem(b, &key, sizeof(key), 0, 0);
+		nft_elems_close(b, list);
+	}
+	if (add) {
+		list = nft_elems_open(b, NFT_MSG_NEWSETELEM, gate_family(s), s->table, GATE_LEASE_SET,
+				      "cannot begin the lease");
+		nft_elem(b, &key, sizeof(key), 0, c->spec->lease_ms);
+		nft_elems_close(b, list);
+	}
+	nft_commit(b);
+}
+
+static int build(struct gate_live *g, const struct change *c, struct err *e)
+{
+	const struct nft_gate_spec *s = spec_of(c);
+	AUTO(auto_free) char *bytes = aligned_alloc(16, ARM_BYTES);
+	AUTO(auto_free) struct nlbuf *b = calloc(1, sizeof(*b));
+	uint32_t fwd = 0;
+
+	if (!bytes || !b)
+		return err_set(e, ENOMEM, "no memory for an nft table");
+	if (s->action == GATE_FWD) {
+		fwd = if_nametoindex(s->fwd_dev);
+		if (!fwd)
+			return err_sys(e, "cannot find the device '%s'", s->fwd_dev);
+	}
+	*b = nlbuf_on(bytes, ARM_BYTES);
+	nft_begin(b);
+	nft_table(b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
+	gate_sets(b, s);
+	gate_chains(b, s);
+	gate_rules(b, s, fwd);
+	nft_commit(b);
+	return nlsock_talk(&g->sock, b, e);
+}
+
+/* Runs in the holder, which stands in the right namespace already. */
+static int gate_arm(struct change *c, struct err *e)
+{
+	struct gate_live *g = aligned_alloc(16, sizeof(*g));
+	int rc;
+
+	if (!g)
+		return err_set(e, ENOMEM, "no memory for an nft table");
+	memset(g, 0, sizeof(*g));
+	c->live = g;
+	g->fire = nlbuf_on(g->bytes[0], GATE_BYTES);
+	g->refresh = nlbuf_on(g->bytes[1], GATE_BYTES);
+	g->quiet = nlbuf_on(g->bytes[2], GATE_BYTES);
+	lease_message(&g->fire, c, false, true);
+	lease_message(&g->refresh, c, true, true);
+	lease_message(&g->quiet, c, true, false);
+	rc = nlsock_open(NETLINK_NETFILTER, &g->sock, e);
+	return rc < 0 ? rc : build(g, c, e);
+}
+
+static int gate_fire(struct change *c, struct err *e)
+{
+	struct gate_live *g = c->live;
+	int rc = nlsock_talk(&g->sock, &g->fire, e);
+
+	g->open = rc == 0;
+	g->refreshed_ns = clock_mono_ns();
+	return rc;
+}
+
+static int gate_refresh(struct change *c, struct err *e)
+{
+	struct gate_live *g = c->live;
+	int64_t now = clock_mono_ns();
+	int rc;
+
+	if (!g->open || now - g->refreshed_ns < c->spec->lease_ms * NS_PER_MS / REFRESHES_PER_LEASE)
+		return 0;
+	rc = nlsock_talk(&g->sock, &g->refresh, e);
+	if (rc < 0) {
+		g->open = false;
+		return err_ctx(e, "the lease of table '%s' is lost", spec_of(c)->table);
+	}
+	g->refreshed_ns = now;
+	return 0;
+}
+
+static int gate_quiet(struct change *c, struct err *e)
+{
+	struct gate_live *g = c->live;
+	int rc;
+
+	if (!g)
+		return 0; /* never armed */
+	rc = nlsock_talk(&g->sock, &g->quiet, e);
+	if (rc == -ENOENT) /* the lease was over already, or never began */
+		rc = 0;
+	if (rc == 0)
+		g->open = false;
+	return rc;
+}
+
+/* Sums the counters of all rules of the table. */
+static int count_rule(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	size_t fixed = NLMSG_LENGTH(sizeof(struct nfgenmsg));
+	const struct nlattr *list, *elem;
+	uint64_t *sum = arg;
+	size_t left;
+
+	(void)e;
+	if (h->nlmsg_len < fixed)
+		return 0;
+	list = nlattr_find((const char *)h + fixed, h->nlmsg_len - fixed, NFTA_RULE_EXPRESSIONS);
+	left = list ? nlattr_len(list) : 0;
+	elem = list ? nlattr_data(list) : NULL;
+	while (left >= NLA_HDRLEN && elem->nla_len >= NLA_HDRLEN && elem->nla_len <= left) {
+		const struct nlattr *name = nlattr_find(nlattr_data(elem), nlattr_len(elem), NFTA_EXPR_NAME);
+		const struct nlattr *data = nlattr_find(nlattr_data(elem), nlattr_len(elem), NFTA_EXPR_DATA);
+		const struct nlattr *packets =
+			data && nlattr_is(name, "counter") ?
+				nlattr_find(nlattr_data(data), nlattr_len(data), NFTA_COUNTER_PACKETS) :
+				NULL;
+		size_t step = NLA_ALIGN(elem->nla_len);
+		uint64_t v = 0;
+
+		if (packets && nlattr_len(packets) == sizeof(v)) {
+			memcpy(&v, nlattr_data(packets), sizeof(v));
+			*sum += be64toh(v);
+		}
+		if (step >= left)
+			break;
+		left -= step;
+		elem = (const struct nlattr *)(const void *)((const char *)elem + step);
+	}
+	return 0;
+}
+
+static void restart_sum(void *arg)
+{
+	*(uint64_t *)arg = 0;
+}
+
+static int gate_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+{
+	struct gate_live *g = c->live;
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	uint64_t sum = 0;
+	int rc;
+
+	nft_request(&b, NFT_MSG_GETRULE, gate_family(spec_of(c)), NLM_F_DUMP, "cannot read nft counters");
+	nlbuf_str(&b, NFTA_RULE_TABLE, spec_of(c)->table);
+	rc = nlsock_ask(&g->sock, &b, count_rule, restart_sum, &sum, e);
+	if (rc == 0)
+		*ret_hits = sum;
+	return rc;
+}
+
+static int seen(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	(void)h;
+	(void)e;
+	*(bool *)arg = true;
+	return 0;
+}
+
+/* 1 = the table exists, 0 = it does not, -errno = cannot tell. A namespace that is gone took the table with it. */
+static int table_exists(const struct undo *u, struct err *e)
+{
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct nlsock *sock;
+	bool found = false;
+	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	nft_request(&b, NFT_MSG_GETTABLE, u->u.gate.family, NLM_F_ACK, "cannot read an nft table");
+	nlbuf_str(&b, NFTA_TABLE_NAME, u->u.gate.table);
+	rc = nlsock_ask(sock, &b, seen, NULL, &found, e);
+	if (rc == -ENOENT)
+		return 0;
+	return rc < 0 ? rc : found;
+}
+
+static int gate_undo(const struct undo *u, struct err *e)
+{
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct nlsock *sock;
+	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	nft_begin(&b);
+	nft_request(&b, NFT_MSG_DELTABLE, u->u.gate.family, NLM_F_ACK, "cannot delete the nft table");
+	nlbuf_str(&b, NFTA_TABLE_NAME, u->u.gate.table);
+	nft_commit(&b);
+	rc = nlsock_talk(sock, &b, e);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int see_element(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	size_t fixed = NLMSG_LENGTH(sizeof(struct nfgenmsg));
+	const struct nlattr *list =
+		h->nlmsg_len < fixed ? NULL :
+				       nlattr_find((const char *)h + fixed, h->nlmsg_len - fixed,
+						   NFTA_SET_ELEM_LIST_ELEMENTS);
+
+	(void)e;
+	*(bool *)arg |= list && nlattr_len(list) >= NLA_HDRLEN; /* the dump leaves out expired ones */
+	return 0;
+}
+
+static int gate_ended(const struct undo *u, struct text *ret_left, struct err *e)
+{
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct nlsock *sock;
+	bool alive = false;
+	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	nft_request(&b, NFT_MSG_GETSETELEM, u->u.gate.family, NLM_F_DUMP, "cannot read the lease");
+	nlbuf_str(&b, NFTA_SET_ELEM_LIST_TABLE, u->u.gate.table);
+	nlbuf_str(&b, NFTA_SET_ELEM_LIST_SET, GATE_LEASE_SET);
+	rc = nlsock_ask(sock, &b, see_element, NULL, &alive, e);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (alive)
+		text_add(ret_left, "the lease in nft table '%s' is alive", u->u.gate.table);
+	return alive;
+}
+
+static int gate_gone(const struct undo *u, struct text *ret_left, struct err *e)
+{
+	int rc = table_exists(u, e);
+
+	if (rc > 0)
+		text_add(ret_left, "nft table '%s' is still there", u->u.gate.table);
+	return rc;
+}
+
+static int gate_resource(const struct change_spec *s, struct text *ret_key)
+{
+	text_add(ret_key, "net-%llx-%s", (unsigned long long)s->u.gate.netns.cookie,
+		 s->u.gate.dev[0] ? s->u.gate.dev : "any");
+	return 0;
+}
+
+static int gate_print(const struct change_spec *cs, struct text *ret_do, struct text *ret_undo)
+{
+	const struct nft_gate_spec *s = &cs->u.gate;
+	const char *family = gate_family(s) == NFPROTO_NETDEV ? "netdev" : "inet";
+
+	text_add(ret_do, "nft  table %s %s (owned by a holder process, lease ", family, s->table);
+	units_add_duration(ret_do, cs->lease_ms * NS_PER_MS);
+	text_add(ret_do, "): ");
+	gate_print_action(s, ret_do);
+	text_add(ret_undo, "nft  table %s disappears with its holder", s->table);
+	return 0;
+}
+
+const struct change_ops nft_gate_ops = {
+	.kind = "nft_gate",
+	.class = CLASS_SELF_ENDING,
+	.prepare = gate_prepare,
+	.arm = gate_arm,
+	.fire = gate_fire,
+	.refresh = gate_refresh,
+	.quiet = gate_quiet,
+	.effect = gate_effect,
+	.undo = gate_undo,
+	.ended = gate_ended,
+	.gone = gate_gone,
+	.resource = gate_resource,
+	.print = gate_print,
+};

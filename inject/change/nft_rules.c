@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/change/nft_rules.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SHARE_ALL 1000000u
+#define TYPE_IPV4 7u /* nft(8) data types, for listings only */
+#define TYPE_IPV6 8u
+#define TYPE_MARK 19u
+#define TCP_FLAGS_OFFSET 13
+#define TCP_SYN_ACK 0x12
+#define TCP_SYN 0x02
+#define PRIO_GATE (-100) /* before the host's own filters: they never see what the fault takes away */
+
+/* A set is named after the first prefix that it holds, so that rules and sets agree without a table. */
+static void set_name(char *buf, size_t size, unsigned first, unsigned family)
+{
+	snprintf(buf, size, "a%u_v%u", first, family);
+}
+
+/* Ids for lookups inside the same batch; the lease set has 1. */
+static uint32_t set_id(unsigned first, unsigned family)
+{
+	return 2 + first * 2 + (family == 6);
+}
+
+uint8_t gate_family(const struct nft_gate_spec *s)
+{
+	bool netdev = s->n_matches && (s->match[0].hook & (GATE_EGRESS | GATE_INGRESS));
+
+	return netdev ? NFPROTO_NETDEV : NFPROTO_INET;
+}
+
+/* First address after a prefix; false when the prefix reaches to the end of the address space. */
+static bool after_prefix(const struct net_prefix *p, uint8_t next[16])
+{
+	int at = p->len / 8, bytes = p->family == 4 ? 4 : 16;
+	unsigned carry = p->len % 8 ? 1u << (8 - p->len % 8) : 0;
+
+	memcpy(next, p->addr, 16);
+	if (!carry) { /* a whole number of bytes: one up in the last byte of the prefix */
+		at--;
+		carry = 1;
+	}
+	for (; at >= 0 && at < bytes && carry; at--) {
+		carry += next[at];
+		next[at] = (uint8_t)carry;
+		carry >>= 8;
+	}
+	return !carry;
+}
+
+static unsigned count_family(const struct nft_gate_spec *s, unsigned first, unsigned n, unsigned family)
+{
+	unsigned found = 0;
+
+	for (unsigned i = first; i < first + n; i++)
+		found += s->prefix[i].family == family;
+	return found;
+}
+
+static bool has_interval(const struct nft_gate_spec *s, unsigned first, unsigned n, unsigned family)
+{
+	for (unsigned i = first; i < first + n; i++) {
+		if (s->prefix[i].family == family && s->prefix[i].len != (family == 4 ? 32 : 128))
+			return true;
+	}
+	return false;
+}
+
+/* One set of the addresses of one family among prefixes [first, first + n), which do not overlap. */
+static void address_set(struct nlbuf *b, const struct nft_gate_spec *s, unsigned first, unsigned n,
+			unsigned family)
+{
+	bool interval = has_interval(s, first, n, family);
+	uint32_t len = family == 4 ? 4 : 16;
+	uint8_t fam = gate_family(s), next[16];
+	struct nft_elems list;
+	char name[16];
+
+	if (!count_family(s, first, n, family))
+		return;
+	set_name(name, sizeof(name), first, family);
+	nft_set(b, fam, s->table, name, NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
+		family == 4 ? TYPE_IPV4 : TYPE_IPV6, len, set_id(first, family));
+	list = nft_elems_open(b, NFT_MSG_NEWSETELEM, fam, s->table, name, "cannot fill an nft set");
+	for (unsigned i = first; i < first + n; i++) {
+		if (s->prefix[i].family != family)
+			continue;
+		nft_elem(b, s->prefix[i].addr, len, 0, 0);
+		if (interval && after_prefix(&s->prefix[i], next))
+			nft_elem(b, next, len, NFT_SET_ELEM_INTERVAL_END, 0);
+	}
+	nft_elems_close(b, list);
+}
+
+void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
+{
+	bool done[GATE_PREFIXES] = { false };
+
+	nft_set(b, gate_family(s), s->table, GATE_LEASE_SET, NFT_SET_TIMEOUT, TYPE_MARK, 4, GATE_LEASE_ID);
+	for (unsigned i = 0; i < s->n_matches; i++) {
+		const struct net_match *m = &s->match[i];
+		const unsigned lists[2][2] = { { m->dst_first, m->dst_n }, { m->src_first, m->src_n } };
+
+		for (unsigned k = 0; k < 2; k++) {
+			if (!lists[k][1] || done[lists[k][0]])
+				continue;
+			done[lists[k][0]] = true;
+			address_set(b, s, lists[k][0], lists[k][1], 4);
+			address_set(b, s, lists[k][0], lists[k][1], 6);
+		}
+	}
+}
+
+struct hook_chain {
+	uint8_t hook;
+	const char *chain;
+	uint32_t number;
+	uint32_t iface; /* NFT_META_* that must be the device, for inet chains */
+};
+
+/* A reply needs a hook in which nf_tables can answer: output and forward for packets out, input and forward for in. */
+static const struct hook_chain hook_chains[] = {
+	{ GATE_EGRESS, "egress", NF_NETDEV_EGRESS, 0 },
+	{ GATE_INGRESS, "ingress", NF_NETDEV_INGRESS, 0 },
+	{ GATE_OUTPUT, "output", NF_INET_LOCAL_OUT, NFT_META_OIFNAME },
+	{ GATE_OUTPUT, "forward_out", NF_INET_FORWARD, NFT_META_OIFNAME },
+	{ GATE_INPUT, "input", NF_INET_LOCAL_IN, NFT_META_IIFNAME },
+	{ GATE_INPUT, "forward_in", NF_INET_FORWARD, NFT_META_IIFNAME },
+};
+
+static uint8_t hooks_used(const struct nft_gate_spec *s)
+{
+	uint8_t used = 0;
+
+	for (unsigned i = 0; i < s->n_matches; i++)
+		used |= s->match[i].hook;
+	return used;
+}
+
+void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
+{
+	uint8_t fam = gate_family(s), used = hooks_used(s);
+
+	for (size_t i = 0; i < ARRAY_LEN(hook_chains); i++) {
+		const struct hook_chain *h = &hook_chains[i];
+
+		if (used & h->hook)
+			nft_chain(b, fam, s->table, h->chain, h->number, PRIO_GATE,
+				  fam == NFPROTO_NETDEV ? s->dev : NULL);
+	}
+}
+
+/* One rule to write: a match in one chain, for one family and one protocol. */
+struct rule {
+	const struct nft_gate_spec *s;
+	const struct net_match *m;
+	const struct hook_chain *h;
+	unsigned family; /* 4 or 6 */
+	uint8_t proto;	 /* 0 = any */
+	uint32_t fwd_ifindex;
+};
+
+static void match_family(struct nlbuf *b, const struct rule *r)
+{
+	if (gate_family(r->s) == NFPROTO_NETDEV) {
+		uint16_t proto = htons(r->family == 4 ? ETH_P_IP : ETH_P_IPV6);
+
+		nft_meta(b, NFT_META_PROTOCOL, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &proto, sizeof(proto));
+	} else {
+		uint8_t proto = r->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+		nft_meta(b, NFT_META_NFPROTO, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &proto, sizeof(proto));
+	}
+}
+
+static void match_device(struct nlbuf *b, const struct rule *r)
+{
+	char name[IFNAMSIZ] = { 0 };
+
+	if (!r->h->iface || !r->s->dev[0])
+		return;
+	snprintf(name, sizeof(name), "%s", r->s->dev);
+	nft_meta(b, r->h->iface, 0);
+	nft_cmp(b, 0, NFT_CMP_EQ, name, sizeof(name));
+}
+
+/* RFC 791 and RFC 8200: where the addresses stand. */
+static void load_address(struct nlbuf *b, unsigned family, bool dst, unsigned reg)
+{
+	uint32_t len = family == 4 ? 4 : 16;
+	uint32_t src_at = family == 4 ? 12 : 8;
+
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, src_at + (dst ? len : 0), len, reg);
+}
+
+static void match_addresses(struct nlbuf *b, const struct rule *r)
+{
+	const unsigned lists[2][2] = { { r->m->src_first, r->m->src_n }, { r->m->dst_first, r->m->dst_n } };
+
+	for (unsigned dst = 0; dst < 2; dst++) {
+		char name[16];
+
+		if (!lists[dst][1])
+			continue;
+		set_name(name, sizeof(name), lists[dst][0], r->family);
+		load_address(b, r->family, dst, 0);
+		nft_lookup(b, name, set_id(lists[dst][0], r->family), 0);
+	}
+}
+
+static void match_port(struct nlbuf *b, uint32_t offset, uint16_t lo, uint16_t hi)
+{
+	uint16_t first = htons(lo), last = htons(hi);
+
+	if (!lo && !hi)
+		return;
+	nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, 0);
+	if (lo == hi) {
+		nft_cmp(b, 0, NFT_CMP_EQ, &first, 2);
+		return;
+	}
+	nft_cmp(b, 0, NFT_CMP_GTE, &first, 2);
+	nft_cmp(b, 0, NFT_CMP_LTE, &last, 2);
+}
+
+/* A share of packets is a die per packet; a share of connections is a hash, so that a repeated SYN fares the same. */
+static void match_share(struct nlbuf *b, const struct rule *r)
+{
+	uint32_t below = htonl(r->s->share_ppm);
+	uint8_t mask = TCP_SYN_ACK, syn = TCP_SYN;
+	uint32_t len = r->family == 4 ? 4 : 16;
+	unsigned regs = len / 4;
+
+	if (r->s->of_connections) {
+		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, 0);
+		nft_mask(b, 0, &mask, 1);
+		nft_cmp(b, 0, NFT_CMP_EQ, &syn, 1);
+	}
+	if (r->s->share_ppm == SHARE_ALL)
+		return;
+	if (r->s->of_connections) {
+		load_address(b, r->family, false, 0);
+		load_address(b, r->family, true, regs);
+		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4, 2 * regs);
+		nft_hash(b, 0, 2 * len + 4, SHARE_ALL, r->s->seed, 2 * regs + 1);
+		nft_cmp(b, 2 * regs + 1, NFT_CMP_LT, &below, 4);
+	} else {
+		nft_random(b, SHARE_ALL, 0);
+		nft_cmp(b, 0, NFT_CMP_LT, &below, 4);
+	}
+}
+
+static void act(struct nlbuf *b, const struct rule *r)
+{
+	nft_imm(b, 0, htonl(GATE_LEASE_KEY));
+	nft_lookup(b, GATE_LEASE_SET, GATE_LEASE_ID, 0);
+	nft_counter(b);
+	switch (r->s->action) {
+	case GATE_FWD:
+		nft_imm(b, 0, r->fwd_ifindex);
+		nft_fwd(b, 0);
+		break;
+	case GATE_RESET:
+		nft_reject(b, NFT_REJECT_TCP_RST, 0);
+		break;
+	case GATE_UNREACHABLE:
+		nft_reject(b, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH);
+		break;
+	default:
+		nft_verdict(b, NF_DROP);
+	}
+}
+
+static void write_rule(struct nlbuf *b, const struct rule *r)
+{
+	struct nft_rule open = nft_rule_open(b, gate_family(r->s), r->s->table, r->h->chain);
+	uint8_t proto = r->proto;
+
+	match_family(b, r);
+	match_device(b, r);
+	if (proto) {
+		nft_meta(b, NFT_META_L4PROTO, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &proto, 1);
+	}
+	match_addresses(b, r);
+	match_port(b, 0, r->m->sport_lo, r->m->sport_hi);
+	match_port(b, 2, r->m->dport_lo, r->m->dport_hi);
+	if (r->m->exempt) {
+		nft_verdict(b, NF_ACCEPT);
+	} else {
+		match_share(b, r);
+		act(b, r);
+	}
+	nft_rule_close(b, open);
+}
+
+/* Is there anything to match in this family? An address list without members of it matches nothing there. */
+static bool family_possible(const struct rule *r)
+{
+	const struct net_match *m = r->m;
+
+	return (!m->dst_n || count_family(r->s, m->dst_first, m->dst_n, r->family)) &&
+	       (!m->src_n || count_family(r->s, m->src_first, m->src_n, r->family)) &&
+	       !(r->proto == IPPROTO_ICMP && r->family == 6) && !(r->proto == IPPROTO_ICMPV6 && r->family == 4);
+}
+
+/* A port without a protocol means TCP and UDP: the same bytes of other protocols are no ports. */
+static void rules_of_match(struct nlbuf *b, struct rule r)
+{
+	const struct net_match *m = r.m;
+	bool ports = m->dport_hi || m->sport_hi;
+	const uint8_t protos[2] = { m->proto || !ports ? m->proto : IPPROTO_TCP,
+				    m->proto || !ports ? 0 : IPPROTO_UDP };
+
+	for (unsigned k = 0; k < 2; k++) {
+		if (k && !protos[k])
+			continue;
+		for (r.family = 4; r.family <= 6; r.family += 2) {
+			r.proto = protos[k];
+			if (family_possible(&r))
+				write_rule(b, &r);
+		}
+	}
+}
+
+void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+{
+	for (size_t h = 0; h < ARRAY_LEN(hook_chains); h++) {
+		for (unsigned i = 0; i < s->n_matches; i++) {
+			if (s->match[i].hook == hook_chains[h].hook)
+				rules_of_match(b, (struct rule){ .s = s,
+								 .m = &s->match[i],
+								 .h = &hook_chains[h],
+								 .fwd_ifindex = fwd_ifindex });
+		}
+	}
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/change/tc_msg.h"
+
+#include <limits.h>
+#include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIST_POINTS 4096u
+#define DIST_SCALE 8192.0
+
+static const struct nlattr *attr_of(const struct nlmsghdr *h, size_t fixed, uint16_t type)
+{
+	size_t head = NLMSG_LENGTH(fixed);
+
+	return h->nlmsg_len < head ? NULL :
+				     nlattr_find((const char *)h + head, h->nlmsg_len - head, type);
+}
+
+static void copy_string(char *to, size_t size, const struct nlattr *a)
+{
+	to[0] = '\0';
+	if (a)
+		snprintf(to, size, "%.*s", (int)nlattr_len(a), (const char *)nlattr_data(a));
+}
+
+static int read_link(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	const struct ifinfomsg *i = NLMSG_DATA(h);
+	const struct nlattr *info = attr_of(h, sizeof(*i), IFLA_LINKINFO);
+	const struct nlattr *mtu = attr_of(h, sizeof(*i), IFLA_MTU);
+	struct link_info *ret = arg;
+
+	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)))
+		return err_set(e, EBADMSG, "a broken answer about a device");
+	*ret = (struct link_info){ .ifindex = i->ifi_index, .up = i->ifi_flags & IFF_UP };
+	copy_string(ret->name, sizeof(ret->name), attr_of(h, sizeof(*i), IFLA_IFNAME));
+	if (info)
+		copy_string(ret->kind, sizeof(ret->kind),
+			    nlattr_find(nlattr_data(info), nlattr_len(info), IFLA_INFO_KIND));
+	if (mtu && nlattr_len(mtu) == sizeof(ret->mtu))
+		memcpy(&ret->mtu, nlattr_data(mtu), sizeof(ret->mtu));
+	return 0;
+}
+
+int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct err *e)
+{
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct ifinfomsg i = { 0 };
+	struct link_info found = { 0 };
+	int rc;
+
+	nlbuf_msg(&b, RTM_GETLINK, NLM_F_ACK, &i, sizeof(i), "cannot read the device");
+	nlbuf_str(&b, IFLA_IFNAME, name);
+	rc = nlsock_ask(s, &b, read_link, NULL, &found, e);
+	if (rc < 0)
+		return err_ctx(e, "'%s'", name);
+	if (!found.ifindex)
+		return err_set(e, EBADMSG, "no answer about the device '%s'", name);
+	*ret = found;
+	return 0;
+}
+
+int link_add_ifb(struct nlsock *s, const char *name, struct err *e)
+{
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct ifinfomsg i = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	size_t info;
+
+	nlbuf_msg(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &i, sizeof(i),
+		  "cannot create an ifb device");
+	nlbuf_str(&b, IFLA_IFNAME, name);
+	info = nlbuf_nest(&b, IFLA_LINKINFO);
+	nlbuf_str(&b, IFLA_INFO_KIND, "ifb");
+	nlbuf_end(&b, info);
+	return nlsock_talk(s, &b, e);
+}
+
+int link_del(struct nlsock *s, int ifindex, struct err *e)
+{
+	_Alignas(16) char bytes[128];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct ifinfomsg i = { .ifi_index = ifindex };
+
+	nlbuf_msg(&b, RTM_DELLINK, NLM_F_ACK, &i, sizeof(i), "cannot delete the device");
+	return nlsock_talk(s, &b, e);
+}
+
+/* netem counts probabilities in parts of 2^32 - 1. */
+static uint32_t netem_share(uint32_t ppm)
+{
+	return (uint32_t)((uint64_t)ppm * UINT32_MAX / 1000000);
+}
+
+/* Acklam's rational approximation of the inverse normal distribution; relative error below 1.2e-9. */
+static double inverse_normal(double p)
+{
+	static const double a[] = { -3.969683028665376e+01, 2.209460984245205e+02, -2.759285104469687e+02,
+				    1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00 };
+	static const double b[] = { -5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02,
+				    6.680131188771972e+01, -1.328068155288572e+01 };
+	static const double c[] = { -7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00,
+				    -2.549732539343734e+00, 4.374664141464968e+00,  2.938163982698783e+00 };
+	static const double d[] = { 7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00,
+				    3.754408661907416e+00 };
+	double q, r;
+
+	if (p > 0.97575)
+		return -inverse_normal(1 - p);
+	if (p < 0.02425) {
+		q = sqrt(-2 * log(p));
+		return (((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]) /
+		       ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1);
+	}
+	q = p - 0.5;
+	r = q * q;
+	return (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q /
+	       (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
+}
+
+/* Pareto with shape 3, moved to mean 0 and scaled to standard deviation 1. */
+static double inverse_pareto(double p)
+{
+	const double shape = 3, mean = shape / (shape - 1);
+	const double deviation = sqrt(shape / (shape - 2)) / (shape - 1);
+
+	return (pow(1 - p, -1 / shape) - mean) / deviation;
+}
+
+void netem_table(enum netem_dist dist, int16_t *ret, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		double p = (i + 0.5) / n, v = inverse_normal(p);
+
+		if (dist == DIST_PARETO)
+			v = inverse_pareto(p);
+		else if (dist == DIST_PARETONORMAL) /* tc-netem(8): a quarter normal, three quarters pareto */
+			v = 0.25 * v + 0.75 * inverse_pareto(p);
+		v = round(v * DIST_SCALE);
+		ret[i] = (int16_t)fmax(INT16_MIN, fmin(INT16_MAX, v));
+	}
+}
+
+int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec, struct err *e)
+{
+	const size_t size = DIST_POINTS * sizeof(int16_t) + 1024;
+	AUTO(auto_free) char *bytes = aligned_alloc(16, size);
+	AUTO(auto_free) int16_t *table = calloc(DIST_POINTS, sizeof(*table));
+	struct tcmsg t = { .tcm_ifindex = ifindex, .tcm_parent = TC_H_ROOT, .tcm_handle = 0x10000 };
+	struct tc_netem_qopt q = { .limit = spec->limit, .loss = netem_share(spec->loss_ppm) };
+	struct tc_netem_corr corr = { .delay_corr = netem_share(spec->delay_corr_ppm),
+				      .loss_corr = netem_share(spec->loss_corr_ppm) };
+	struct nlbuf b;
+	size_t options;
+
+	if (!bytes || !table)
+		return err_set(e, ENOMEM, "no memory for a netem table");
+	b = nlbuf_on(bytes, size);
+	nlbuf_msg(&b, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &t, sizeof(t),
+		  "cannot add netem");
+	nlbuf_str(&b, TCA_KIND, "netem");
+	options = nlbuf_nest(&b, TCA_OPTIONS); /* the struct, then attributes, inside one TCA_OPTIONS */
+	nlbuf_raw(&b, &q, sizeof(q));
+	nlbuf_attr(&b, TCA_NETEM_LATENCY64, &spec->delay_ns, sizeof(spec->delay_ns));
+	nlbuf_attr(&b, TCA_NETEM_JITTER64, &spec->jitter_ns, sizeof(spec->jitter_ns));
+	if (corr.delay_corr || corr.loss_corr)
+		nlbuf_attr(&b, TCA_NETEM_CORR, &corr, sizeof(corr));
+	if (spec->dist != DIST_UNIFORM) {
+		netem_table(spec->dist, table, DIST_POINTS);
+		nlbuf_attr(&b, TCA_NETEM_DELAY_DIST, table, DIST_POINTS * sizeof(*table));
+	}
+	nlbuf_end(&b, options);
+	return nlsock_talk(s, &b, e);
+}
+
+struct root_search {
+	int ifindex;
+	bool found;
+	struct qdisc_info q;
+};
+
+static int read_qdisc(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	const struct tcmsg *t = NLMSG_DATA(h);
+	struct root_search *r = arg;
+	const struct nlattr *stats;
+	struct tc_stats old;
+
+	(void)e;
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*t)) || t->tcm_ifindex != r->ifindex ||
+	    t->tcm_parent != TC_H_ROOT)
+		return 0;
+	r->found = true;
+	r->q.handle = t->tcm_handle;
+	copy_string(r->q.kind, sizeof(r->q.kind), attr_of(h, sizeof(*t), TCA_KIND));
+	stats = attr_of(h, sizeof(*t), TCA_STATS);
+	if (stats && nlattr_len(stats) >= sizeof(old)) {
+		memcpy(&old, nlattr_data(stats), sizeof(old));
+		r->q.qlen = old.qlen;
+		r->q.drops = old.drops;
+	}
+	return 0;
+}
+
+static void restart_search(void *arg)
+{
+	((struct root_search *)arg)->found = false;
+}
+
+int qdisc_root(struct nlsock *s, int ifindex, struct qdisc_info *ret, struct err *e)
+{
+	_Alignas(16) char bytes[128];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct tcmsg t = { .tcm_ifindex = ifindex };
+	struct root_search r = { .ifindex = ifindex };
+	int rc;
+
+	nlbuf_msg(&b, RTM_GETQDISC, NLM_F_DUMP, &t, sizeof(t), "cannot read the qdiscs");
+	rc = nlsock_ask(s, &b, read_qdisc, restart_search, &r, e);
+	if (rc < 0)
+		return rc;
+	if (!r.found)
+		return err_set(e, ENOENT, "device %d has no root qdisc", ifindex);
+	*ret = r.q;
+	return 0;
+}

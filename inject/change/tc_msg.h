@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_CHANGE_TC_MSG_H
+#define BRINK_CHANGE_TC_MSG_H
+
+#include "inject/change/change.h"
+#include "inject/change/nlsock.h"
+
+/* rtnetlink(7) requests that libnl-route cannot say or whose error text it loses. s is a NETLINK_ROUTE socket. */
+
+struct link_info {
+	int ifindex;
+	char name[IFNAMSIZ], kind[16]; /* kind: "ifb", "veth", ""; IFLA_INFO_KIND */
+	uint32_t mtu;
+	bool up;
+};
+
+/* The link of that name. -ENODEV: there is none. */
+int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct err *e);
+/* A new ifb, up from the start. EEXIST when the name is taken. */
+int link_add_ifb(struct nlsock *s, const char *name, struct err *e);
+int link_del(struct nlsock *s, int ifindex, struct err *e);
+/* Puts netem at the root of a link that brink made. */
+int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec, struct err *e);
+
+struct qdisc_info {
+	char kind[16];
+	uint32_t handle, qlen; /* qlen: packets it holds now */
+	uint32_t drops;
+};
+
+/* The root qdisc. -ENOENT: none (or the link is gone). */
+int qdisc_root(struct nlsock *s, int ifindex, struct qdisc_info *ret, struct err *e);
+
+/*
+ * The table that turns a random number into a normal, pareto or mixed one: n values scaled by 8192, as netem wants
+ * them (NETEM_DIST_SCALE, sch_netem.c: tabledist).
+ */
+void netem_table(enum netem_dist dist, int16_t *ret, unsigned n);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/endpoint.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORM "write ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp], for example 10.0.0.0/8:5432 or [2001:db8::1]:443/tcp"
+
+static const struct {
+	const char *name;
+	uint8_t number;
+} protos[] = { { "tcp", IPPROTO_TCP },	     { "udp", IPPROTO_UDP },   { "icmp", IPPROTO_ICMP },
+	       { "icmpv6", IPPROTO_ICMPV6 }, { "sctp", IPPROTO_SCTP } };
+
+int endpoint_proto(const char *text, uint8_t *ret, struct err *e)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		if (strcmp(text, protos[i].name) == 0) {
+			*ret = protos[i].number;
+			return 0;
+		}
+	}
+	if (*text >= '1' && *text <= '9' && !*end && n < 256) {
+		*ret = (uint8_t)n;
+		return 0;
+	}
+	return err_set(e, EINVAL, "'%s' is no protocol: write tcp, udp, icmp, icmpv6, sctp or 1-255", text);
+}
+
+/* Digits only, 1 to 65535. Moves *p behind the number. */
+static int port_number(const char **p, uint16_t *ret)
+{
+	unsigned long n = 0;
+	const char *s = *p;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	for (; *s >= '0' && *s <= '9'; s++) {
+		n = n * 10 + (unsigned long)(*s - '0');
+		if (n > UINT16_MAX)
+			return -EINVAL;
+	}
+	*ret = (uint16_t)n;
+	*p = s;
+	return n ? 0 : -EINVAL;
+}
+
+static int parse_ports(const char *p, struct endpoint *ret, struct err *e)
+{
+	const char *all = p;
+	uint16_t lo = 0, hi = 0;
+
+	if (port_number(&p, &lo) < 0)
+		return err_set(e, EINVAL, "':%s' is no port: %s", all, FORM);
+	hi = lo;
+	if (*p == '-') {
+		p++;
+		if (port_number(&p, &hi) < 0)
+			return err_set(e, EINVAL, "':%s' is no port range: %s", all, FORM);
+	}
+	if (*p || hi < lo)
+		return err_set(e, EINVAL, "':%s' is no port range: %s", all, FORM);
+	ret->port_lo = lo;
+	ret->port_hi = hi;
+	return 0;
+}
+
+/* Clears the bits behind the prefix length, so that 10.1.2.3/8 means 10.0.0.0/8. */
+static void clear_host_bits(struct net_prefix *p)
+{
+	for (unsigned bit = p->len; bit < (p->family == 4 ? 32u : 128u); bit++)
+		p->addr[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
+}
+
+static int add_prefix(struct endpoint *ret, unsigned family, const void *addr, unsigned len, struct err *e)
+{
+	struct net_prefix *p = &ret->prefix[ret->n_prefixes];
+
+	if (ret->n_prefixes == ENDPOINT_PREFIXES)
+		return err_set(e, E2BIG, "more than %d addresses behind one name", ENDPOINT_PREFIXES);
+	*p = (struct net_prefix){ .family = (uint8_t)family, .len = (uint8_t)len };
+	memcpy(p->addr, addr, family == 4 ? 4 : 16);
+	clear_host_bits(p);
+	for (unsigned i = 0; i < ret->n_prefixes; i++) {
+		if (memcmp(&ret->prefix[i], p, sizeof(*p)) == 0)
+			return 0;
+	}
+	ret->n_prefixes++;
+	return 0;
+}
+
+static int resolve(const char *host, struct endpoint *ret, struct err *e)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *list = NULL;
+	int rc = getaddrinfo(host, NULL, &hints, &list);
+
+	if (rc)
+		return err_set(e, ENOENT, "cannot resolve '%s': %s", host, gai_strerror(rc));
+	rc = 0;
+	for (struct addrinfo *a = list; a && rc == 0; a = a->ai_next) {
+		if (a->ai_family == AF_INET)
+			rc = add_prefix(ret, 4, &((struct sockaddr_in *)(void *)a->ai_addr)->sin_addr, 32, e);
+		else if (a->ai_family == AF_INET6)
+			rc = add_prefix(ret, 6, &((struct sockaddr_in6 *)(void *)a->ai_addr)->sin6_addr,
+					128, e);
+	}
+	freeaddrinfo(list);
+	return rc;
+}
+
+static int parse_host(char *host, struct endpoint *ret, struct err *e)
+{
+	char *slash = strchr(host, '/');
+	unsigned char addr[16];
+	unsigned family = 0, len;
+	char *end;
+
+	if (!*host || strcmp(host, "*") == 0)
+		return 0;
+	if (slash)
+		*slash = '\0';
+	if (inet_pton(AF_INET, host, addr) == 1)
+		family = 4;
+	else if (inet_pton(AF_INET6, host, addr) == 1)
+		family = 6;
+	len = family == 4 ? 32 : 128;
+	if (slash && family) {
+		unsigned long n = strtoul(slash + 1, &end, 10);
+
+		if (slash[1] < '0' || slash[1] > '9' || *end || n > len)
+			return err_set(e, EINVAL, "'/%s' is no prefix length: %s", slash + 1, FORM);
+		len = (unsigned)n;
+	}
+	if (family)
+		return add_prefix(ret, family, addr, len, e);
+	if (slash)
+		return err_set(e, EINVAL, "'%s/%s' is no address range: %s", host, slash + 1, FORM);
+	return resolve(host, ret, e);
+}
+
+/* Cuts "/tcp" off the end. A part behind a slash that begins with a digit is a prefix length. */
+static int cut_proto(char *text, struct endpoint *ret, struct err *e)
+{
+	char *slash = strrchr(text, '/');
+
+	if (!slash || (slash[1] >= '0' && slash[1] <= '9'))
+		return 0;
+	*slash = '\0';
+	return endpoint_proto(slash + 1, &ret->proto, e);
+}
+
+int endpoint_parse(const char *text, struct endpoint *ret, struct err *e)
+{
+	struct endpoint ep = { 0 };
+	char copy[300];
+	char *host = copy, *port = NULL, *colon;
+	int rc;
+
+	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy) || !*text)
+		return err_set(e, EINVAL, "'%.40s' is no endpoint: %s", text, FORM);
+	rc = cut_proto(copy, &ep, e);
+	if (rc < 0)
+		return rc;
+	colon = strrchr(copy, ':');
+	if (*copy == '[') {
+		char *close = strchr(copy, ']');
+
+		if (!close || (close[1] && close[1] != ':'))
+			return err_set(e, EINVAL, "'%s' has an open '[': %s", text, FORM);
+		*close = '\0';
+		host = copy + 1;
+		if (text[close - copy + 1] == ':')
+			port = close + 2;
+	} else if (colon && strchr(copy, ':') == colon) { /* one colon: a port; more: a bare IPv6 address */
+		*colon = '\0';
+		port = colon + 1;
+	}
+	if (port)
+		rc = parse_ports(port, &ep, e);
+	if (rc == 0)
+		rc = parse_host(host, &ep, e);
+	if (rc == 0)
+		*ret = ep;
+	return rc;
+}
+
+void endpoint_add(struct text *t, const struct endpoint *ep)
+{
+	for (unsigned i = 0; i < ep->n_prefixes; i++) {
+		const struct net_prefix *p = &ep->prefix[i];
+		char name[INET6_ADDRSTRLEN] = "?";
+		bool bracket = p->family == 6 && ep->port_hi;
+
+		inet_ntop(p->family == 4 ? AF_INET : AF_INET6, p->addr, name, sizeof(name));
+		text_add(t, "%s%s%s%s", i ? "," : "", bracket ? "[" : "", name, bracket ? "]" : "");
+		if (p->len != (p->family == 4 ? 32 : 128))
+			text_add(t, "/%u", p->len);
+	}
+	if (!ep->n_prefixes)
+		text_add(t, "*");
+	if (ep->port_hi)
+		text_add(t, ":%u", ep->port_lo);
+	if (ep->port_hi != ep->port_lo)
+		text_add(t, "-%u", ep->port_hi);
+	for (size_t i = 0; ep->proto && i < ARRAY_LEN(protos); i++) {
+		if (protos[i].number == ep->proto)
+			text_add(t, "/%s", protos[i].name);
+	}
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_FAULT_H
+#define BRINK_FAULT_H
+
+#include "base/fields.h"
+#include "inject/change/change.h"
+#include "inject/target.h"
+
+#define PLAN_CHANGES 16
+#define PLAN_NOTES 8
+
+/* What a fault is going to do: changes in the order in which they are armed. Pure data. */
+struct plan {
+	unsigned n_changes;
+	struct change_spec change[PLAN_CHANGES];
+	char summary[160]; /* "to 127.0.0.1:5432/tcp +200ms" */
+	unsigned n_notes;
+	char note[PLAN_NOTES][160]; /* lasting effects, exemptions, limits that the user must know */
+	unsigned devices, processes, files; /* touched, for the plan's last lines */
+	bool one_shot; /* this one holds for no time and there is nothing to take back */
+};
+
+/* Who plans: filled by the runner, the same for every fault of a run. */
+struct plan_context {
+	const char *run_id; /* ULID, 26 characters */
+	unsigned fault_index;
+	const struct targets *targets;
+	int64_t for_ns; /* how long the fault holds; 0 for one-shot ones */
+	uint32_t lease_ms;
+};
+
+/* Does the fault do something, not just stand there? Asked by the keeper while it is live. */
+struct effect {
+	uint64_t hits;	  /* packets matched, signals sent, bytes held */
+	const char *unit; /* "packets", "processes", "bytes" */
+};
+
+struct fault_ops {
+	const char *name;    /* "net.delay" */
+	const char *summary; /* one line for brink list */
+	const struct field_table *fields;
+	/* For brink list, explain and the manual: "self-ending"; how it is taken back; "to=… delay=200ms" */
+	const char *class_words, *undo_words, *example;
+	uint64_t caps; /* bit mask of CAP_*: what its holder may do */
+	bool one_shot; /* has no duration and nothing to take back (unless repeated: see plan.one_shot) */
+	/*
+	 * Reads the system (routes, processes, names), writes nothing. spec is bound from fields. Errors: EINVAL for
+	 * contradictions, ENOENT for a target that is not there, EPERM for a shielded one.
+	 */
+	int (*plan)(const void *spec, const struct plan_context *ctx, struct plan *ret, struct err *e);
+};
+
+/* The registry: one line a fault, in the order of brink list. NULL-terminated. */
+extern const struct fault_ops *const fault_registry[];
+const struct fault_ops *fault_find(const char *name);
+
+/* Appends a note to the plan; a full list is no error, the last one says so. */
+void plan_note(struct plan *p, const char *fmt, ...) PRINTF_FMT(2, 3);
+/* The next change of the plan, zeroed and filled with the kind and fault index; NULL + E2BIG when full. */
+struct change_spec *plan_add(struct plan *p, const struct plan_context *ctx, enum change_kind kind, struct err *e);
+
+#endif

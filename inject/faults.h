@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_FAULTS_H
+#define BRINK_FAULTS_H
+
+#include "inject/fault.h"
+
+/* One file a fault. A new one is named here and in the registry of fault.c, and nowhere else. */
+extern const struct fault_ops net_delay_fault;
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/net.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "inject/change/netns.h"
+#include "inject/net_match.h"
+#include "inject/route.h"
+
+#define LIMIT_PPS 250000
+#define LIMIT_MIN 10000
+#define LIMIT_MAX 2000000
+#define DEVICES_MAX 4
+#define PPM_ALL 1000000u
+
+const char *const net_direction_words[] = { "out", "in", "both", NULL };
+
+uint32_t net_limit(int64_t delay_ns, int64_t jitter_ns)
+{
+	/* half as much again as could be under way at once; a jitter distribution reaches beyond the jitter */
+	double packets = 1.5 * LIMIT_PPS * (double)(delay_ns + 3 * jitter_ns) / NS_PER_S;
+
+	if (packets > LIMIT_MAX)
+		return LIMIT_MAX;
+	return packets < LIMIT_MIN ? LIMIT_MIN : (uint32_t)packets;
+}
+
+/* The resolved selector of one fault. */
+struct net_aim {
+	struct netns_ref netns;
+	enum net_direction dir;
+	struct net_groups to, from;
+	unsigned n_devices;
+	char device[DEVICES_MAX][IFNAMSIZ];
+};
+
+/* The flow: the fault's own keys, or those of the target that it names, not both. */
+static int find_flow(const struct net_spec *spec, const struct plan_context *ctx, struct flow_select *ret,
+		     struct err *e)
+{
+	const struct target *t;
+
+	*ret = (struct flow_select){ .to = spec->to, .from = spec->from, .proto = spec->proto,
+				     .dev = spec->dev, .netns = spec->netns };
+	if (!spec->target)
+		return 0;
+	if (spec->to.n || spec->from.n || spec->proto || spec->dev || spec->netns)
+		return err_set(e, EINVAL, "'target' and a selector of its own contradict each other");
+	t = targets_find(ctx->targets, spec->target);
+	if (!t || t->kind != TARGET_FLOW)
+		return err_set(e, ENOENT, "'%s' is no flow of targets:", spec->target);
+	*ret = t->flow;
+	return 0;
+}
+
+static int add_device(struct net_aim *aim, const char *dev, struct err *e)
+{
+	for (unsigned i = 0; i < aim->n_devices; i++) {
+		if (strcmp(aim->device[i], dev) == 0)
+			return 0;
+	}
+	if (aim->n_devices == DEVICES_MAX)
+		return err_set(e, E2BIG, "the addresses lie behind more than %d devices: say 'dev'",
+			       DEVICES_MAX);
+	snprintf(aim->device[aim->n_devices++], IFNAMSIZ, "%s", dev);
+	return 0;
+}
+
+/* The devices on the way to every address of the far end. */
+static int devices_by_route(struct net_aim *aim, const struct net_groups *far, struct err *e)
+{
+	for (unsigned i = 0; i < far->n; i++) {
+		for (unsigned k = 0; k < far->at[i].n_prefixes; k++) {
+			char dev[IFNAMSIZ];
+			int rc = route_device(&aim->netns, &far->at[i].prefix[k], dev, e);
+
+			/* a name may have an IPv6 address on a host without IPv6 routes: no packet goes there */
+			if (rc < 0 && far->at[i].n_prefixes > 1 && far->at[i].prefix[k].family == 6)
+				continue;
+			if (rc == 0)
+				rc = add_device(aim, dev, e);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int find_devices(struct net_aim *aim, const struct flow_select *flow, struct err *e)
+{
+	const struct net_groups *far = aim->dir == NET_IN ? &aim->from : &aim->to;
+	int rc;
+
+	if (flow->dev)
+		return add_device(aim, flow->dev, e);
+	rc = devices_by_route(aim, far, e);
+	if (rc == 0 && !aim->n_devices)
+		return err_set(e, EINVAL, "'%s' names no address: say 'dev' to choose the device",
+			       aim->dir == NET_IN ? "from" : "to");
+	return rc;
+}
+
+static int find_aim(const struct net_spec *spec, const struct plan_context *ctx, struct net_aim *ret,
+		    struct err *e)
+{
+	struct flow_select flow;
+	uint8_t proto = 0;
+	int rc = find_flow(spec, ctx, &flow, e);
+
+	*ret = (struct net_aim){ .dir = (enum net_direction)spec->direction };
+	if (rc == 0)
+		rc = netns_identify(flow.netns ? flow.netns : "", &ret->netns, e);
+	if (rc == 0 && flow.proto)
+		rc = endpoint_proto(flow.proto, &proto, e);
+	if (rc == 0)
+		rc = net_groups_parse(&flow.to, proto, &ret->to, e);
+	if (rc == 0)
+		rc = net_groups_parse(&flow.from, proto, &ret->from, e);
+	return rc < 0 ? rc : find_devices(ret, &flow, e);
+}
+
+/* The random end of a run id tells runs apart; its first half is a time. Lower case, as nft(8) and ip(8) show names. */
+static void own_name(char *ret, size_t size, const struct plan_context *ctx, unsigned device, unsigned id_len)
+{
+	const char *mark = id_len > 7 ? "_" : ""; /* an ifb's name has 15 characters at most */
+	size_t len = strlen(ctx->run_id);
+	const char *end = ctx->run_id + (len > id_len ? len - id_len : 0);
+	size_t n;
+
+	snprintf(ret, size, "brink%s%s%02x%c", mark, end, ctx->fault_index & 0xff, (char)('a' + device));
+	n = strlen(ret);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (char)tolower((unsigned char)ret[i]);
+}
+
+static int add_netem(const struct net_aim *aim, unsigned device, const struct netem_side_spec *netem,
+		     const struct plan_context *ctx, struct plan *ret, struct err *e)
+{
+	struct change_spec *c = plan_add(ret, ctx, CHANGE_NETEM_SIDE, e);
+	char qdisc[16] = "";
+	int rc = c ? route_check_device(&aim->netns, aim->device[device], qdisc, e) : -e->code;
+
+	if (rc < 0)
+		return rc;
+	c->u.netem = *netem;
+	c->u.netem.netns = aim->netns;
+	snprintf(c->u.netem.dev, IFNAMSIZ, "%s", aim->device[device]);
+	own_name(c->u.netem.ifb, IFNAMSIZ, ctx, device, 7);
+	if (strcmp(qdisc, "fq") == 0)
+		plan_note(ret, "root qdisc fq of %s paces delayed packets a second time", aim->device[device]);
+	return 0;
+}
+
+static int add_gate(const struct net_aim *aim, unsigned device, const struct net_treatment *how,
+		    const struct plan_context *ctx, struct plan *ret, struct err *e)
+{
+	struct change_spec *c = plan_add(ret, ctx, CHANGE_NFT_GATE, e);
+	struct nft_gate_spec *g;
+	unsigned exempted = 0;
+	int rc;
+
+	if (!c)
+		return -e->code;
+	g = &c->u.gate;
+	g->netns = aim->netns;
+	g->action = (uint8_t)how->action;
+	g->share_ppm = how->share_ppm;
+	g->of_connections = how->of_connections;
+	g->seed = (uint32_t)(ctx->targets->seed ^ ctx->fault_index);
+	snprintf(g->dev, IFNAMSIZ, "%s", aim->device[device]);
+	own_name(g->table, sizeof(g->table), ctx, device, 16);
+	if (how->action == GATE_FWD)
+		own_name(g->fwd_dev, IFNAMSIZ, ctx, device, 7);
+	rc = net_matches(g, &aim->to, &aim->from, aim->dir, ctx->targets->shield, &exempted, e);
+	if (rc == 0 && exempted)
+		plan_note(ret, "shield: %u established session%s on %s left alone", exempted,
+			  exempted > 1 ? "s" : "", aim->device[device]);
+	return rc;
+}
+
+static void add_groups(struct text *t, const char *word, const struct net_groups *g)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		if (!g->at[i].n_prefixes && !g->at[i].port_hi && !g->at[i].proto)
+			continue;
+		text_add(t, "%s", i ? "," : word);
+		endpoint_add(t, &g->at[i]);
+	}
+}
+
+static void summarise(const struct net_aim *aim, struct plan *ret)
+{
+	static const char *const words[] = { "", "incoming ", "both ways " };
+	struct text t = text_on(ret->summary, sizeof(ret->summary));
+
+	text_add(&t, "%s", words[aim->dir]);
+	add_groups(&t, "to ", &aim->to);
+	if (t.len)
+		add_groups(&t, " from ", &aim->from);
+	else
+		add_groups(&t, "from ", &aim->from);
+	for (unsigned i = 0; i < aim->n_devices; i++)
+		text_add(&t, "%s%s", i ? "," : " on ", aim->device[i]);
+}
+
+int net_plan(const struct net_spec *spec, const struct net_treatment *how, const struct plan_context *ctx,
+	     struct plan *ret, struct err *e)
+{
+	struct net_aim aim;
+	int rc = find_aim(spec, ctx, &aim, e);
+
+	for (unsigned i = 0; rc == 0 && i < aim.n_devices; i++) {
+		char qdisc[16];
+
+		rc = route_check_device(&aim.netns, aim.device[i], qdisc, e);
+		if (rc == 0 && how->action == GATE_FWD)
+			rc = add_netem(&aim, i, how->netem, ctx, ret, e);
+		if (rc == 0)
+			rc = add_gate(&aim, i, how, ctx, ret, e);
+	}
+	if (rc < 0)
+		return rc;
+	ret->devices = aim.n_devices;
+	summarise(&aim, ret);
+	return 0;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/net_match.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+/* Type and code of ICMPv6 stand where other protocols have the source port: RFC 4443, RFC 4861 (133 to 137). */
+#define ND_FIRST (133u << 8)
+#define ND_LAST (137u << 8 | 0xffu)
+
+static bool covers(const struct net_prefix *wide, const struct net_prefix *p)
+{
+	unsigned whole = wide->len / 8, rest = wide->len % 8;
+
+	if (wide->family != p->family || wide->len > p->len || memcmp(wide->addr, p->addr, whole) != 0)
+		return false;
+	return !rest || (wide->addr[whole] ^ p->addr[whole]) >> (8 - rest) == 0;
+}
+
+/* Adds a prefix unless one covers it; drops those that it covers. nf_tables refuses overlapping intervals. */
+static int merge_prefix(struct endpoint *to, const struct net_prefix *p, struct err *e)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < to->n_prefixes; i++) {
+		if (covers(&to->prefix[i], p))
+			return 0;
+	}
+	for (unsigned i = 0; i < to->n_prefixes; i++) {
+		if (!covers(p, &to->prefix[i]))
+			to->prefix[kept++] = to->prefix[i];
+	}
+	to->n_prefixes = kept;
+	if (kept == ENDPOINT_PREFIXES)
+		return err_set(e, E2BIG, "more than %d addresses with the same port", ENDPOINT_PREFIXES);
+	to->prefix[to->n_prefixes++] = *p;
+	return 0;
+}
+
+static bool same_ports(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port_lo == b->port_lo && a->port_hi == b->port_hi && a->proto == b->proto &&
+	       !a->n_prefixes == !b->n_prefixes;
+}
+
+static int add_endpoint(struct net_groups *g, const struct endpoint *ep, struct err *e)
+{
+	struct endpoint *group = NULL;
+	int rc = 0;
+
+	for (unsigned i = 0; i < g->n && !group; i++) {
+		if (same_ports(&g->at[i], ep))
+			group = &g->at[i];
+	}
+	if (!group) {
+		if (g->n == NET_GROUPS)
+			return err_set(e, E2BIG, "more than %d different ports in one list", NET_GROUPS);
+		group = &g->at[g->n++];
+		*group = (struct endpoint){ .port_lo = ep->port_lo, .port_hi = ep->port_hi,
+					    .proto = ep->proto };
+	}
+	for (unsigned i = 0; i < ep->n_prefixes && rc == 0; i++)
+		rc = merge_prefix(group, &ep->prefix[i], e);
+	return rc;
+}
+
+int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret, struct err *e)
+{
+	*ret = (struct net_groups){ 0 };
+	for (size_t i = 0; i < list->n; i++) {
+		struct endpoint ep;
+		int rc = endpoint_parse(list->at[i], &ep, e);
+
+		if (rc < 0)
+			return rc;
+		if (ep.proto && proto && ep.proto != proto)
+			return err_set(e, EINVAL, "'%s' contradicts 'proto'", list->at[i]);
+		if (proto)
+			ep.proto = proto;
+		rc = add_endpoint(ret, &ep, e);
+		if (rc < 0)
+			return rc;
+	}
+	if (!list->n) { /* no list: one group of anything */
+		ret->n = 1;
+		ret->at[0] = (struct endpoint){ .proto = proto };
+	}
+	return 0;
+}
+
+static int put_prefixes(struct nft_gate_spec *g, const struct endpoint *ep, uint16_t *ret_first,
+			uint16_t *ret_n, struct err *e)
+{
+	if (g->n_prefixes + ep->n_prefixes > GATE_PREFIXES)
+		return err_set(e, E2BIG, "more than %d addresses in one fault", GATE_PREFIXES);
+	*ret_first = g->n_prefixes;
+	*ret_n = (uint16_t)ep->n_prefixes;
+	memcpy(&g->prefix[g->n_prefixes], ep->prefix, ep->n_prefixes * sizeof(ep->prefix[0]));
+	g->n_prefixes = (uint16_t)(g->n_prefixes + ep->n_prefixes);
+	return 0;
+}
+
+static struct net_match *put_match(struct nft_gate_spec *g, struct err *e)
+{
+	if (g->n_matches == GATE_MATCHES) {
+		err_set(e, E2BIG, "too many different ports and addresses in one fault");
+		return NULL;
+	}
+	return &g->match[g->n_matches++];
+}
+
+/* The protocol that both ends agree on; false when they contradict each other. */
+static bool both_proto(const struct endpoint *a, const struct endpoint *b, uint8_t *ret)
+{
+	*ret = a->proto ? a->proto : b->proto;
+	return !a->proto || !b->proto || a->proto == b->proto;
+}
+
+static int put_pair(struct nft_gate_spec *g, const struct endpoint *dst, const struct endpoint *src,
+		    uint8_t hook, struct err *e)
+{
+	struct net_match *m = put_match(g, e);
+	int rc;
+
+	if (!m)
+		return -e->code;
+	*m = (struct net_match){ .dport_lo = dst->port_lo, .dport_hi = dst->port_hi,
+				 .sport_lo = src->port_lo, .sport_hi = src->port_hi, .hook = hook };
+	if (!both_proto(dst, src, &m->proto))
+		return err_set(e, EINVAL, "'to' and 'from' name different protocols");
+	if (g->of_connections || g->action == GATE_RESET) { /* both exist for TCP only */
+		if (m->proto && m->proto != IPPROTO_TCP)
+			return err_set(e, EINVAL, "a reset or a share of connections works for TCP only");
+		m->proto = IPPROTO_TCP;
+	}
+	rc = put_prefixes(g, dst, &m->dst_first, &m->dst_n, e);
+	return rc < 0 ? rc : put_prefixes(g, src, &m->src_first, &m->src_n, e);
+}
+
+static int put_hook(struct nft_gate_spec *g, const struct net_groups *dst, const struct net_groups *src,
+		    uint8_t hook, struct err *e)
+{
+	for (unsigned i = 0; i < dst->n; i++) {
+		for (unsigned k = 0; k < src->n; k++) {
+			int rc = put_pair(g, &dst->at[i], &src->at[k], hook, e);
+
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* Could a match catch packets of that protocol and destination port? Addresses are not looked at: better one too many. */
+static bool may_catch(const struct net_groups *to, const struct net_groups *from, uint8_t proto, unsigned port)
+{
+	for (unsigned i = 0; i < to->n; i++) {
+		for (unsigned k = 0; k < from->n; k++) {
+			const struct endpoint *t = &to->at[i], *f = &from->at[k];
+			bool ports = t->port_hi || f->port_hi;
+			uint8_t p = t->proto ? t->proto : f->proto;
+
+			if ((p && p != proto) || (ports && proto == IPPROTO_ICMPV6))
+				continue;
+			if (!t->port_hi || (t->port_lo <= port && port <= t->port_hi))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int exempt_port(struct nft_gate_spec *g, uint8_t hook, uint8_t proto, const uint16_t sport[2],
+		       const uint16_t dport[2], struct err *e)
+{
+	struct net_match *m = put_match(g, e);
+
+	if (!m)
+		return -e->code;
+	*m = (struct net_match){ .hook = hook, .proto = proto, .exempt = 1, .sport_lo = sport[0],
+				 .sport_hi = sport[1], .dport_lo = dport[0], .dport_hi = dport[1] };
+	return 0;
+}
+
+/* What a host needs to stay on its network at all: IPv6 neighbour discovery, DHCP (RFC 2131), DHCPv6 (RFC 8415). */
+static int exempt_basics(struct nft_gate_spec *g, const struct net_groups *to, const struct net_groups *from,
+			 uint8_t hook, struct err *e)
+{
+	static const uint16_t any[2] = { 0, 0 }, nd[2] = { ND_FIRST, ND_LAST }, dhcp[2] = { 67, 68 },
+			      dhcp6[2] = { 546, 547 };
+	int rc = 0;
+
+	if (may_catch(to, from, IPPROTO_ICMPV6, 0))
+		rc = exempt_port(g, hook, IPPROTO_ICMPV6, nd, any, e);
+	if (rc == 0 && (may_catch(to, from, IPPROTO_UDP, 67) || may_catch(to, from, IPPROTO_UDP, 68)))
+		rc = exempt_port(g, hook, IPPROTO_UDP, dhcp, dhcp, e);
+	if (rc == 0 && (may_catch(to, from, IPPROTO_UDP, 546) || may_catch(to, from, IPPROTO_UDP, 547)))
+		rc = exempt_port(g, hook, IPPROTO_UDP, dhcp6, dhcp6, e);
+	return rc;
+}
+
+static bool end_has(const struct endpoint *ep, unsigned family, const uint8_t *addr, unsigned port)
+{
+	struct net_prefix p = { .family = (uint8_t)family, .len = family == 4 ? 32 : 128 };
+
+	memcpy(p.addr, addr, family == 4 ? 4 : 16);
+	if (port && ep->port_hi && (port < ep->port_lo || port > ep->port_hi))
+		return false;
+	for (unsigned i = 0; i < ep->n_prefixes; i++) {
+		if (covers(&ep->prefix[i], &p))
+			return true;
+	}
+	return !ep->n_prefixes;
+}
+
+static bool groups_have(const struct net_groups *g, unsigned family, const uint8_t *addr, unsigned port)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		bool tcp = !g->at[i].proto || g->at[i].proto == IPPROTO_TCP;
+
+		if (tcp && end_has(&g->at[i], family, addr, port))
+			return true;
+	}
+	return false;
+}
+
+/* Remote address and local port pass, in the path of this hook: a reconnect of the operator passes too. */
+static int exempt_flow(struct nft_gate_spec *g, const struct shield_flow *f, uint8_t hook, bool out,
+		       struct err *e)
+{
+	struct endpoint local = { .port_lo = f->local_port, .port_hi = f->local_port,
+				  .proto = IPPROTO_TCP };
+	struct endpoint remote = { .n_prefixes = 1, .proto = IPPROTO_TCP };
+	int rc;
+
+	remote.prefix[0] = (struct net_prefix){ .family = f->family, .len = f->family == 4 ? 32 : 128 };
+	memcpy(remote.prefix[0].addr, f->remote, sizeof(f->remote));
+	rc = out ? put_pair(g, &remote, &local, hook, e) : put_pair(g, &local, &remote, hook, e);
+	if (rc == 0)
+		g->match[g->n_matches - 1].exempt = 1;
+	return rc;
+}
+
+static int exempt_flows(struct nft_gate_spec *g, const struct net_groups *dst, const struct net_groups *src,
+			const struct shield *shield, uint8_t hook, unsigned *count, struct err *e)
+{
+	bool out = hook == GATE_EGRESS || hook == GATE_OUTPUT;
+
+	for (unsigned i = 0; shield && i < shield->n_flows; i++) {
+		const struct shield_flow *f = &shield->flow[i];
+		const uint8_t *to = out ? f->remote : f->local, *from = out ? f->local : f->remote;
+		unsigned to_port = out ? 0 : f->local_port, from_port = out ? f->local_port : 0;
+		int rc;
+
+		if (!groups_have(dst, f->family, to, to_port) ||
+		    !groups_have(src, f->family, from, from_port))
+			continue;
+		rc = exempt_flow(g, f, hook, out, e);
+		if (rc < 0)
+			return err_ctx(e, "the operator's session cannot be exempted");
+		++*count;
+	}
+	return 0;
+}
+
+struct path {
+	const struct net_groups *dst, *src;
+	uint8_t hook;
+};
+
+int net_matches(struct nft_gate_spec *g, const struct net_groups *to, const struct net_groups *from,
+		enum net_direction dir, const struct shield *shield, unsigned *ret_exempted, struct err *e)
+{
+	bool netdev = g->action == GATE_FWD || g->action == GATE_DROP;
+	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT, in = netdev ? GATE_INGRESS : GATE_INPUT;
+	struct path path[2];
+	unsigned n = 0;
+	int rc = 0;
+
+	*ret_exempted = 0;
+	if (dir != NET_IN)
+		path[n++] = (struct path){ to, from, out };
+	if (dir == NET_IN)
+		path[n++] = (struct path){ to, from, in };
+	if (dir == NET_BOTH) /* what comes back has the ends the other way round */
+		path[n++] = (struct path){ from, to, in };
+	for (unsigned i = 0; i < n && rc == 0; i++) {
+		rc = exempt_basics(g, path[i].dst, path[i].src, path[i].hook, e);
+		if (rc == 0)
+			rc = exempt_flows(g, path[i].dst, path[i].src, shield, path[i].hook, ret_exempted,
+					  e);
+		if (rc == 0)
+			rc = put_hook(g, path[i].dst, path[i].src, path[i].hook, e);
+	}
+	return rc;
+}

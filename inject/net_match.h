@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_NET_MATCH_H
+#define BRINK_NET_MATCH_H
+
+#include "inject/endpoint.h"
+#include "inject/net.h"
+
+/* A fault's selector after names were resolved: endpoints with equal ports and protocol stand together. */
+#define NET_GROUPS 6
+
+struct net_groups {
+	unsigned n;
+	struct endpoint at[NET_GROUPS];
+};
+
+/* Parses a list of endpoints into groups. proto: of the fault, 0 = not said. Duplicates and covered ranges go. */
+int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret, struct err *e);
+
+/*
+ * Fills matches and prefixes of a gate for a direction; hooks: { out, in } of the family in use. Exemptions first:
+ * IPv6 neighbour discovery and DHCP where a match could catch them, and shielded flows (shield may be NULL).
+ * *ret_exempted: how many shielded flows got one.
+ */
+int net_matches(struct nft_gate_spec *g, const struct net_groups *to, const struct net_groups *from,
+		enum net_direction dir, const struct shield *shield, unsigned *ret_exempted, struct err *e);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/route.h"
+
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inject/change/netns.h"
+#include "inject/change/tc_msg.h"
+
+static int read_oif(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	size_t head = NLMSG_LENGTH(sizeof(struct rtmsg));
+	const struct nlattr *oif;
+
+	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < head)
+		return err_set(e, EBADMSG, "a broken answer about a route");
+	oif = nlattr_find((const char *)h + head, h->nlmsg_len - head, RTA_OIF);
+	if (oif && nlattr_len(oif) == sizeof(int))
+		memcpy(arg, nlattr_data(oif), sizeof(int));
+	return 0;
+}
+
+static int read_name(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	size_t head = NLMSG_LENGTH(sizeof(struct ifinfomsg));
+	const struct nlattr *name =
+		h->nlmsg_len < head ? NULL :
+				      nlattr_find((const char *)h + head, h->nlmsg_len - head, IFLA_IFNAME);
+
+	if (!name || nlattr_len(name) > IFNAMSIZ)
+		return err_set(e, EBADMSG, "a broken answer about a device");
+	memcpy(arg, nlattr_data(name), nlattr_len(name));
+	return 0;
+}
+
+static int device_name(struct nlsock *s, int ifindex, char *ret, struct err *e)
+{
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct ifinfomsg i = { .ifi_index = ifindex };
+
+	nlbuf_msg(&b, RTM_GETLINK, NLM_F_ACK, &i, sizeof(i), "cannot read the device of a route");
+	return nlsock_ask(s, &b, read_name, NULL, ret, e);
+}
+
+int route_device(const struct netns_ref *ns, const struct net_prefix *to, char ret_dev[IFNAMSIZ],
+		 struct err *e)
+{
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	size_t len = to->family == 4 ? 4 : 16;
+	struct rtmsg r = { .rtm_family = to->family == 4 ? AF_INET : AF_INET6,
+			   .rtm_dst_len = (uint8_t)(len * 8) };
+	char name[INET6_ADDRSTRLEN] = "?", dev[IFNAMSIZ] = { 0 };
+	struct nlsock *s;
+	int oif = 0;
+	int rc = netns_sock(ns, NETLINK_ROUTE, &s, e);
+
+	if (rc < 0)
+		return rc;
+	inet_ntop(r.rtm_family, to->addr, name, sizeof(name));
+	nlbuf_msg(&b, RTM_GETROUTE, NLM_F_ACK, &r, sizeof(r), "cannot find the route");
+	nlbuf_attr(&b, RTA_DST, to->addr, len);
+	rc = nlsock_ask(s, &b, read_oif, NULL, &oif, e);
+	if (rc == 0 && !oif)
+		rc = err_set(e, ENETUNREACH, "the route has no device");
+	if (rc == 0)
+		rc = device_name(s, oif, dev, e);
+	if (rc < 0)
+		return err_ctx(e, "no way to '%s' (say 'dev:' to choose the device)", name);
+	memcpy(ret_dev, dev, IFNAMSIZ);
+	return 0;
+}
+
+int route_check_device(const struct netns_ref *ns, const char *dev, char ret_qdisc[16], struct err *e)
+{
+	struct link_info link;
+	struct qdisc_info q = { 0 };
+	struct nlsock *s;
+	int rc = netns_sock(ns, NETLINK_ROUTE, &s, e);
+
+	if (rc == 0)
+		rc = link_find(s, dev, &link, e);
+	if (rc < 0)
+		return rc;
+	rc = qdisc_root(s, link.ifindex, &q, e);
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	memcpy(ret_qdisc, q.kind, sizeof(q.kind));
+	return 0;
+}

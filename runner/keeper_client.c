@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/keeper_client.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+
+#define END_NS (10 * NS_PER_S)
+
+int own_executable(const char *name, char *ret, size_t size, struct err *e)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_sys(e, "cannot read '/proc/self/exe'");
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		slash[1] = '\0';
+	if (snprintf(ret, size, "%s%s", self, name) < (int)size && access(ret, X_OK) == 0)
+		return 0;
+	if (snprintf(ret, size, "%s/%s", BRINK_LIBEXECDIR, name) < (int)size && access(ret, X_OK) == 0)
+		return 0;
+	return err_set(e, ENOENT, "'%s' is neither beside brink nor in %s", name, BRINK_LIBEXECDIR);
+}
+
+/* In the child: the two descriptors stay open across exec, all others have CLOEXEC. */
+static void exec_keeper(const char *path, int sock, int pulse)
+{
+	char arg_sock[16], arg_pulse[16];
+	char name[] = "brink-keeper";
+	char *const argv[] = { name, arg_sock, arg_pulse, NULL };
+
+	snprintf(arg_sock, sizeof(arg_sock), "%d", sock);
+	snprintf(arg_pulse, sizeof(arg_pulse), "%d", pulse);
+	fcntl(sock, F_SETFD, 0);
+	fcntl(pulse, F_SETFD, 0);
+	execv(path, argv);
+	_exit(127);
+}
+
+int keeper_client_start(struct keeper_client *ret, struct err *e)
+{
+	struct keeper_client k = KEEPER_CLIENT_NONE;
+	AUTO(auto_close) int pulse_fd = -1;
+	AUTO(auto_close) int theirs = -1;
+	char path[PATH_MAX];
+	int pair[2];
+	int rc = own_executable("brink-keeper", path, sizeof(path), e);
+
+	if (rc < 0)
+		return rc;
+	k.pulse = pulse_new(&pulse_fd, e);
+	if (!k.pulse)
+		return -e->code;
+	rc = proto_pair(pair, e);
+	if (rc < 0)
+		return rc;
+	k.sock = pair[0];
+	theirs = pair[1];
+	k.pid = fork();
+	if (k.pid < 0) {
+		err_sys(e, "cannot start the keeper");
+		close(k.sock);
+		return -e->code;
+	}
+	if (k.pid == 0)
+		exec_keeper(path, theirs, pulse_fd);
+	k.pidfd = pidfd_open(k.pid, 0);
+	if (k.pidfd < 0) {
+		err_sys(e, "cannot watch the keeper");
+		keeper_client_done(&k);
+		return -e->code;
+	}
+	*ret = k;
+	return 0;
+}
+
+int keeper_client_send(struct keeper_client *k, struct kmsg *m, struct err *e)
+{
+	int rc = proto_send(k->sock, m, sizeof(*m), true);
+
+	return rc < 0 ? err_set(e, -rc, "the keeper is gone") : 0;
+}
+
+int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns,
+		      void (*other)(void *arg, const struct kmsg *m), void *arg, struct err *e)
+{
+	struct kmsg in;
+	int rc = keeper_client_send(k, m, e);
+
+	while (rc == 0) {
+		rc = io_wait(k->sock, POLLIN, deadline_ns);
+		if (rc <= 0)
+			return err_set(e, rc ? -rc : ETIMEDOUT, "the keeper does not answer");
+		rc = proto_recv(k->sock, &in, sizeof(in));
+		if (rc < 0)
+			return err_set(e, -rc, "the keeper is gone");
+		if (rc == 1 && in.type == KMSG_DONE && (in.request == m->type || in.request == 0)) {
+			if (in.code < 0)
+				*e = in.u.err;
+			return in.code;
+		}
+		if (rc == 1 && other)
+			other(arg, &in);
+		rc = 0;
+	}
+	return rc;
+}
+
+void keeper_client_done(struct keeper_client *k)
+{
+	auto_close(&k->sock);
+	k->sock = -1;
+	if (k->pid > 0 && k->pidfd >= 0) {
+		io_wait(k->pidfd, POLLIN, clock_mono_ns() + END_NS);
+		waitpid(k->pid, NULL, WNOHANG);
+	}
+	auto_close(&k->pidfd);
+	k->pidfd = -1;
+	k->pid = -1;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/prepare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/exit.h"
+#include "runner/say.h"
+#include "safety/session.h"
+
+/* FNV-1a: a run without --seed gets one from its id, shown, so that it can be repeated. */
+static uint64_t seed_of(const char *run_id)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *run_id; run_id++)
+		h = (h ^ (unsigned char)*run_id) * UINT64_C(0x100000001b3);
+	return h >> 33; /* short enough to type */
+}
+
+static int find_shield(struct prepared *p, struct err *e)
+{
+	const char *const own[] = { p->paths.state, p->paths.runs };
+	struct text note = text_on(p->shield_note, sizeof(p->shield_note));
+
+	return session_find(&p->shield, own, ARRAY_LEN(own), &note, e);
+}
+
+int prepare_begin(const struct options *o, struct prepared *ret, struct err *e)
+{
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	rc = ulid_new(ret->run_id, e);
+	if (rc < 0)
+		return rc;
+	ret->seed = options_given(o, "seed") ? (uint64_t)o->seed : seed_of(ret->run_id);
+	paths_find(&ret->paths);
+	return find_shield(ret, e);
+}
+
+int prepare_load(const struct options *o, const char *path, struct prepared *p)
+{
+	const struct load_options how = { .n_vars = o->vars.n,
+					  .vars = o->vars.at,
+					  .n_var_files = o->var_files.n,
+					  .var_files = o->var_files.at,
+					  .run_id = p->run_id };
+	struct diags d = { 0 };
+	struct err e = { 0 };
+	int rc = experiment_load(path, &how, &p->x, &d, &e);
+
+	if (rc == 0)
+		diags_list(&d, stderr); /* warnings: the run goes on */
+	else
+		diags_print(&d, stderr);
+	diags_done(&d);
+	if (rc == -EBADMSG)
+		return EXIT_INVALID;
+	if (rc < 0) {
+		say_error(o, &e);
+		return EXIT_USAGE;
+	}
+	p->loaded = true;
+	return EXIT_PASS;
+}
+
+/* Which exit code an error of planning is: a bad value, a target that is not there, a shielded one, or no right. */
+static int code_of(int rc)
+{
+	switch (-rc) {
+	case EINVAL:
+	case E2BIG:
+		return EXIT_INVALID;
+	case EPERM:
+		return EXIT_REFUSED;
+	default:
+		return EXIT_UNABLE;
+	}
+}
+
+int prepare_plan(const struct options *o, struct prepared *p)
+{
+	struct err e = { 0 };
+	unsigned fault;
+	int rc;
+
+	p->targets = p->x.targets;
+	p->targets.shield = &p->shield;
+	p->targets.seed = p->seed;
+	p->targets.max_processes = p->x.limits.processes;
+	rc = planner_plan(&p->x, p->run_id, &p->targets, &p->plan, &fault, &e);
+	if (rc == 0)
+		return EXIT_PASS;
+	if (fault < p->x.n_faults) {
+		err_ctx(&e, "fault '%s'", p->x.faults[fault].id);
+		err_at(&e, p->x.faults[fault].bound.pos);
+	}
+	say_error(o, &e);
+	fputs("Nothing was touched.\n", stderr);
+	return code_of(rc);
+}
+
+void prepare_done(struct prepared *p)
+{
+	planner_done(&p->plan);
+	if (p->loaded)
+		experiment_done(&p->x);
+	p->loaded = false;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+
+#include "base/io.h"
+#include "runner/run_parts.h"
+
+
+static void step(struct run *r, const struct ctl_event *ev);
+
+static void send_list(struct run *r, enum kmsg_type type, const unsigned *list, size_t n)
+{
+	struct kmsg m = { .type = (uint16_t)type };
+	struct err e;
+
+	for (size_t i = 0; i < n && i < PROTO_FAULTS; i++)
+		m.u.list.fault[m.u.list.n++] = (uint16_t)list[i];
+	keeper_client_send(&r->keeper, &m, &e);
+}
+
+static void send_plain(struct run *r, enum kmsg_type type)
+{
+	struct kmsg m = { .type = (uint16_t)type };
+	struct err e;
+
+	if (keeper_client_send(&r->keeper, &m, &e) < 0 && type == KMSG_FINISH)
+		step(r, &(struct ctl_event){ .kind = CTL_NOT_CLEAN });
+}
+
+static void act(struct run *r, const struct ctl_actions *a)
+{
+	struct err e;
+
+	if (a->undo_all)
+		send_plain(r, KMSG_LIFT_ALL);
+	if (a->nundo)
+		send_list(r, KMSG_LIFT, a->undo, a->nundo);
+	if (a->arm_all)
+		send_plain(r, KMSG_GUARD);
+	if (a->nfire)
+		send_list(r, KMSG_FIRE, a->fire, a->nfire);
+	if (a->start_command && r->command_prober >= 0)
+		prober_tell(&r->prober[r->command_prober].p, PROBE_MSG_RUN, &e);
+	if (a->done)
+		r->done = true;
+	if (a->finish)
+		send_plain(r, KMSG_FINISH);
+}
+
+static void step(struct run *r, const struct ctl_event *ev)
+{
+	struct ctl_actions a;
+	enum ctl_phase was = r->phase;
+
+	controller_step(r->ctl, ev, clock_mono_ns(), &a);
+	act(r, &a);
+	r->phase = controller_phase(r->ctl);
+	if (r->phase != was)
+		run_say_phase(r, was);
+}
+
+static void halt(struct run *r, enum ctl_by by, const char *why)
+{
+	if (!r->halt_why[0])
+		snprintf(r->halt_why, sizeof(r->halt_why), "%.199s", why);
+	step(r, &(struct ctl_event){ .kind = CTL_HALT, .by = by });
+}
+
+static void ask_hits(struct run *r, unsigned fault)
+{
+	struct kmsg m = { .type = KMSG_EFFECT, .fault = (uint16_t)fault };
+	struct err e;
+
+	keeper_client_send(&r->keeper, &m, &e);
+}
+
+/* The answers that matter: GUARD is followed by ARM, and both can fail. */
+static void heard_done(struct run *r, const struct kmsg *m)
+{
+	char words[ERR_LINE * 4];
+	struct ctl_event ev = { .kind = CTL_ARMED };
+
+	if (m->code == 0 && m->request == KMSG_GUARD)
+		send_plain(r, KMSG_ARM);
+	if (m->request != KMSG_GUARD && m->request != KMSG_ARM)
+		return;
+	if (m->code < 0) {
+		snprintf(r->halt_why, sizeof(r->halt_why), "%s",
+			 err_format(&m->u.err, words, sizeof(words)));
+		ev = (struct ctl_event){ .kind = CTL_ARM_FAILED, .item = CTL_ALL };
+	} else if (m->request == KMSG_GUARD) {
+		return;
+	}
+	step(r, &ev);
+}
+
+static void heard_fault(struct run *r, const struct kmsg *m)
+{
+	struct fault_memory *f = &r->fault[m->fault];
+	struct ctl_event ev = { .item = m->fault };
+
+	if (m->code < 0)
+		err_format(&m->u.err, f->trouble, sizeof(f->trouble));
+	switch (m->type) {
+	case KMSG_LIVE:
+		f->live_took_ns = m->took_ns;
+		ev.kind = m->code < 0 ? CTL_LIVE_FAILED : CTL_LIVE;
+		break;
+	case KMSG_LOST:
+		ev.kind = CTL_LOST;
+		break;
+	case KMSG_ENDED:
+		f->ended_took_ns = m->took_ns;
+		run_say_fault(r, m->fault, m);
+		return;
+	default:
+		f->reverted_took_ns = m->took_ns;
+		f->reverted = m->code == 0;
+		ev.kind = m->code < 0 ? CTL_NOT_REVERTED : CTL_REVERTED;
+	}
+	run_say_fault(r, m->fault, m);
+	step(r, &ev);
+}
+
+static void heard(struct run *r, const struct kmsg *m)
+{
+	switch (m->type) {
+	case KMSG_DONE:
+		heard_done(r, m);
+		break;
+	case KMSG_LIVE:
+	case KMSG_LOST:
+	case KMSG_ENDED:
+	case KMSG_REVERTED:
+		if (m->fault < r->config.nfaults)
+			heard_fault(r, m);
+		break;
+	case KMSG_HITS:
+		if (m->fault < r->config.nfaults && m->code == 0) {
+			r->fault[m->fault].hits = m->value;
+			r->fault[m->fault].hits_known = true;
+		}
+		break;
+	case KMSG_LEFT:
+		r->left_fault[r->n_left % RUN_LEFT] = m->fault;
+		r->left[r->n_left++ % RUN_LEFT] = m->u.left;
+		break;
+	case KMSG_FOREIGN:
+		snprintf(r->foreign[r->n_foreign++ % RUN_FOREIGN], sizeof(r->foreign[0]), "%.127s", m->u.text);
+		break;
+	case KMSG_CLEAN:
+		step(r, &(struct ctl_event){ .kind = m->code ? CTL_NOT_CLEAN : CTL_CLEAN });
+		break;
+	case KMSG_HALT:
+		run_say_note(r, "halt", m->u.text);
+		halt(r, m->value ? CTL_BY_HALT : CTL_BY_KEEPER, m->u.text);
+		break;
+	case KMSG_NOTE:
+		run_say_note(r, "note", m->u.text);
+		break;
+	}
+}
+
+static void keeper_lost(struct run *r)
+{
+	r->keeper_lost = true;
+	run_say_note(r, "error", "keeper and spare are gone: nobody is left to read the system back");
+	halt(r, CTL_BY_KEEPER, "keeper and spare are gone");
+	for (unsigned i = 0; i < r->config.nfaults; i++)
+		step(r, &(struct ctl_event){ .kind = CTL_NOT_REVERTED, .item = i });
+	step(r, &(struct ctl_event){ .kind = CTL_NOT_CLEAN });
+}
+
+static void hear_keeper(struct run *r)
+{
+	struct kmsg m;
+	int rc;
+
+	if (r->keeper_lost)
+		return;
+	while (!r->done && (rc = proto_recv(r->keeper.sock, &m, sizeof(m))) != 0) {
+		if (rc == 1) {
+			heard(r, &m);
+			continue;
+		}
+		keeper_lost(r);
+		return;
+	}
+}
+
+static void heard_sample(struct run *r, const struct probe_sample *s)
+{
+	static const enum ctl_status status[] = { [PROBE_OK] = CTL_PASS, [PROBE_FAIL] = CTL_FAIL,
+						  [PROBE_NO_DATA] = CTL_NO_DATA };
+	struct ctl_event ev = { .kind = CTL_SAMPLE, .item = s->check, .began_ns = s->started_ns,
+				.value = s->has_value ? s->value : NAN };
+
+	if (s->check >= r->config.nchecks || s->verdict > PROBE_NO_DATA)
+		return;
+	ev.status = status[s->verdict];
+	run_say_sample(r, s->check, s);
+	step(r, &ev);
+}
+
+static void heard_exit(struct run *r, const struct probe_exit *x)
+{
+	r->out.command_ran = x->ran;
+	r->out.command_code = x->ran ? (x->signal ? 128 + x->signal : x->code) : x->code;
+	if (!x->ran)
+		run_say_note(r, "error", x->text);
+	step(r, &(struct ctl_event){ .kind = CTL_COMMAND_EXITED, .code = r->out.command_code });
+}
+
+static void hear_prober(struct run *r, struct run_prober *p)
+{
+	struct probe_msg m;
+	struct err e;
+	char words[ERR_LINE * 2];
+	int rc;
+
+	while (p->p.fd >= 0 && (rc = prober_take(&p->p, &m, &e)) != 0) {
+		if (rc == 1 && m.type == PROBE_MSG_SAMPLE) {
+			heard_sample(r, &m.sample);
+		} else if (rc == 1 && m.type == PROBE_MSG_EXITED) {
+			heard_exit(r, &m.exited);
+		} else if (rc < 0) {
+			run_say_note(r, "error", err_format(&e, words, sizeof(words)));
+			prober_stop(&p->p);
+			halt(r, p->launcher ? CTL_BY_LAUNCHER : CTL_BY_PROBER, words);
+			return;
+		}
+	}
+}
+
+static void hear_signals(struct run *r)
+{
+	struct signalfd_siginfo s;
+
+	while (read(r->signals, &s, sizeof(s)) == sizeof(s)) {
+		char why[64];
+
+		snprintf(why, sizeof(why), "%s", units_signal_name((int)s.ssi_signo));
+		if (s.ssi_signo == SIGCHLD || s.ssi_signo == SIGCONT)
+			continue;
+		if (r->interrupted) /* a second one never skips a revert */
+			run_say_note(r, "note", "already stopping: the faults are being taken back");
+		r->interrupted = true;
+		/* with a command the terminal's SIGINT reached it too: its end ends the run */
+		if (r->command_prober >= 0 && s.ssi_signo != SIGINT) {
+			struct err e;
+
+			launcher_signal(&r->prober[r->command_prober].p, (int)s.ssi_signo, &e);
+		}
+		halt(r, s.ssi_signo == SIGHUP ? CTL_BY_TERMINAL : CTL_BY_SIGNAL, why);
+	}
+}
+
+/* One wait, at most a beat long. */
+static void wait_and_hear(struct run *r)
+{
+	struct pollfd p[RUN_PROBERS + 2];
+	int64_t now = clock_mono_ns(), next = controller_next(r->ctl), left = PULSE_BEAT_NS / 2;
+	struct timespec t;
+	unsigned n = 0;
+
+	if (next - now < left)
+		left = next > now ? next - now : 0;
+	t = (struct timespec){ left / NS_PER_S, left % NS_PER_S };
+	p[n++] = (struct pollfd){ .fd = r->signals, .events = POLLIN };
+	p[n++] = (struct pollfd){ .fd = r->keeper_lost ? -1 : r->keeper.sock, .events = POLLIN };
+	for (unsigned i = 0; i < r->n_probers; i++)
+		p[n++] = (struct pollfd){ .fd = r->prober[i].p.fd, .events = POLLIN };
+	if (ppoll(p, n, &t, NULL) <= 0)
+		return;
+	for (unsigned i = 0; i < r->n_probers; i++) {
+		if (p[2 + i].revents)
+			hear_prober(r, &r->prober[i]);
+	}
+	if (p[1].revents)
+		hear_keeper(r);
+	if (p[0].revents)
+		hear_signals(r);
+}
+
+/* A keeper that hangs is killed, so that its spare takes over; it has our user id. */
+static void watch_keeper(struct run *r)
+{
+	pulse_beat(&r->keeper.pulse->runner);
+	if (!r->keeper_lost && pulse_stale(&r->keeper.pulse->keeper) &&
+	    pulse_stale(&r->keeper.pulse->spare) && r->keeper.pidfd >= 0)
+		pidfd_send_signal(r->keeper.pidfd, SIGKILL, NULL, 0);
+}
+
+void run_loop(struct run *r)
+{
+	int64_t hits_at = 0;
+
+	step(r, &(struct ctl_event){ .kind = CTL_TICK });
+	while (!r->done) {
+		wait_and_hear(r);
+		watch_keeper(r);
+		if (controller_next(r->ctl) <= clock_mono_ns())
+			step(r, &(struct ctl_event){ .kind = CTL_TICK });
+		if (r->phase == CTL_HOLD && clock_mono_ns() > hits_at) {
+			hits_at = clock_mono_ns() + NS_PER_S / 2;
+			for (unsigned i = 0; i < r->config.nfaults; i++)
+				ask_hits(r, i);
+		}
+	}
+}

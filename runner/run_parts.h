@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_RUN_PARTS_H
+#define BRINK_RUN_PARTS_H
+
+#include "base/exit.h"
+#include "runner/events.h"
+#include "runner/keeper_client.h"
+#include "runner/run.h"
+#include "safety/controller.h"
+#include "safety/launcher.h"
+
+#define RUN_PROBERS 16
+#define RUN_LEFT    32
+#define RUN_FOREIGN 32
+#define LAST_TEXTS  3
+
+/* The last bad samples of a check, for the sentence about its failure. */
+struct check_memory {
+	char text[LAST_TEXTS][PROBE_TEXT];
+	int64_t at_wall_ns[LAST_TEXTS];
+	unsigned bad;
+	double last_value;
+	char last_text[PROBE_TEXT];
+	int64_t last_took_ns;
+};
+
+struct fault_memory {
+	int64_t live_took_ns, ended_took_ns, reverted_took_ns;
+	uint64_t hits;
+	bool hits_known, reverted;
+	char trouble[ERR_LINE * 2];
+};
+
+/* A prober or launcher and whom it probes as and where. */
+struct run_prober {
+	struct prober p;
+	bool launcher;
+	const char *netns, *user;
+};
+
+struct run {
+	const struct run_request *rq;
+	struct arena arena;
+	struct ctl_config config;
+	struct controller *ctl;
+	struct keeper_client keeper;
+	struct run_prober prober[RUN_PROBERS];
+	unsigned n_probers;
+	int command_prober; /* index; -1 = none */
+	int signals;	    /* signalfd */
+	struct events ev;
+	struct check_memory *check;
+	struct fault_memory *fault;
+	enum ctl_phase phase;
+	bool keeper_lost, done, interrupted;
+	char halt_why[200];
+	unsigned n_left, n_foreign;
+	struct kmsg_left left[RUN_LEFT];
+	uint16_t left_fault[RUN_LEFT];
+	char foreign[RUN_FOREIGN][128];
+	struct run_outcome out;
+};
+
+/* run_setup.c */
+int run_build_config(struct run *r, struct err *e);
+int run_start_probers(struct run *r, struct err *e);
+int run_start_keeper(struct run *r, struct err *e);
+
+/* run_loop.c */
+void run_loop(struct run *r);
+
+/* run_say.c: progress, events and the verdict. */
+void run_say_start(struct run *r);
+void run_say_phase(struct run *r, enum ctl_phase was);
+void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m);
+void run_say_sample(struct run *r, unsigned check, const struct probe_sample *s);
+void run_say_note(struct run *r, const char *word, const char *text);
+void run_say_verdict(struct run *r);
+
+#endif

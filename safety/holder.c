@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "safety/holder.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "inject/change/netns.h"
+#include "safety/sandbox.h"
+
+#define STEP_MS 100
+
+struct holder {
+	struct holder_job *job;
+	timer_t timer;
+	unsigned fired; /* changes whose fire has returned 0; == n: live */
+	bool firing, live, quieted;
+	int64_t fire_began_ns;
+};
+
+/* The lease of the process itself. */
+static int set_timer(struct holder *h)
+{
+	struct itimerspec t = { .it_value = { h->job->lease_ms / 1000,
+					      h->job->lease_ms % 1000 * NS_PER_MS } };
+
+	return timer_settime(h->timer, 0, &t, NULL) < 0 ? -errno : 0;
+}
+
+static int start_timer(struct holder *h, struct err *e)
+{
+	struct sigevent how = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
+	int rc;
+
+	if (timer_create(CLOCK_MONOTONIC, &how, &h->timer) < 0)
+		return err_sys(e, "cannot make the holder's timer");
+	rc = set_timer(h);
+	return rc < 0 ? err_set(e, -rc, "cannot arm the holder's timer") : 0;
+}
+
+/* Everything that can end this process is in place before it acquires anything. */
+static int secure(struct holder *h, struct err *e)
+{
+	struct holder_job *job = h->job;
+	int rc = start_timer(h, e);
+
+	if (rc < 0)
+		return rc;
+	if (job->netns_fd >= 0 && setns(job->netns_fd, CLONE_NEWNET) < 0)
+		return err_sys(e, "cannot enter the network namespace");
+	rc = sandbox_keep_caps(job->caps, e);
+	if (rc < 0)
+		return rc;
+	/* after the change of credentials, which would clear it: prctl(2) */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(e, "cannot ask for the keeper's death notice");
+	return 0;
+}
+
+static int arm_all(struct holder *h, struct err *e)
+{
+	int rc = secure(h, e);
+
+	for (unsigned i = 0; i < h->job->n && rc == 0; i++) {
+		struct change *c = &h->job->change[i];
+
+		if (c->ops->arm)
+			rc = c->ops->arm(c, e);
+	}
+	return rc;
+}
+
+/* Every gate, whatever happens to one of them. The first error counts. */
+static int quiet_all(struct holder *h, struct err *e)
+{
+	int rc = 0;
+
+	h->firing = h->live = false;
+	h->quieted = true;
+	for (unsigned i = 0; i < h->job->n; i++) {
+		struct change *c = &h->job->change[i];
+		struct err one;
+		int done = c->ops->quiet ? c->ops->quiet(c, &one) : 0;
+
+		if (done < 0 && rc == 0) {
+			rc = done;
+			*e = one;
+		}
+	}
+	return rc;
+}
+
+static int drain_all(struct holder *h, struct err *e)
+{
+	for (unsigned i = 0; i < h->job->n; i++) {
+		struct change *c = &h->job->change[i];
+		int rc = c->ops->drain ? c->ops->drain(c, e) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int sum_effect(struct holder *h, uint64_t *ret, struct err *e)
+{
+	*ret = 0;
+	for (unsigned i = 0; i < h->job->n; i++) {
+		struct change *c = &h->job->change[i];
+		uint64_t hits = 0;
+		int rc = c->ops->effect ? c->ops->effect(c, &hits, e) : 0;
+
+		if (rc < 0)
+			return rc;
+		*ret += hits;
+	}
+	return 0;
+}
+
+static void answer(struct holder *h, struct hmsg *m, int rc)
+{
+	m->code = rc;
+	proto_send(h->job->sock, m, sizeof(*m), false); /* a keeper that does not read is a dead one */
+}
+
+/* Goes on with firing: one step of the change that is due, or the answer when all are in place. */
+static void fire_step(struct holder *h)
+{
+	struct hmsg m = { .type = HMSG_FIRE };
+	int rc = 0;
+
+	while (h->fired < h->job->n) {
+		struct change *c = &h->job->change[h->fired];
+
+		rc = c->ops->fire ? c->ops->fire(c, &m.err) : 0;
+		if (rc == -EINPROGRESS)
+			return;
+		if (rc < 0)
+			break;
+		h->fired++;
+	}
+	h->firing = false;
+	h->live = rc == 0;
+	m.took_ns = clock_mono_ns() - h->fire_began_ns;
+	if (rc < 0) {
+		struct err ignored;
+
+		quiet_all(h, &ignored);
+	}
+	answer(h, &m, rc);
+}
+
+static void obey(struct holder *h, const struct hmsg *order)
+{
+	struct hmsg m = { .type = order->type };
+	int64_t began = clock_mono_ns();
+	struct err ignored;
+	int rc = 0;
+
+	switch (order->type) {
+	case HMSG_ARM:
+		rc = arm_all(h, &m.err);
+		break;
+	case HMSG_FIRE:
+		if (h->quieted) { /* once lifted or lost: never again by this run */
+			rc = err_set(&m.err, ECANCELED, "the lease was given up");
+			break;
+		}
+		h->firing = true;
+		h->fire_began_ns = began;
+		fire_step(h);
+		return;
+	case HMSG_QUIET:
+		rc = quiet_all(h, &m.err);
+		if (sum_effect(h, &m.value, &ignored) < 0) /* the last word on what it hit */
+			m.value = HMSG_UNKNOWN;
+		break;
+	case HMSG_DRAIN:
+		rc = drain_all(h, &m.err);
+		break;
+	case HMSG_EFFECT:
+		rc = sum_effect(h, &m.value, &m.err);
+		break;
+	default:
+		_exit(2);
+	}
+	m.took_ns = clock_mono_ns() - began;
+	answer(h, &m, rc);
+}
+
+static void refresh_all(struct holder *h)
+{
+	struct hmsg m = { .type = HMSG_LOST };
+
+	for (unsigned i = 0; i < h->job->n && h->live; i++) {
+		struct change *c = &h->job->change[i];
+		int rc = c->ops->refresh ? c->ops->refresh(c, &m.err) : 0;
+
+		if (rc < 0) {
+			struct err ignored;
+
+			quiet_all(h, &ignored);
+			answer(h, &m, rc);
+		}
+	}
+}
+
+/* Every 100 ms. Whoever does not beat gets no renewal: neither the faults nor this process live on without them. */
+static void beat(struct holder *h)
+{
+	struct pulse *p = h->job->pulse;
+	bool idle = !h->firing && !h->live;
+
+	pulse_beat(&p->holder[h->job->fault]);
+	if (pulse_stale(&p->keeper) || (!idle && pulse_stale(&p->runner)))
+		return;
+	set_timer(h);
+	refresh_all(h);
+}
+
+static void close_others(const struct holder_job *job)
+{
+	const int keep[] = { job->sock, job->runner_pidfd, job->keeper_pidfd, job->netns_fd };
+
+	for (int fd = 3; fd < 1024; fd++) {
+		bool wanted = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(keep); i++)
+			wanted |= fd == keep[i];
+		if (!wanted)
+			close(fd);
+	}
+}
+
+/* One wait: orders first, then the deaths of others. */
+static void turn(struct holder *h, int64_t *next_beat)
+{
+	struct pollfd p[3] = { { .fd = h->job->sock, .events = POLLIN },
+			       { .fd = h->job->runner_pidfd, .events = POLLIN },
+			       { .fd = h->job->keeper_pidfd, .events = POLLIN } };
+	int64_t left = (*next_beat - clock_mono_ns()) / NS_PER_MS;
+	struct hmsg m;
+	struct err ignored;
+	int rc;
+
+	poll(p, 3, h->firing || left < 0 ? 0 : (int)left);
+	rc = proto_recv(h->job->sock, &m, sizeof(m));
+	if (rc == 1)
+		obey(h, &m);
+	if (rc == -EPIPE)
+		_exit(0);
+	if (p[2].revents) { /* the spare takes over from the journal; what we own ends here */
+		quiet_all(h, &ignored);
+		_exit(1);
+	}
+	if (p[1].revents && (h->live || h->firing)) {
+		quiet_all(h, &ignored);
+		h->job->runner_pidfd = -1; /* poll(2) skips it from now on */
+	}
+	if (h->firing)
+		fire_step(h);
+	if (clock_mono_ns() >= *next_beat) {
+		beat(h);
+		*next_beat = clock_mono_ns() + STEP_MS * NS_PER_MS;
+	}
+}
+
+void holder_main(struct holder_job *job)
+{
+	struct holder h = { .job = job };
+	int64_t next_beat = clock_mono_ns();
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL); /* SIGKILL comes through */
+	netns_forget();
+	close_others(job);
+	prctl(PR_SET_NAME, "brink-holder");
+	pulse_beat(&job->pulse->holder[job->fault]);
+	for (;;)
+		turn(&h, &next_beat);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "safety/journal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/io.h"
+
+#define MAGIC 0x6e6a6b62u /* "bkjn" */
+
+/* One copy on the medium. crc covers everything from gen to the end of the payload. Little endian hosts only write
+ * what they read themselves: a journal never leaves its machine. */
+struct block {
+	uint32_t magic, crc;
+	uint64_t gen;
+	uint32_t index, size;
+	unsigned char payload[JOURNAL_BLOCK - 24];
+};
+
+_Static_assert(sizeof(struct block) == JOURNAL_BLOCK, "a copy is one block");
+_Static_assert(sizeof(struct journal_slot) <= sizeof(((struct block *)0)->payload), "a slot fits");
+_Static_assert(sizeof(struct journal_head) <= sizeof(((struct block *)0)->payload), "the head fits");
+
+static uint32_t block_crc(const struct block *b)
+{
+	return crc32c(&b->gen, JOURNAL_BLOCK - offsetof(struct block, gen));
+}
+
+static off_t block_at(uint32_t index, uint64_t gen)
+{
+	return (off_t)(index * 2 + (gen & 1)) * JOURNAL_BLOCK;
+}
+
+static ssize_t pio(int fd, void *buf, off_t at, bool out)
+{
+	size_t done = 0;
+
+	while (done < JOURNAL_BLOCK) {
+		char *p = (char *)buf + done;
+		ssize_t n = out ? pwrite(fd, p, JOURNAL_BLOCK - done, at + (off_t)done) :
+				  pread(fd, p, JOURNAL_BLOCK - done, at + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+/* Index 0 is the head, slot i has index i + 1. Only after the read-back the new generation counts. */
+static int put_block(int fd, uint32_t index, uint64_t *gen, const void *payload, size_t size, struct err *e)
+{
+	struct block b, back;
+	ssize_t n;
+
+	memset(&b, 0, sizeof(b));
+	b.magic = MAGIC;
+	b.gen = *gen + 1;
+	b.index = index;
+	b.size = (uint32_t)size;
+	memcpy(b.payload, payload, size);
+	b.crc = block_crc(&b);
+	n = pio(fd, &b, block_at(index, b.gen), true);
+	if (n < 0)
+		return err_set(e, (int)-n, "cannot write the journal: %s", strerror((int)-n));
+	if (fdatasync(fd) < 0 && errno != EINVAL) /* EINVAL: a file system that has nothing to flush */
+		return err_sys(e, "cannot flush the journal");
+	n = pio(fd, &back, block_at(index, b.gen), false);
+	if (n < 0)
+		return err_set(e, (int)-n, "cannot read the journal back: %s", strerror((int)-n));
+	if (n != JOURNAL_BLOCK || memcmp(&b, &back, sizeof(b)) != 0)
+		return err_set(e, EIO, "the journal reads back differently from what was written");
+	*gen = b.gen;
+	return 0;
+}
+
+/* The newest valid copy. -ENOENT: there is none; any other error is an error, not an absence. */
+static int get_block(int fd, uint32_t index, uint64_t *ret_gen, void *payload, size_t size, struct err *e)
+{
+	uint64_t best = 0;
+
+	for (uint64_t copy = 0; copy < 2; copy++) {
+		struct block b;
+		ssize_t n = pio(fd, &b, block_at(index, copy), false);
+
+		if (n < 0)
+			return err_set(e, (int)-n, "cannot read the journal: %s", strerror((int)-n));
+		if (n != JOURNAL_BLOCK || b.magic != MAGIC || b.crc != block_crc(&b) ||
+		    b.index != index || b.size != size || (b.gen & 1) != copy || b.gen <= best)
+			continue;
+		best = b.gen;
+		memcpy(payload, b.payload, size);
+	}
+	if (!best)
+		return err_set(e, ENOENT, "the journal has no valid copy of block %u", index);
+	*ret_gen = best;
+	return 0;
+}
+
+static int allocate(struct journal *j, struct err *e)
+{
+	j->slot = calloc(JOURNAL_SLOTS, sizeof(*j->slot));
+	return j->slot ? 0 : err_set(e, ENOMEM, "no memory for the journal");
+}
+
+int journal_create(int dirfd, const struct journal_head *head, struct journal *ret, struct err *e)
+{
+	struct journal j = { .fd = -1, .head = *head };
+	int rc = allocate(&j, e);
+
+	if (rc < 0)
+		return rc;
+	j.fd = openat(dirfd, JOURNAL_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (j.fd < 0)
+		rc = err_sys(e, "cannot create the journal");
+	else
+		rc = put_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
+	if (rc < 0) {
+		journal_done(&j);
+		return rc;
+	}
+	*ret = j;
+	return 0;
+}
+
+/* Text from a damaged or foreign file must at least end. */
+static void terminate(struct journal_slot *s)
+{
+	s->undo.run_id[sizeof(s->undo.run_id) - 1] = '\0';
+	s->undo.resource[sizeof(s->undo.resource) - 1] = '\0';
+	s->undo.netns.path[sizeof(s->undo.netns.path) - 1] = '\0';
+	s->undo.by_hand[sizeof(s->undo.by_hand) - 1] = '\0';
+	s->left[sizeof(s->left) - 1] = '\0';
+}
+
+static int read_slots(struct journal *j, struct err *e)
+{
+	for (unsigned i = 0; i < j->head.n_slots; i++) {
+		int rc = get_block(j->fd, i + 1, &j->gen[i], &j->slot[i], sizeof(j->slot[i]), e);
+
+		if (rc == -ENOENT)
+			j->slot[i].state = SLOT_UNKNOWN;
+		else if (rc < 0)
+			return rc;
+		terminate(&j->slot[i]);
+	}
+	return 0;
+}
+
+int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
+{
+	struct journal j = { .fd = -1 };
+	int rc = allocate(&j, e);
+
+	if (rc < 0)
+		return rc;
+	j.fd = openat(dirfd, JOURNAL_FILE, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+	rc = j.fd < 0 ? err_sys(e, "cannot open the journal") :
+			get_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
+	if (rc == -ENOENT && j.fd >= 0)
+		rc = err_set(e, EBADMSG, "the journal has no valid head");
+	if (rc == 0 && (j.head.version != JOURNAL_VERSION || j.head.n_slots > JOURNAL_SLOTS))
+		rc = err_set(e, EBADMSG, "the journal is of version %u, this brink reads %d",
+			     j.head.version, JOURNAL_VERSION);
+	if (rc == 0)
+		rc = read_slots(&j, e);
+	if (rc < 0) {
+		journal_done(&j);
+		return rc;
+	}
+	j.head.run_id[sizeof(j.head.run_id) - 1] = '\0';
+	j.head.boot_id[sizeof(j.head.boot_id) - 1] = '\0';
+	j.head.name[sizeof(j.head.name) - 1] = '\0';
+	j.head.started[sizeof(j.head.started) - 1] = '\0';
+	j.head.why[sizeof(j.head.why) - 1] = '\0';
+	j.head.deadman_unit[sizeof(j.head.deadman_unit) - 1] = '\0';
+	*ret = j;
+	return 0;
+}
+
+int journal_put(struct journal *j, unsigned i, struct err *e)
+{
+	return put_block(j->fd, i + 1, &j->gen[i], &j->slot[i], sizeof(j->slot[i]), e);
+}
+
+int journal_put_head(struct journal *j, struct err *e)
+{
+	return put_block(j->fd, 0, &j->head_gen, &j->head, sizeof(j->head), e);
+}
+
+int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, struct err *e)
+{
+	unsigned i = j->head.n_slots;
+	int rc;
+
+	if (i == JOURNAL_SLOTS)
+		return err_set(e, E2BIG, "more than %d changes in one run", JOURNAL_SLOTS);
+	j->slot[i] = (struct journal_slot){ .state = SLOT_INTENT, .undo = *u };
+	rc = journal_put(j, i, e);
+	if (rc < 0)
+		return rc;
+	j->head.n_slots++; /* after the slot: a head never counts one that is not there */
+	rc = journal_put_head(j, e);
+	if (rc < 0) {
+		j->head.n_slots--;
+		return rc;
+	}
+	*ret_index = i;
+	return 0;
+}
+
+void journal_done(struct journal *j)
+{
+	auto_close(&j->fd);
+	free(j->slot);
+	*j = (struct journal){ .fd = -1 };
+}
+
+int journal_boot_id(char ret[40], struct err *e)
+{
+	ssize_t n = io_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", ret, 40);
+
+	return n > 0 ? 0 : err_set(e, n ? (int)-n : EIO, "cannot read the boot id");
+}

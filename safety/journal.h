@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_JOURNAL_H
+#define BRINK_JOURNAL_H
+
+#include <stdbool.h>
+
+#include "inject/change/change.h"
+
+/*
+ * The undo journal of one run: a head and one slot for each change, two 4 KiB copies each. A write goes to the older
+ * copy, is flushed, read back and compared before it counts; a torn or failed one hurts only its own slot. A slot with
+ * no valid copy is "unknown": such a run is never called clean. Nothing in it is a pointer.
+ */
+#define JOURNAL_BLOCK 4096
+#define JOURNAL_SLOTS 256
+#define JOURNAL_FILE "journal"
+#define JOURNAL_VERSION 1
+
+enum slot_state {
+	SLOT_INTENT = 1, /* the change may have been made */
+	SLOT_ENDED,	 /* its effect was read back as ended */
+	SLOT_RESTORED,	 /* gone, read back */
+	SLOT_UNKNOWN = 99, /* never stored: no valid copy was found */
+};
+
+struct journal_slot {
+	uint32_t state;
+	int32_t last_errno; /* of the last failed undo */
+	uint32_t attempts;
+	uint32_t pad;
+	struct change_proc holder; /* pid 0 = none yet */
+	struct undo undo;
+	char left[256]; /* what is still there, in words */
+};
+
+enum head_state {
+	HEAD_OPEN = 1,
+	HEAD_CLEAN, /* everything restored and read back, by whoever */
+	HEAD_DIRTY, /* recovery ended and could not confirm everything */
+};
+
+struct journal_head {
+	uint32_t version, state;
+	uint32_t n_slots, n_faults;
+	char run_id[28];
+	uint32_t starter_uid;
+	char boot_id[40];
+	char name[128];	   /* of the experiment */
+	char started[32];  /* wall time, for people */
+	char why[160];	   /* why it ended, when the runner could not say so itself */
+	struct change_proc runner, keeper;
+	int64_t deadline_boot_ns;
+	char deadman_unit[64]; /* timer in PID 1, "" = none */
+};
+
+struct journal {
+	int fd;
+	struct journal_head head;
+	uint64_t head_gen;
+	uint64_t gen[JOURNAL_SLOTS];
+	struct journal_slot *slot; /* JOURNAL_SLOTS of them, allocated at create or open */
+};
+
+/* Makes the file (mode 0600, must not exist) in the directory and writes the head. */
+int journal_create(int dirfd, const struct journal_head *head, struct journal *ret, struct err *e);
+/* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head. writable: for recovery. */
+int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e);
+/* Adds a slot in state INTENT, durable and read back. ret_index: its number. */
+int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, struct err *e);
+/* Writes slot i as it stands in j->slot[i]. Allocates nothing. */
+int journal_put(struct journal *j, unsigned i, struct err *e);
+/* Writes j->head. Allocates nothing. */
+int journal_put_head(struct journal *j, struct err *e);
+void journal_done(struct journal *j);
+
+/* /proc/sys/kernel/random/boot_id */
+int journal_boot_id(char ret[40], struct err *e);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "safety/keeper.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "inject/target.h"
+#include "safety/control.h"
+#include "safety/sandbox.h"
+
+#define CAP(name) (UINT64_C(1) << CAP_##name)
+/* Undo of any change, entering namespaces, and giving holders their part. Modules: until the guard stands. */
+#define CAPS_KEEPER                                                                                \
+	(CAP(NET_ADMIN) | CAP(SYS_ADMIN) | CAP(SYS_PTRACE) | CAP(KILL) | CAP(DAC_OVERRIDE) |       \
+	 CAP(DAC_READ_SEARCH) | CAP(IPC_LOCK) | CAP(SYS_RESOURCE) | CAP(SETPCAP))
+#define CAPS_START (CAPS_KEEPER | CAP(SYS_MODULE) | CAP(SYS_NICE))
+#define RT_PRIORITY 90
+#define DEATH_NS (5 * NS_PER_S)
+#define HOLDER_POLLS 4
+
+void keeper_send(struct keeper *k, struct kmsg *m)
+{
+	int rc = k->sock < 0 ? -EPIPE : proto_send(k->sock, m, sizeof(*m), false);
+
+	/* a runner that reads nothing is one that hangs: its heartbeat tells, the undo does not wait for it */
+	if (rc == -EPIPE && k->sock >= 0) {
+		auto_close(&k->sock);
+		k->sock = -1;
+	}
+}
+
+void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...)
+{
+	struct kmsg m = { .type = (uint16_t)type };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m.u.text, sizeof(m.u.text), fmt, ap);
+	va_end(ap);
+	keeper_send(k, &m);
+}
+
+/* Ends the run by itself: told to the runner, everything lifted, whether or not anybody hears it. */
+static void end_run(struct keeper *k, const char *why)
+{
+	struct err ignored;
+
+	if (k->lifting_all)
+		return;
+	keeper_say(k, KMSG_HALT, "%s", why);
+	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "%s", why);
+	keeper_lift_all(k);
+	if (k->journal.fd >= 0)
+		journal_put_head(&k->journal, &ignored);
+}
+
+static void runner_gone(struct keeper *k, const char *why)
+{
+	auto_close(&k->sock);
+	k->sock = -1;
+	auto_close(&k->runner_pidfd);
+	k->runner_pidfd = -1;
+	end_run(k, why);
+	k->finishing = true;
+}
+
+/* A runner that hangs must not wake up later and go on: it is killed and its death awaited. */
+static void kill_runner(struct keeper *k)
+{
+	pidfd_send_signal(k->runner_pidfd, SIGKILL, NULL, 0);
+	io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + DEATH_NS);
+	runner_gone(k, "the runner hung and was killed");
+}
+
+static bool something_armed(const struct keeper *k)
+{
+	for (unsigned i = 0; i < k->n_faults; i++) {
+		if (k->fault[i].state > FAULT_PLANNED && k->fault[i].state < FAULT_ENDED)
+			return true;
+	}
+	return false;
+}
+
+static int serve_setup(struct keeper *k, const struct kmsg *m, struct err *e)
+{
+	switch (m->type) {
+	case KMSG_BEGIN:
+		return keeper_begin(k, &m->u.begin, e);
+	case KMSG_SHIELD:
+		k->shield = m->u.shield;
+		return m->u.shield.n_procs > SHIELD_PROCS || m->u.shield.n_flows > SHIELD_FLOWS ||
+				       m->u.shield.n_paths > SHIELD_PATHS ?
+			       err_set(e, EINVAL, "a broken shield") :
+			       0;
+	case KMSG_FAULT:
+		return keeper_fault(k, &m->u.fault, e);
+	case KMSG_ADD:
+		return keeper_add(k, &m->u.spec, e);
+	case KMSG_GUARD:
+		return keeper_guard(k, e);
+	case KMSG_ARM:
+		return keeper_arm(k, e);
+	default:
+		return err_set(e, EINVAL, "message %u is not known", m->type);
+	}
+}
+
+static int ask_effect(struct keeper *k, unsigned fault)
+{
+	struct hmsg m = { .type = HMSG_EFFECT };
+
+	if (fault >= k->n_faults || k->fault[fault].sock < 0)
+		return -ESRCH;
+	return proto_send(k->fault[fault].sock, &m, sizeof(m), false);
+}
+
+static int serve_request(struct keeper *k, const struct kmsg *m, struct err *e)
+{
+	int rc;
+
+	switch (m->type) {
+	case KMSG_FIRE:
+		return keeper_fire(k, &m->u.list, e);
+	case KMSG_LIFT:
+		return keeper_lift(k, &m->u.list, e);
+	case KMSG_LIFT_ALL:
+		keeper_lift_all(k);
+		return 0;
+	case KMSG_EFFECT:
+		rc = ask_effect(k, m->fault);
+		return rc < 0 ? err_set(e, -rc, "the fault has no holder") : 0;
+	case KMSG_FINISH:
+		keeper_lift_all(k);
+		k->finishing = true;
+		return 0;
+	default:
+		return serve_setup(k, m, e);
+	}
+}
+
+static void serve(struct keeper *k)
+{
+	for (;;) {
+		struct kmsg m, done = { .type = KMSG_DONE };
+		int rc = k->sock < 0 ? 0 : proto_recv(k->sock, &m, sizeof(m));
+
+		if (rc == -EPIPE)
+			runner_gone(k, "the runner is gone");
+		if (rc <= 0)
+			return;
+		done.request = m.type;
+		done.code = serve_request(k, &m, &done.u.err);
+		done.u.err.pos.file = NULL;
+		keeper_send(k, &done);
+	}
+}
+
+static void hear_holders(struct keeper *k, const struct pollfd *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct keeper_fault *f = &k->fault[i];
+		struct hmsg m;
+
+		while (f->sock >= 0 && proto_recv(f->sock, &m, sizeof(m)) == 1)
+			keeper_heard(k, f, &m);
+		if (f->pid && (p[2 * i + 1].revents & POLLIN))
+			keeper_holder_died(k, f);
+	}
+}
+
+/* Heartbeats of the others. Beats count only while something could be in force. */
+static void check_beats(struct keeper *k)
+{
+	pulse_beat(&k->pulse->keeper);
+	if (k->runner_pidfd >= 0 && something_armed(k) && pulse_stale(&k->pulse->runner))
+		kill_runner(k);
+	if (clock_boot_ns() > k->deadline_boot_ns && something_armed(k))
+		end_run(k, "the run passed its longest time");
+}
+
+void keeper_listen(struct keeper *k, int64_t deadline_ns)
+{
+	static struct pollfd p[2 * PROTO_FAULTS + HOLDER_POLLS];
+	unsigned n = k->n_faults;
+	int64_t left = deadline_ns - clock_mono_ns();
+	struct timespec t = { left > 0 ? left / NS_PER_S : 0, left > 0 ? left % NS_PER_S : 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		p[2 * i] = (struct pollfd){ .fd = k->fault[i].sock, .events = POLLIN };
+		p[2 * i + 1] = (struct pollfd){ .fd = k->fault[i].pidfd, .events = POLLIN };
+	}
+	p[2 * n] = (struct pollfd){ .fd = k->sock, .events = POLLIN };
+	p[2 * n + 1] = (struct pollfd){ .fd = k->runner_pidfd, .events = POLLIN };
+	p[2 * n + 2] = (struct pollfd){ .fd = k->spare_pidfd, .events = POLLIN };
+	p[2 * n + 3] = (struct pollfd){ .fd = k->control, .events = POLLIN };
+	if (ppoll(p, 2 * n + HOLDER_POLLS, &t, NULL) > 0) {
+		char why[160];
+
+		hear_holders(k, p, n);
+		if (p[2 * n + 1].revents)
+			runner_gone(k, "the runner died");
+		if (p[2 * n + 2].revents) {
+			waitpid(k->spare, NULL, 0);
+			auto_close(&k->spare_pidfd);
+			k->spare_pidfd = -1;
+			end_run(k, "the spare keeper died");
+		}
+		if (p[2 * n + 3].revents && control_serve(k->control, k->begin.starter_uid, why, sizeof(why)))
+			end_run(k, why);
+	}
+	check_beats(k);
+}
+
+/* What makes the keeper hard to starve. Without privilege it works too, and the user is told what is lost. */
+static void harden(struct keeper *k)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct sched_param rt = { .sched_priority = RT_PRIORITY };
+	AUTO(auto_close) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (oom < 0 || io_write_full(oom, "-1000", 5) < 0)
+		keeper_say(k, KMSG_NOTE, "the keeper is not shielded from the OOM killer (needs CAP_SYS_RESOURCE)");
+	setrlimit(RLIMIT_MEMLOCK, &all);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		keeper_say(k, KMSG_NOTE, "the keeper's memory is not locked (needs CAP_IPC_LOCK)");
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &rt) < 0)
+		keeper_say(k, KMSG_NOTE, "the keeper has no real-time priority (needs CAP_SYS_NICE)");
+}
+
+static int secure(struct keeper *k, uint64_t caps, struct err *e)
+{
+	(void)k;
+	return sandbox_keep_caps(geteuid() == 0 ? caps & sandbox_permitted() : 0, e);
+}
+
+static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
+{
+	int rc;
+
+	k->fault = calloc(PROTO_FAULTS, sizeof(*k->fault));
+	k->spec = calloc(JOURNAL_SLOTS, sizeof(struct change_spec *));
+	k->pulse = pulse_map(pulse_fd, e);
+	if (!k->fault || !k->spec)
+		return err_set(e, ENOMEM, "no memory for the keeper");
+	if (!k->pulse)
+		return -e->code;
+	k->runner.pid = runner;
+	rc = proc_start_ticks(runner, &k->runner.start_ticks, e);
+	if (rc < 0)
+		return rc;
+	k->runner_pidfd = pidfd_open(runner, 0);
+	k->self_pidfd = pidfd_open(getpid(), 0);
+	if (k->runner_pidfd < 0 || k->self_pidfd < 0)
+		return err_sys(e, "cannot watch the runner");
+	harden(k);
+	return secure(k, CAPS_START, e);
+}
+
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL); /* a terminal's signals are the runner's business */
+}
+
+int keeper_run(int sock, int pulse_fd, pid_t runner)
+{
+	static struct keeper keeper = { .sock = -1, .runner_pidfd = -1, .state_dir = -1, .run_dir = -1,
+					.control = -1, .spare_pidfd = -1, .self_pidfd = -1,
+					.journal = { .fd = -1 } };
+	struct keeper *k = &keeper;
+	struct kmsg fail = { .type = KMSG_DONE };
+
+	k->sock = sock;
+	block_signals();
+	fail.code = start(k, pulse_fd, runner, &fail.u.err);
+	if (fail.code < 0) {
+		keeper_send(k, &fail);
+		return 1;
+	}
+	while (!k->ended) {
+		keeper_listen(k, keeper_next(k));
+		serve(k);
+		keeper_advance(k);
+		if (k->guarded && k->dropped == 0)
+			k->dropped = secure(k, CAPS_KEEPER, &fail.u.err) == 0 ? 1 : -1;
+		if (k->finishing && keeper_all_settled(k))
+			keeper_finish(k);
+	}
+	return k->outcome ? 20 : 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inject/change/netns.h"
+#include "safety/control.h"
+#include "safety/deadman.h"
+#include "safety/keeper.h"
+
+/* Goes into one namespace after the other; the run's own one, with the machine's sysctls, comes first. */
+static int take_there(struct fingerprint *fp, const struct netns_ref *ref, struct err *e)
+{
+	AUTO(auto_close) int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	AUTO(auto_close) int fd = -1;
+	const char *name = strrchr(ref->path, '/');
+	int rc;
+
+	if (home < 0)
+		return err_sys(e, "cannot open '/proc/self/ns/net'");
+	rc = netns_open(ref, &fd, e);
+	if (rc == -ENOENT) /* gone, and all of it with it */
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (setns(fd, CLONE_NEWNET) < 0)
+		return err_sys(e, "cannot enter the network namespace '%s'", ref->path);
+	rc = fingerprint_take(fp, name ? name + 1 : "netns", e);
+	if (setns(home, CLONE_NEWNET) < 0)
+		abort();
+	return rc;
+}
+
+static int take_all(struct keeper *k, struct fingerprint *fp, struct err *e)
+{
+	int rc;
+
+	fp->n = 0;
+	rc = fingerprint_take(fp, "", e);
+	for (unsigned i = 0; i < k->n_netns && rc == 0; i++) {
+		if (k->netns[i].path[0])
+			rc = take_there(fp, &k->netns[i], e);
+	}
+	return rc;
+}
+
+int keeper_baseline(struct keeper *k, struct err *e)
+{
+	int rc = take_all(k, &k->before, e);
+
+	if (rc == 0 && (k->before.unseen & FP_NO_NFT_RIGHT))
+		keeper_say(k, KMSG_NOTE, "the nftables ruleset cannot be read without CAP_NET_ADMIN");
+	return rc < 0 ? err_ctx(e, "cannot take the fingerprint of the machine") : 0;
+}
+
+/* Long after the run should be over: whatever was not taken back until then is taken back by PID 1. */
+#define DEADMAN_SLACK_S 40
+
+int keeper_deadman(struct keeper *k, struct err *e)
+{
+	int64_t left_s = (k->deadline_boot_ns - clock_boot_ns()) / NS_PER_S + DEADMAN_SLACK_S;
+	int rc = deadman_arm(NULL, k->begin.run_id, (unsigned)left_s, k->begin.brink, e);
+
+	if (rc == -ENOSYS) {
+		keeper_say(k, KMSG_NOTE, "%s", e->msg[0]);
+		return 0;
+	}
+	if (rc == 0)
+		rc = deadman_check(NULL, k->begin.run_id, e);
+	if (rc == 0)
+		rc = deadman_unit(k->begin.run_id, k->journal.head.deadman_unit, e);
+	return rc == 0 ? journal_put_head(&k->journal, e) : rc;
+}
+
+static void disarm_deadman(struct keeper *k)
+{
+	char words[ERR_LINE * 2];
+	struct err e;
+
+	/* a timer that stays is harmless: it finds nothing to take back */
+	if (k->journal.head.deadman_unit[0] && deadman_disarm(NULL, k->begin.run_id, &e) < 0)
+		keeper_say(k, KMSG_NOTE, "the dead-man timer stays: %s", err_format(&e, words, sizeof(words)));
+}
+
+static void tell_difference(void *arg, enum fp_change what, const struct fp_entry *entry)
+{
+	static const char *const words[] = { "added", "removed", "changed" };
+	struct keeper *k = arg;
+	struct kmsg left = { .type = KMSG_LEFT, .fault = UINT16_MAX };
+
+	if (!entry->ours) {
+		keeper_say(k, KMSG_FOREIGN, "%s: %s", words[what], entry->name);
+		return;
+	}
+	k->outcome = 1;
+	snprintf(left.u.left.what, sizeof(left.u.left.what), "%s: %s", words[what], entry->name);
+	keeper_send(k, &left);
+}
+
+/* Proof that the machine looks as before. What cannot be read is not clean. */
+static void compare(struct keeper *k)
+{
+	struct err e;
+	char words[400];
+
+	if (!k->guarded)
+		return; /* nothing was ever changed */
+	if (take_all(k, &k->after, &e) < 0) {
+		k->outcome = 1;
+		keeper_say(k, KMSG_NOTE, "the machine cannot be compared with before: %s",
+			   err_format(&e, words, sizeof(words)));
+		return;
+	}
+	fingerprint_diff(&k->before, &k->after, tell_difference, k);
+}
+
+static void remove_run(struct keeper *k)
+{
+	unlinkat(k->run_dir, CONTROL_SOCKET, 0);
+	unlinkat(k->run_dir, JOURNAL_FILE, 0);
+	unlinkat(k->state_dir, k->begin.run_id, AT_REMOVEDIR);
+}
+
+void keeper_finish(struct keeper *k)
+{
+	struct kmsg m = { .type = KMSG_CLEAN };
+	struct err ignored;
+
+	k->ended = true;
+	k->outcome = 0;
+	for (unsigned i = 0; i < k->n_faults; i++)
+		k->outcome |= k->fault[i].state == FAULT_DIRTY;
+	compare(k);
+	if (k->journal.fd >= 0) {
+		k->journal.head.state = k->outcome ? HEAD_DIRTY : HEAD_CLEAN;
+		journal_put_head(&k->journal, &ignored);
+	}
+	if (!k->outcome)
+		disarm_deadman(k);
+	/* without a runner nobody reported: the record stays for the next brink command */
+	if (!k->outcome && k->run_dir >= 0 && k->sock >= 0)
+		remove_run(k);
+	m.code = k->outcome ? -EBUSY : 0;
+	keeper_send(k, &m);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "safety/keeper.h"
+#include "safety/recover.h"
+
+#define ANSWER_NS (1 * NS_PER_S)     /* a holder that does not answer in this time is ended */
+#define VERIFY_NS (3 * NS_PER_S)     /* the kernel's own clean-up after a holder's death takes milliseconds */
+#define RETRY_NS (5 * NS_PER_MS)
+#define DRAIN_RETRY_NS (20 * NS_PER_MS)
+#define DRAIN_SLACK_NS (5 * NS_PER_S)
+#define DEADLINE_SLACK_NS (2 * NS_PER_S) /* the runner lifts on time; this is for one that does not */
+
+static unsigned index_of(const struct keeper *k, const struct keeper_fault *f)
+{
+	return (unsigned)(f - k->fault);
+}
+
+static void enter(struct keeper_fault *f, enum fault_state state)
+{
+	f->state = state;
+	f->since_ns = clock_mono_ns();
+	f->retry_ns = f->since_ns;
+}
+
+static void tell(struct keeper *k, const struct keeper_fault *f, enum kmsg_type type, int code,
+		 const struct err *e)
+{
+	struct kmsg m = { .type = (uint16_t)type, .fault = (uint16_t)index_of(k, f), .code = code };
+
+	m.took_ns = clock_mono_ns() - (f->lift_ns ? f->lift_ns : f->since_ns);
+	if (e && code < 0) {
+		m.u.err = *e;
+		m.u.err.pos.file = NULL;
+	}
+	keeper_send(k, &m);
+}
+
+static int order(struct keeper_fault *f, enum hmsg_type type)
+{
+	struct hmsg m = { .type = type };
+
+	return f->pid ? proto_send(f->sock, &m, sizeof(m), false) : -EPIPE;
+}
+
+static void end_holder(struct keeper_fault *f)
+{
+	if (f->pid)
+		pidfd_send_signal(f->pidfd, SIGKILL, NULL, 0);
+}
+
+/* Is the effect of every change of the fault over? 0 = yes, 1 = still felt, -errno = cannot tell. */
+static int all_ended(struct keeper *k, const struct keeper_fault *f, struct err *e)
+{
+	char words[256];
+	struct text left = text_on(words, sizeof(words));
+
+	for (unsigned i = f->first; i < f->first + f->n; i++) {
+		const struct undo *u = &k->journal.slot[i].undo;
+		const struct change_ops *ops = change_ops_of(u->kind);
+		int rc = ops->ended ? ops->ended(u, &left, e) : 0;
+
+		if (rc > 0)
+			err_set(e, EBUSY, "%s", words);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static bool has_effect_to_read(struct keeper *k, const struct keeper_fault *f)
+{
+	for (unsigned i = f->first; i < f->first + f->n; i++) {
+		if (change_ops_of(k->spec[i]->kind)->class != CLASS_ONE_SHOT)
+			return true;
+	}
+	return false;
+}
+
+static void start_lift(struct keeper_fault *f)
+{
+	if (f->state >= FAULT_QUIETING || f->state == FAULT_PLANNED)
+		return;
+	enter(f, FAULT_QUIETING);
+	f->lift_ns = f->since_ns;
+	if (order(f, HMSG_QUIET) < 0)
+		end_holder(f);
+}
+
+int keeper_fire(struct keeper *k, const struct kmsg_list *list, struct err *e)
+{
+	int64_t now = clock_boot_ns();
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (list->n > PROTO_FAULTS || list->fault[i] >= k->n_faults ||
+		    k->fault[list->fault[i]].state != FAULT_ARMED || k->lifting_all)
+			return err_set(e, EINVAL, "a fault that is not armed cannot be fired");
+	}
+	for (uint32_t i = 0; i < list->n; i++) {
+		struct keeper_fault *f = &k->fault[list->fault[i]];
+
+		enter(f, FAULT_FIRING);
+		f->deadline_boot_ns = now + f->info.for_ns + DEADLINE_SLACK_NS;
+		if (order(f, HMSG_FIRE) < 0)
+			end_holder(f);
+	}
+	return 0;
+}
+
+int keeper_lift(struct keeper *k, const struct kmsg_list *list, struct err *e)
+{
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (list->n > PROTO_FAULTS || list->fault[i] >= k->n_faults)
+			return err_set(e, EINVAL, "there is no such fault to lift");
+	}
+	for (uint32_t i = 0; i < list->n; i++)
+		start_lift(&k->fault[list->fault[i]]);
+	return 0;
+}
+
+void keeper_lift_all(struct keeper *k)
+{
+	if (k->lifting_all)
+		return;
+	k->lifting_all = true;
+	for (unsigned i = 0; i < k->n_faults; i++)
+		start_lift(&k->fault[i]);
+}
+
+/* The gate is open as far as the holder knows: ask the kernel. */
+static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct hmsg *m)
+{
+	struct kmsg out = { .type = KMSG_LIVE, .fault = (uint16_t)index_of(k, f), .took_ns = m->took_ns };
+	struct err e = m->err;
+	int rc = m->code;
+
+	if (f->state != FAULT_FIRING)
+		return;
+	if (rc == 0 && has_effect_to_read(k, f)) {
+		rc = all_ended(k, f, &e);
+		if (rc == 0)
+			rc = err_set(&e, ENODATA, "the fault did not land: nothing of it is in the kernel");
+		else if (rc > 0)
+			rc = 0;
+	}
+	out.code = rc;
+	if (rc < 0)
+		out.u.err = e;
+	if (rc == 0)
+		enter(f, FAULT_LIVE);
+	keeper_send(k, &out);
+	if (rc < 0)
+		start_lift(f);
+}
+
+/* A structure that has an effect before its gate is open is a bug of the construction: it must not go on. */
+static void heard_armed(struct keeper *k, struct keeper_fault *f, const struct hmsg *m)
+{
+	if (f->state != FAULT_ARMING)
+		return;
+	f->arm_err = m->err;
+	f->arm_code = m->code;
+	if (f->arm_code == 0) {
+		f->arm_code = all_ended(k, f, &f->arm_err);
+		if (f->arm_code > 0)
+			f->arm_code = -f->arm_err.code;
+	}
+	enter(f, FAULT_ARMED);
+}
+
+void keeper_heard(struct keeper *k, struct keeper_fault *f, const struct hmsg *m)
+{
+	struct kmsg hits = { .type = KMSG_HITS, .fault = (uint16_t)index_of(k, f), .code = m->code,
+			     .value = m->value };
+
+	switch (m->type) {
+	case HMSG_ARM:
+		heard_armed(k, f, m);
+		break;
+	case HMSG_FIRE:
+		heard_fired(k, f, m);
+		break;
+	case HMSG_QUIET: /* whether it worked is read from the kernel */
+		f->retry_ns = 0;
+		if (m->value != HMSG_UNKNOWN)
+			keeper_send(k, &(struct kmsg){ .type = KMSG_HITS, .fault = hits.fault,
+						       .value = m->value });
+		if (m->code < 0)
+			end_holder(f);
+		break;
+	case HMSG_DRAIN:
+		if (f->state == FAULT_DRAINING && m->code != -EINPROGRESS)
+			enter(f, FAULT_EXITING);
+		break;
+	case HMSG_EFFECT:
+		keeper_send(k, &hits);
+		break;
+	case HMSG_LOST:
+		tell(k, f, KMSG_LOST, m->code ? m->code : -ENOENT, &m->err);
+		start_lift(f);
+		break;
+	}
+}
+
+void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
+{
+	struct err e;
+
+	waitpid(f->pid, NULL, 0);
+	f->pid = 0;
+	auto_close(&f->sock);
+	f->sock = -1;
+	auto_close(&f->pidfd);
+	f->pidfd = -1;
+	f->retry_ns = 0;
+	if (f->state >= FAULT_QUIETING)
+		return;
+	err_set(&e, ESRCH, "its holder died");
+	if (f->state == FAULT_ARMING) {
+		f->arm_code = -ESRCH;
+		f->arm_err = e;
+	}
+	tell(k, f, KMSG_LOST, -ESRCH, &e);
+	start_lift(f);
+}
+
+static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
+{
+	struct err e;
+	int rc = all_ended(k, f, &e);
+
+	if (rc == 0) {
+		enter(f, FAULT_ENDED);
+		tell(k, f, KMSG_ENDED, 0, NULL);
+		return;
+	}
+	f->retry_ns = now + RETRY_NS;
+	if (now - f->since_ns > ANSWER_NS)
+		end_holder(f);
+	if (now - f->since_ns > ANSWER_NS + VERIFY_NS || (!f->pid && !f->lift_ns)) {
+		enter(f, FAULT_ENDED); /* not confirmed: undo and gone decide, and say so */
+		tell(k, f, KMSG_ENDED, rc < 0 ? rc : -EBUSY, &e);
+	}
+}
+
+/* When everything is lifted, no structure goes before every gate is closed. */
+static bool gates_open(const struct keeper *k)
+{
+	for (unsigned i = 0; k->lifting_all && i < k->n_faults; i++) {
+		enum fault_state s = k->fault[i].state;
+
+		if (s > FAULT_PLANNED && s < FAULT_ENDED)
+			return true;
+	}
+	return false;
+}
+
+static void step_draining(struct keeper *k, struct keeper_fault *f, int64_t now)
+{
+	(void)k;
+	f->retry_ns = now + DRAIN_RETRY_NS;
+	if (!f->pid || now - f->since_ns > f->drain_ns + DRAIN_SLACK_NS || order(f, HMSG_DRAIN) < 0)
+		enter(f, FAULT_EXITING);
+}
+
+static void step_exiting(struct keeper_fault *f, int64_t now)
+{
+	if (!f->pid) {
+		enter(f, FAULT_UNDOING);
+		return;
+	}
+	if (f->sock >= 0) { /* the holder leaves by itself at the end of its socket */
+		auto_close(&f->sock);
+		f->sock = -1;
+	}
+	f->retry_ns = now + ANSWER_NS;
+	if (now - f->since_ns > ANSWER_NS)
+		end_holder(f);
+}
+
+static void tell_left(struct keeper *k, const struct keeper_fault *f, const struct journal_slot *s)
+{
+	struct kmsg m = { .type = KMSG_LEFT, .fault = (uint16_t)index_of(k, f) };
+
+	snprintf(m.u.left.what, sizeof(m.u.left.what), "%s", s->left);
+	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand), "%s", s->undo.by_hand);
+	keeper_send(k, &m);
+}
+
+static void step_undoing(struct keeper *k, struct keeper_fault *f)
+{
+	struct err e, first = { 0 };
+	int rc = 0;
+
+	for (unsigned i = f->first + f->n; i-- > f->first;) {
+		int one = recover_slot(&k->journal, i, clock_mono_ns() + VERIFY_NS, &e);
+
+		if (one == 0)
+			continue;
+		tell_left(k, f, &k->journal.slot[i]);
+		if (rc == 0) {
+			rc = one;
+			first = e;
+		}
+	}
+	enter(f, rc == 0 ? FAULT_RESTORED : FAULT_DIRTY);
+	tell(k, f, KMSG_REVERTED, rc, &first);
+}
+
+static void step(struct keeper *k, struct keeper_fault *f, int64_t now)
+{
+	switch (f->state) {
+	case FAULT_QUIETING:
+		step_quieting(k, f, now);
+		break;
+	case FAULT_ENDED:
+		f->retry_ns = now + RETRY_NS;
+		if (!gates_open(k))
+			enter(f, FAULT_DRAINING);
+		break;
+	case FAULT_DRAINING:
+		step_draining(k, f, now);
+		break;
+	case FAULT_EXITING:
+		step_exiting(f, now);
+		break;
+	case FAULT_UNDOING:
+		step_undoing(k, f);
+		break;
+	case FAULT_LIVE:
+		if (f->info.for_ns && clock_boot_ns() > f->deadline_boot_ns) {
+			keeper_say(k, KMSG_HALT, "%s passed its deadline and was lifted by the keeper",
+				   f->info.label);
+			start_lift(f);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+void keeper_advance(struct keeper *k)
+{
+	bool moved = true;
+
+	while (moved) {
+		moved = false;
+		for (unsigned i = 0; i < k->n_faults; i++) {
+			struct keeper_fault *f = &k->fault[i];
+			enum fault_state was = f->state;
+			int64_t now = clock_mono_ns();
+
+			if (now >= f->retry_ns)
+				step(k, f, now);
+			moved |= f->state != was;
+		}
+	}
+}
+
+int64_t keeper_next(const struct keeper *k)
+{
+	int64_t next = clock_mono_ns() + PULSE_BEAT_NS;
+
+	for (unsigned i = 0; i < k->n_faults; i++) {
+		const struct keeper_fault *f = &k->fault[i];
+
+		if (f->state >= FAULT_QUIETING && f->state < FAULT_RESTORED && f->retry_ns < next)
+			next = f->retry_ns;
+	}
+	return next;
+}
+
+bool keeper_all_settled(const struct keeper *k)
+{
+	for (unsigned i = 0; i < k->n_faults; i++) {
+		enum fault_state s = k->fault[i].state;
+
+		if (s != FAULT_RESTORED && s != FAULT_DIRTY && s != FAULT_PLANNED)
+			return false;
+	}
+	return true;
+}

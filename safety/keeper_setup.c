@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/io.h"
+#include "inject/change/netns.h"
+#include "inject/target.h"
+#include "safety/keeper.h"
+#include "safety/lock.h"
+#include "safety/modules.h"
+
+#define ARM_NS (30 * NS_PER_S)
+#define RUN_MAX_NS (48 * 3600 * NS_PER_S) /* beyond any policy: a damaged number, not a long run */
+
+static bool plain_name(const char *s, size_t size)
+{
+	size_t n = strnlen(s, size);
+
+	return n > 0 && n < size && !strchr(s, '/') && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+}
+
+static int make_dir(int at, const char *name, mode_t mode, bool exclusive, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdirat(at, name, mode) < 0 && (exclusive || errno != EEXIST))
+		return err_sys(e, "cannot create the directory '%s'", name);
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_sys(e, "cannot open the directory '%s'", name);
+	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022)) {
+		close(fd);
+		return err_set(e, EPERM, "the directory '%s' can be written by others: not used", name);
+	}
+	return fd;
+}
+
+static int create_journal(struct keeper *k, struct err *e)
+{
+	struct journal_head head = { .version = JOURNAL_VERSION, .state = HEAD_OPEN };
+	uint64_t start = 0;
+	int rc = journal_boot_id(head.boot_id, e);
+
+	if (rc < 0)
+		return rc;
+	snprintf(head.run_id, sizeof(head.run_id), "%s", k->begin.run_id);
+	snprintf(head.name, sizeof(head.name), "%s", k->begin.name);
+	snprintf(head.started, sizeof(head.started), "%s", k->begin.started);
+	head.starter_uid = k->begin.starter_uid;
+	head.runner = k->runner;
+	rc = proc_start_ticks(getpid(), &start, e);
+	if (rc < 0)
+		return rc;
+	head.keeper = (struct change_proc){ .pid = getpid(), .start_ticks = start };
+	head.deadline_boot_ns = k->deadline_boot_ns;
+	return journal_create(k->run_dir, &head, &k->journal, e);
+}
+
+int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
+{
+	if (k->begin.run_id[0])
+		return err_set(e, EALREADY, "the run has begun already");
+	if (!plain_name(b->run_id, sizeof(b->run_id)) || b->state_dir[0] != '/' ||
+	    !memchr(b->state_dir, 0, sizeof(b->state_dir)) || !memchr(b->name, 0, sizeof(b->name)) ||
+	    !memchr(b->started, 0, sizeof(b->started)) || !memchr(b->brink, 0, sizeof(b->brink)) ||
+	    b->duration_ns <= 0 || b->duration_ns > RUN_MAX_NS)
+		return err_set(e, EINVAL, "the keeper was given a broken start message");
+	k->begin = *b;
+	k->deadline_boot_ns = clock_boot_ns() + b->duration_ns;
+	k->state_dir = make_dir(AT_FDCWD, b->state_dir, 0755, false, e);
+	if (k->state_dir < 0)
+		return k->state_dir;
+	k->run_dir = make_dir(k->state_dir, b->run_id, 0755, true, e);
+	return k->run_dir < 0 ? k->run_dir : create_journal(k, e);
+}
+
+int keeper_fault(struct keeper *k, const struct kmsg_fault *f, struct err *e)
+{
+	if (!k->begin.run_id[0] || k->guarded)
+		return err_set(e, EINVAL, "a fault at the wrong time");
+	if (k->n_faults == PROTO_FAULTS || k->n_faults == k->begin.max_faults)
+		return err_set(e, E2BIG, "more than %u faults in one run", k->n_faults);
+	if (f->for_ns < 0 || (k->begin.fault_max_ns && f->for_ns > k->begin.fault_max_ns) ||
+	    !memchr(f->label, 0, sizeof(f->label)))
+		return err_set(e, EPERM, "the fault would last longer than the policy allows");
+	k->fault[k->n_faults++] = (struct keeper_fault){
+		.info = *f, .first = k->n_changes, .pidfd = -1, .sock = -1
+	};
+	return 0;
+}
+
+static int take_lock(struct keeper *k, const struct change_spec *s, struct err *e)
+{
+	const struct change_ops *ops = change_ops_of(s->kind);
+	char dir[PROTO_DIR + 8], key[96];
+	struct text t = text_on(key, sizeof(key));
+	int fd;
+
+	if (ops->resource(s, &t) < 0 || !t.len)
+		return 0;
+	for (unsigned i = 0; i < k->n_locks; i++) {
+		if (strcmp(k->lock_key[i], key) == 0)
+			return 0; /* ours already: another fault of this run uses it too */
+	}
+	if (k->n_locks == KEEPER_LOCKS)
+		return err_set(e, E2BIG, "more than %d different resources in one run", KEEPER_LOCKS);
+	snprintf(dir, sizeof(dir), "%s/locks", k->begin.state_dir);
+	fd = lock_take(dir, key, k->begin.run_id,
+		       k->begin.lock_timeout_ns ? clock_mono_ns() + k->begin.lock_timeout_ns : 0, e);
+	if (fd < 0)
+		return fd;
+	snprintf(k->lock_key[k->n_locks], sizeof(k->lock_key[0]), "%s", key);
+	k->lock[k->n_locks++] = fd;
+	return 0;
+}
+
+static const struct netns_ref *netns_of(const struct change_spec *s)
+{
+	switch (s->kind) {
+	case CHANGE_NETEM_SIDE:
+		return &s->u.netem.netns;
+	case CHANGE_NFT_GATE:
+		return &s->u.gate.netns;
+	default:
+		return NULL;
+	}
+}
+
+static int remember_netns(struct keeper *k, const struct netns_ref *ref, struct err *e)
+{
+	for (unsigned i = 0; i < k->n_netns; i++) {
+		if (k->netns[i].cookie == ref->cookie)
+			return 0;
+	}
+	if (k->n_netns == KEEPER_NETNS)
+		return err_set(e, E2BIG, "more than %d network namespaces in one run", KEEPER_NETNS);
+	k->netns[k->n_netns++] = *ref;
+	return 0;
+}
+
+int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
+{
+	const struct netns_ref *ref;
+	struct keeper_fault *f;
+	int rc;
+
+	if (!k->n_faults || k->guarded || k->n_changes == JOURNAL_SLOTS)
+		return err_set(e, EINVAL, "a change at the wrong time, or one too many");
+	f = &k->fault[k->n_faults - 1];
+	if (s->fault != k->n_faults - 1 || f->n == PLAN_CHANGES)
+		return err_set(e, EINVAL, "a change of the wrong fault");
+	rc = change_spec_check(s, e);
+	if (rc < 0)
+		return rc;
+	ref = netns_of(s);
+	rc = ref ? remember_netns(k, ref, e) : 0;
+	rc = rc < 0 ? rc : take_lock(k, s, e);
+	if (rc < 0)
+		return rc;
+	k->spec[k->n_changes] = malloc(sizeof(*s));
+	if (!k->spec[k->n_changes])
+		return err_set(e, ENOMEM, "no memory for a change");
+	*k->spec[k->n_changes++] = *s;
+	if (s->kind == CHANGE_NETEM_SIDE)
+		f->drain_ns = s->u.netem.delay_ns + 3 * s->u.netem.jitter_ns;
+	f->n++;
+	return 0;
+}
+
+static int fault_of_change(const struct keeper *k, unsigned i)
+{
+	return k->spec[i]->fault;
+}
+
+static int prepare_all(struct keeper *k, struct err *e)
+{
+	for (unsigned i = 0; i < k->n_changes; i++) {
+		struct change c = { .ops = change_ops_of(k->spec[i]->kind), .spec = k->spec[i] };
+		struct undo u = { .kind = k->spec[i]->kind, .fault = k->spec[i]->fault };
+		unsigned slot;
+		int rc;
+
+		struct text key = text_on(u.resource, sizeof(u.resource));
+
+		snprintf(u.run_id, sizeof(u.run_id), "%s", k->begin.run_id);
+		c.ops->resource(c.spec, &key);
+		rc = c.ops->prepare(&c, &u, e);
+		if (rc == 0)
+			rc = journal_add(&k->journal, &u, &slot, e);
+		if (rc < 0)
+			return err_ctx(e, "fault '%s'", k->fault[fault_of_change(k, i)].info.label);
+	}
+	return 0;
+}
+
+int keeper_guard(struct keeper *k, struct err *e)
+{
+	int rc;
+
+	if (k->guarded)
+		return err_set(e, EALREADY, "the run is guarded already");
+	rc = modules_load(k->spec, k->n_changes, e);
+	if (rc == 0)
+		rc = keeper_baseline(k, e);
+	if (rc == 0)
+		rc = prepare_all(k, e);
+	if (rc == 0)
+		rc = keeper_deadman(k, e);
+	if (rc == 0)
+		k->guarded = true;
+	return rc;
+}
+
+static int start_spare(struct keeper *k, struct err *e)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_sys(e, "cannot start the spare keeper");
+	if (pid == 0)
+		spare_main(k, k->self_pidfd);
+	k->spare = pid;
+	k->spare_pidfd = pidfd_open(pid, 0);
+	return k->spare_pidfd < 0 ? err_sys(e, "cannot watch the spare keeper") : 0;
+}
+
+static int fill_job(struct keeper *k, unsigned index, struct holder_job *job, struct err *e)
+{
+	const struct keeper_fault *f = &k->fault[index];
+
+	*job = (struct holder_job){ .fault = index, .caps = f->info.caps, .n = f->n, .netns_fd = -1,
+				    .runner_pidfd = k->runner_pidfd, .keeper_pidfd = k->self_pidfd,
+				    .pulse = k->pulse, .lease_ms = 60000 };
+	for (unsigned i = 0; i < f->n; i++) {
+		const struct change_spec *s = k->spec[f->first + i];
+		const struct netns_ref *ref = netns_of(s);
+
+		job->change[i] = (struct change){ .ops = change_ops_of(s->kind), .spec = s,
+						  .undo = &k->journal.slot[f->first + i].undo,
+						  .shield = &k->shield };
+		if (s->lease_ms < job->lease_ms)
+			job->lease_ms = s->lease_ms;
+		if (ref && job->netns_fd < 0) {
+			int rc = netns_open(ref, &job->netns_fd, e);
+
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* The journal knows the holder before the holder does anything. */
+static int note_holder(struct keeper *k, const struct keeper_fault *f, struct err *e)
+{
+	struct change_proc who = { .pid = f->pid };
+	int rc = proc_start_ticks(f->pid, &who.start_ticks, e);
+
+	for (unsigned i = f->first; i < f->first + f->n && rc == 0; i++) {
+		k->journal.slot[i].holder = who;
+		rc = journal_put(&k->journal, i, e);
+	}
+	return rc;
+}
+
+static int start_holder(struct keeper *k, unsigned index, struct err *e)
+{
+	struct keeper_fault *f = &k->fault[index];
+	struct holder_job job;
+	struct hmsg m = { .type = HMSG_ARM };
+	int pair[2] = { -1, -1 };
+	int rc = fill_job(k, index, &job, e);
+
+	if (rc == 0)
+		rc = proto_pair(pair, e);
+	if (rc < 0)
+		goto out;
+	job.sock = pair[1];
+	f->pid = fork();
+	if (f->pid == 0)
+		holder_main(&job);
+	close(pair[1]);
+	f->sock = pair[0];
+	if (f->pid < 0) {
+		f->pid = 0;
+		rc = err_sys(e, "cannot start a holder");
+		goto out;
+	}
+	f->pidfd = pidfd_open(f->pid, 0);
+	rc = f->pidfd < 0 ? err_sys(e, "cannot watch a holder") : note_holder(k, f, e);
+	if (rc == 0) {
+		f->state = FAULT_ARMING;
+		f->since_ns = clock_mono_ns();
+		rc = proto_send(f->sock, &m, sizeof(m), false);
+		if (rc < 0)
+			err_set(e, -rc, "cannot speak to a holder");
+	}
+out:
+	auto_close(&job.netns_fd);
+	return rc;
+}
+
+static bool still_arming(const struct keeper *k)
+{
+	for (unsigned i = 0; i < k->n_faults; i++) {
+		if (k->fault[i].state == FAULT_ARMING)
+			return true;
+	}
+	return false;
+}
+
+int keeper_arm(struct keeper *k, struct err *e)
+{
+	int64_t deadline = clock_mono_ns() + ARM_NS;
+	int rc = k->guarded ? 0 : err_set(e, EINVAL, "nothing is armed without a guard");
+
+	pulse_beat(&k->pulse->keeper);
+	if (rc == 0)
+		rc = start_spare(k, e);
+	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {
+		rc = start_holder(k, i, e);
+		if (rc < 0)
+			err_ctx(e, "fault '%s'", k->fault[i].info.label);
+		pulse_beat(&k->pulse->keeper);
+	}
+	while (rc == 0 && still_arming(k)) {
+		keeper_listen(k, clock_mono_ns() + PULSE_BEAT_NS / 2);
+		if (clock_mono_ns() > deadline)
+			rc = err_set(e, ETIMEDOUT, "arming takes longer than %d s", (int)(ARM_NS / NS_PER_S));
+	}
+	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {
+		struct keeper_fault *f = &k->fault[i];
+
+		if (f->arm_code < 0) {
+			*e = f->arm_err;
+			rc = err_ctx(e, "fault '%s'", f->info.label);
+		}
+	}
+	return rc;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "safety/proto.h"
+
+#include <sys/socket.h>
+
+#define SEND_BUFFER (256 * 1024)
+
+int proto_pair(int ret_fd[2], struct err *e)
+{
+	int size = SEND_BUFFER;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_fd) < 0)
+		return err_sys(e, "cannot make a socketpair");
+	for (int i = 0; i < 2; i++) /* smaller is slower, not wrong: no error */
+		setsockopt(ret_fd[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}
+
+int proto_send(int fd, const void *msg, size_t size, bool wait)
+{
+	for (;;) {
+		ssize_t n = send(fd, msg, size, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
+
+		if (n == (ssize_t)size)
+			return 0;
+		if (n >= 0)
+			return -EMSGSIZE;
+		if (errno == ECONNRESET)
+			return -EPIPE;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int proto_recv(int fd, void *ret_msg, size_t size)
+{
+	for (;;) {
+		ssize_t n = recv(fd, ret_msg, size, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (n == (ssize_t)size)
+			return 1;
+		if (n == 0)
+			return -EPIPE;
+		if (n > 0)
+			return -EBADMSG;
+		if (errno == EAGAIN)
+			return 0;
+		if (errno == ECONNRESET)
+			return -EPIPE;
+		if (errno != EINTR)
+			return -errno;
+	}
+}

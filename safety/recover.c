@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "safety/recover.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "inject/target.h"
+
+#define RETRY_NS (10 * NS_PER_MS)
+#define DEATH_NS (5 * NS_PER_S)
+
+static void pause_ns(int64_t ns)
+{
+	struct timespec t = { ns / NS_PER_S, ns % NS_PER_S };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+/* One attempt: take back, then read back both facts. What stands in the way is kept in words. */
+static int attempt(struct journal_slot *s, struct err *e)
+{
+	const struct change_ops *ops = change_ops_of(s->undo.kind);
+	struct text left = text_on(s->left, sizeof(s->left));
+	int rc;
+
+	if (!ops)
+		return err_set(e, EBADMSG, "change kind %u is not known to this brink", s->undo.kind);
+	rc = ops->undo ? ops->undo(&s->undo, e) : 0;
+	if (rc == 0) {
+		rc = ops->ended ? ops->ended(&s->undo, &left, e) : 0;
+		if (rc == 0)
+			rc = ops->gone ? ops->gone(&s->undo, &left, e) : 0;
+		if (rc > 0)
+			rc = err_set(e, EBUSY, "%s", s->left);
+	}
+	if (rc < 0 && !left.len)
+		text_add(&left, "%s", e->msg[e->depth ? e->depth - 1 : 0]);
+	return rc;
+}
+
+int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e)
+{
+	struct journal_slot *s = &j->slot[i];
+	struct err ignored;
+	int rc;
+
+	if (s->state == SLOT_RESTORED)
+		return 0;
+	if (s->state == SLOT_UNKNOWN) {
+		snprintf(s->left, sizeof(s->left), "slot %u of the journal cannot be read", i);
+		return err_set(e, EBADMSG, "%s", s->left);
+	}
+	do {
+		rc = attempt(s, e);
+		s->attempts++;
+		if (rc == 0 || rc == -EEXIST) /* EEXIST: somebody else's now; asking again changes nothing */
+			break;
+		pause_ns(RETRY_NS);
+	} while (clock_mono_ns() < deadline_ns);
+	s->last_errno = rc;
+	if (rc == 0)
+		s->state = SLOT_RESTORED;
+	journal_put(j, i, &ignored);
+	return rc;
+}
+
+static int end_holder(const struct change_proc *p, struct err *e)
+{
+	const struct proc_id id = { .pid = p->pid, .start_ticks = p->start_ticks };
+	AUTO(auto_close) int fd = proc_open(&id, e);
+
+	if (fd == -ESRCH)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return err_sys(e, "cannot end holder %d", p->pid);
+	if (io_wait(fd, POLLIN, clock_mono_ns() + DEATH_NS) <= 0)
+		return err_set(e, ETIMEDOUT, "holder %d does not die", p->pid);
+	return 0;
+}
+
+int recover_end_holders(struct journal *j, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < j->head.n_slots; i++) {
+		const struct change_proc *p = &j->slot[i].holder;
+		struct err one;
+		int done;
+
+		if (!p->pid || (i && j->slot[i - 1].holder.pid == p->pid))
+			continue;
+		done = end_holder(p, &one);
+		if (done < 0 && rc == 0) {
+			rc = done;
+			*e = one;
+		}
+	}
+	return rc;
+}
+
+unsigned recover_all(struct journal *j, int64_t per_slot_ns)
+{
+	unsigned left = 0;
+
+	for (unsigned i = j->head.n_slots; i-- > 0;) {
+		struct err e;
+
+		left += recover_slot(j, i, clock_mono_ns() + per_slot_ns, &e) < 0;
+	}
+	return left;
+}

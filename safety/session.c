@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "safety/session.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "inject/proc_fs.h"
+#include "inject/target.h"
+
+#define SOCKETS             4096
+#define TCP_ESTABLISHED_HEX 1 /* include/net/tcp_states.h */
+
+/* A socket and the process in whose descriptors it was found. */
+struct owned {
+	uint64_t inode;
+	int32_t pid;
+};
+
+struct finder {
+	struct shield *s;
+	struct text *note;
+	struct err *e;
+	int proc_fd;
+	char own_netns[64];
+	size_t n_sockets;
+	struct owned socket[SOCKETS];
+	bool sockets_cut;
+	uint32_t unseen; /* processes whose sockets cannot be read */
+	int32_t first_unseen;
+	uint32_t flows_left_out;
+};
+
+static void say(struct finder *f, const char *fmt, ...) PRINTF_FMT(2, 3);
+
+static void say(struct finder *f, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	text_add(f->note, "%s%s", f->note->len ? "; " : "", line);
+}
+
+static int add_proc(struct finder *f, const struct proc_stat *stat, uint32_t role)
+{
+	struct shield *s = f->s;
+
+	for (uint32_t i = 0; i < s->n_procs; i++)
+		if (s->proc[i].pid == stat->pid)
+			return 0;
+	if (s->n_procs == SHIELD_PROCS)
+		return -E2BIG;
+	s->proc[s->n_procs++] = (struct shield_proc){
+		.pid = stat->pid,
+		.role = role,
+		.start_ticks = stat->start_ticks,
+	};
+	return 0;
+}
+
+/* -ESRCH: one of them ended meanwhile, or hidepid= hides it; *ret_at is its PID. */
+static int walk_up(struct finder *f, int32_t *ret_at)
+{
+	int32_t pid = getpid();
+
+	f->s->n_procs = 0;
+	while (pid > 0) { /* the parent of PID 1, or of the first one of a PID namespace, is 0 */
+		struct proc_stat stat;
+		int r;
+
+		*ret_at = pid;
+		r = proc_stat_of(pid, &stat);
+		if (r == -ESRCH)
+			return r;
+		if (r)
+			return err_set(f->e, -r, "cannot read ancestor %d: %s", pid, strerror(-r));
+		r = add_proc(f, &stat, f->s->n_procs ? SHIELD_ANCESTOR : SHIELD_SELF);
+		if (r)
+			return err_set(f->e, -r, "brink has more than %d ancestors", SHIELD_PROCS);
+		pid = stat.ppid;
+	}
+	return 0;
+}
+
+static int find_ancestors(struct finder *f)
+{
+	int32_t at = 0;
+	int r = -ESRCH;
+
+	for (int i = 0; i < 3 && r == -ESRCH; i++) /* who loses a parent gets another one */
+		r = walk_up(f, &at);
+	if (r != -ESRCH)
+		return r;
+	if (at == getpid())
+		return err_set(f->e, ESRCH, "cannot see brink itself in '/proc'");
+	say(f, "process %d and the ancestors above it cannot be seen", at);
+	return 0;
+}
+
+static bool hex_address(const char *hex, size_t n, uint8_t ret[static 16])
+{
+	if (strlen(hex) != n || (n != 8 && n != 32))
+		return false;
+	for (size_t i = 0; i < n / 8; i++) { /* words as this machine stores them */
+		char word[9] = { 0 };
+		uint32_t v;
+
+		memcpy(word, hex + 8 * i, 8);
+		v = (uint32_t)strtoul(word, NULL, 16);
+		memcpy(ret + 4 * i, &v, sizeof(v));
+	}
+	return true;
+}
+
+bool session_parse_row(const char *line, struct session_row *ret)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct session_row row = { 0 };
+	struct shield_flow *flow = &row.flow;
+	char local[33], remote[33];
+	unsigned local_port, state;
+	unsigned long long inode;
+
+	if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %32[0-9A-Fa-f]:%*x %x %*s %*s %*s %*u %*u %llu",
+		   local, &local_port, remote, &state, &inode) != 5)
+		return false;
+	if (local_port > UINT16_MAX || !hex_address(local, strlen(local), flow->local) ||
+	    !hex_address(remote, strlen(local), flow->remote))
+		return false;
+	row.established = state == TCP_ESTABLISHED_HEX;
+	row.inode = inode;
+	flow->local_port = (uint16_t)local_port;
+	flow->family = strlen(local) == 8 ? 4 : 6;
+	if (flow->family == 6 && !memcmp(flow->local, mapped, 12) &&
+	    !memcmp(flow->remote, mapped, 12)) {
+		struct shield_flow v4 = { .family = 4, .local_port = flow->local_port };
+
+		memcpy(v4.local, flow->local + 12, 4);
+		memcpy(v4.remote, flow->remote + 12, 4);
+		*flow = v4;
+	}
+	*ret = row;
+	return true;
+}
+
+/* Exempted are remote address and local port: two sessions that share both are one. */
+static void add_flow(struct finder *f, const struct shield_flow *flow)
+{
+	struct shield *s = f->s;
+
+	for (uint32_t i = 0; i < s->n_flows; i++)
+		if (s->flow[i].family == flow->family &&
+		    s->flow[i].local_port == flow->local_port &&
+		    !memcmp(s->flow[i].remote, flow->remote, sizeof(flow->remote)))
+			return;
+	if (s->n_flows == SHIELD_FLOWS)
+		f->flows_left_out++;
+	else
+		s->flow[s->n_flows++] = *flow;
+}
+
+static void take_row(struct finder *f, const struct session_row *row)
+{
+	struct proc_stat stat;
+
+	for (size_t i = 0; i < f->n_sockets; i++) {
+		if (f->socket[i].inode != row->inode)
+			continue;
+		add_flow(f, &row->flow);
+		if (!proc_stat_of(f->socket[i].pid, &stat) && add_proc(f, &stat, SHIELD_SESSION))
+			say(f, "process %d of a session is not shielded: too many", stat.pid);
+		return;
+	}
+}
+
+/* Calls fn for each established connection of a file like /proc/PID/net/tcp. 0 or -errno. */
+static int each_row(struct finder *f, const char *path,
+		    void (*fn)(struct finder *f, const struct session_row *row))
+{
+	AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char buf[16384];
+	size_t used = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n = read(fd, buf + used, sizeof(buf) - 1 - used);
+		char *line = buf, *end;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		used += (size_t)n;
+		buf[used] = '\0';
+		for (; (end = strchr(line, '\n')); line = end + 1) {
+			struct session_row row;
+
+			*end = '\0';
+			if (session_parse_row(line, &row) && row.established && row.inode)
+				fn(f, &row);
+		}
+		used -= (size_t)(line - buf);
+		memmove(buf, line, used);
+		if (used == sizeof(buf) - 1)
+			return -EBADMSG;
+	}
+}
+
+/* Both files of the namespace of this process. A kernel without IPv6 has one of them only. */
+static void each_connection(struct finder *f, int32_t pid,
+			    void (*fn)(struct finder *f, const struct session_row *row))
+{
+	static const char *const names[] = { "tcp", "tcp6" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char path[48];
+		int r;
+
+		snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, names[i]);
+		r = each_row(f, path, fn);
+		if (r && r != -ENOENT && r != -ESRCH && r != -EINVAL)
+			say(f, "'%s' cannot be read: %s", path, strerror(-r));
+	}
+}
+
+static void add_socket(struct finder *f, int32_t pid, const char *link)
+{
+	char *end = NULL;
+	uint64_t inode;
+
+	if (strncmp(link, "socket:[", 8) != 0)
+		return;
+	inode = strtoull(link + 8, &end, 10);
+	if (*end != ']')
+		return;
+	if (f->n_sockets == SOCKETS)
+		f->sockets_cut = true;
+	else
+		f->socket[f->n_sockets++] = (struct owned){ inode, pid };
+}
+
+/* Adds all sockets of one process; what cannot be read is counted. */
+static void add_sockets(struct finder *f, int32_t pid)
+{
+	AUTO(auto_close) int fd = -1;
+	alignas(struct dirent64) char buf[8192];
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%d/fd", pid);
+	fd = openat(f->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		if (errno != ENOENT && errno != ESRCH && !f->unseen++)
+			f->first_unseen = pid;
+		return;
+	}
+	while ((n = getdents64(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *d = (const void *)(buf + at);
+			char link[64];
+			ssize_t len = readlinkat(fd, d->d_name, link, sizeof(link) - 1);
+
+			at += d->d_reclen;
+			if (len > 0) {
+				link[len] = '\0';
+				add_socket(f, pid, link);
+			}
+		}
+	}
+}
+
+/* The first ancestor that owns an established connection carries the operator. */
+static void find_operator(struct finder *f)
+{
+	uint32_t n = f->s->n_procs;
+
+	for (uint32_t i = 0; i < n && !f->s->n_flows; i++) {
+		f->n_sockets = 0;
+		add_sockets(f, f->s->proc[i].pid);
+		if (f->n_sockets)
+			each_connection(f, f->s->proc[i].pid, take_row);
+	}
+}
+
+static bool is_login_server(const char *comm)
+{
+	/* since OpenSSH 9.8 a session runs in sshd-session */
+	static const char *const names[] = { "sshd", "sshd-session", "sshd-auth", "dropbear" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(names[i], comm))
+			return true;
+	return false;
+}
+
+/* In brink's own network namespace? Unknown counts as yes. */
+static bool is_near(const struct finder *f, int32_t pid)
+{
+	char path[32], link[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%d/ns/net", pid);
+	n = readlinkat(f->proc_fd, path, link, sizeof(link) - 1);
+	if (n <= 0)
+		return true;
+	link[n] = '\0';
+	return !strcmp(link, f->own_netns);
+}
+
+static int visit_login_server(void *arg, int32_t pid)
+{
+	struct finder *f = arg;
+	struct proc_stat stat;
+	char path[32];
+	size_t before = f->n_sockets;
+
+	snprintf(path, sizeof(path), "%d/stat", pid);
+	if (proc_stat_read(f->proc_fd, path, &stat) || !is_login_server(stat.comm))
+		return 0;
+	add_sockets(f, pid);
+	if (is_near(f, pid))
+		return 0; /* all of them are looked up at once, in one reading of a long file */
+	each_connection(f, pid, take_row);
+	f->n_sockets = before;
+	return 0;
+}
+
+static void find_logins(struct finder *f)
+{
+	int r;
+
+	f->n_sockets = 0;
+	r = proc_each(f->proc_fd, visit_login_server, f);
+	if (r)
+		say(f, "'/proc' cannot be searched for logins: %s", strerror(-r));
+	if (f->n_sockets)
+		each_connection(f, getpid(), take_row);
+}
+
+/* Only the local port and the remote address count, and only of a connection that is there. */
+static void take_hinted(struct finder *f, const struct session_row *row)
+{
+	const char *hint = getenv("SSH_CONNECTION");
+	char remote[64], text[INET6_ADDRSTRLEN];
+	unsigned port;
+
+	if (!hint || sscanf(hint, "%63s %*u %*s %u", remote, &port) != 2 ||
+	    port != row->flow.local_port)
+		return;
+	if (inet_ntop(row->flow.family == 4 ? AF_INET : AF_INET6, row->flow.remote, text,
+		      sizeof(text)) &&
+	    !strcmp(text, remote))
+		add_flow(f, &row->flow);
+}
+
+static int add_paths(struct finder *f, const char *const *paths, size_t n)
+{
+	struct shield *s = f->s;
+
+	for (size_t i = 0; i < n; i++) {
+		if (s->n_paths == SHIELD_PATHS || strlen(paths[i]) >= sizeof(s->path[0]))
+			return err_set(f->e, E2BIG, "cannot shield the path '%s'", paths[i]);
+		snprintf(s->path[s->n_paths++], sizeof(s->path[0]), "%s", paths[i]);
+	}
+	return 0;
+}
+
+static void say_what_is_missing(struct finder *f)
+{
+	char name[80];
+
+	if (f->unseen)
+		say(f, "the sockets of %u processes cannot be read, the first is %s(%d)", f->unseen,
+		    proc_name(f->first_unseen, name, sizeof(name)), f->first_unseen);
+	if (f->sockets_cut)
+		say(f, "only %d sockets of logins were looked at", SOCKETS);
+	if (f->flows_left_out)
+		say(f, "%u more sessions are not shielded: there is room for %d", f->flows_left_out,
+		    SHIELD_FLOWS);
+	if (!f->s->n_flows)
+		say(f, "no network session of an operator was found");
+}
+
+int session_find(struct shield *ret, const char *const *paths, size_t n_paths,
+		 struct text *ret_note, struct err *e)
+{
+	AUTO(auto_close) int proc_fd = proc_fs_open(e);
+	AUTO(auto_free) struct finder *f = NULL;
+	int r;
+
+	if (proc_fd < 0)
+		return proc_fd;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return err_sys(e, "cannot look for sessions");
+	*ret = (struct shield){ 0 };
+	f->s = ret;
+	f->note = ret_note;
+	f->e = e;
+	f->proc_fd = proc_fd;
+	if (readlink("/proc/self/ns/net", f->own_netns, sizeof(f->own_netns) - 1) < 0)
+		return err_sys(e, "cannot read '/proc/self/ns/net'");
+	r = find_ancestors(f);
+	if (!r)
+		r = add_paths(f, paths, n_paths);
+	if (r)
+		return r;
+	find_operator(f);
+	if (!ret->n_flows)
+		each_connection(f, getpid(), take_hinted);
+	find_logins(f);
+	say_what_is_missing(f);
+	return 0;
+}

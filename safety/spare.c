@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+
+#include "base/io.h"
+#include "inject/change/netns.h"
+#include "safety/keeper.h"
+#include "safety/recover.h"
+
+#define LOOK_NS (200 * NS_PER_MS)
+#define PER_SLOT_NS (3 * NS_PER_S)
+
+/* Until the keeper is dead. One that hangs is killed, so that never two of them work on one journal. */
+static void await_death(struct keeper *k, int keeper_pidfd)
+{
+	for (;;) {
+		pulse_beat(&k->pulse->spare);
+		if (io_wait(keeper_pidfd, POLLIN, clock_mono_ns() + LOOK_NS) > 0)
+			return;
+		if (pulse_stale(&k->pulse->keeper))
+			pidfd_send_signal(keeper_pidfd, SIGKILL, NULL, 0);
+	}
+}
+
+static void tell_fault(struct keeper *k, unsigned index)
+{
+	struct keeper_fault *f = &k->fault[index];
+	struct kmsg m = { .type = KMSG_REVERTED, .fault = (uint16_t)index };
+
+	f->state = FAULT_RESTORED;
+	for (unsigned i = f->first; i < f->first + f->n; i++) {
+		const struct journal_slot *s = &k->journal.slot[i];
+		struct kmsg left = { .type = KMSG_LEFT, .fault = (uint16_t)index };
+
+		if (s->state == SLOT_RESTORED)
+			continue;
+		f->state = FAULT_DIRTY;
+		m.code = s->last_errno ? s->last_errno : -EBUSY;
+		snprintf(left.u.left.what, sizeof(left.u.left.what), "%s", s->left);
+		snprintf(left.u.left.by_hand, sizeof(left.u.left.by_hand), "%s", s->undo.by_hand);
+		keeper_send(k, &left);
+	}
+	if (m.code)
+		err_set(&m.u.err, -m.code, "not confirmed");
+	keeper_send(k, &m);
+}
+
+/* The journal on the medium is the truth, not the memory of a process that may have been cut off anywhere. */
+static int take_over(struct keeper *k)
+{
+	struct err e;
+	int rc;
+
+	auto_close(&k->journal.fd);
+	free(k->journal.slot);
+	rc = journal_open(k->run_dir, true, &k->journal, &e);
+	if (rc == -ENOENT)
+		return 0; /* the keeper ended well: its last act is to remove the journal */
+	if (rc == 0 && k->journal.head.state == HEAD_CLEAN)
+		return 0;
+	netns_forget();
+	keeper_say(k, KMSG_HALT, "the keeper died; its spare took over");
+	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "the keeper died");
+	recover_end_holders(&k->journal, &e);
+	recover_all(&k->journal, PER_SLOT_NS);
+	for (unsigned i = 0; i < k->n_faults; i++)
+		tell_fault(k, i);
+	keeper_finish(k);
+	return k->outcome ? 20 : 0;
+}
+
+void spare_main(struct keeper *k, int keeper_pidfd)
+{
+	prctl(PR_SET_NAME, "brink-spare");
+	k->control = -1;
+	await_death(k, keeper_pidfd);
+	_exit(take_over(k));
+}
