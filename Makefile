@@ -41,6 +41,7 @@ HDR   := $(sort $(wildcard $(DIRS:=/*.h)))
 MAINS := runner/main.c safety/keeper_main.c safety/probe/prober_main.c
 CURLC := safety/probe/http.c
 DEMO  := $(sort $(wildcard examples/demo/*.c))
+DEMOX := $(sort $(wildcard examples/demo/*.yaml))
 TOOLS := docs/man/mangen.c
 TESTC := $(sort $(wildcard tests/*/*.c))
 ALLC  := $(SRC) $(HDR) $(DEMO) $(TOOLS) $(TESTC) $(sort $(wildcard examples/demo/*.h tests/*/*.h))
@@ -52,7 +53,7 @@ LIBS := $(foreach d,$(DIRS),$(call lib,$(d))) $(O)/libcurlprobe.a
 # A main that is not written yet leaves its executable out.
 BIN := $(if $(wildcard runner/main.c),$(O)/brink) \
 	$(if $(wildcard safety/keeper_main.c),$(O)/brink-keeper) \
-	$(if $(wildcard safety/probe/prober_main.c),$(O)/brink-prober) $(DEMO:%.c=$(O)/%)
+	$(if $(wildcard safety/probe/prober_main.c),$(O)/brink-prober) $(DEMO:%.c=$(O)/%) $(DEMOX:%=$(O)/%)
 
 # Tests: C programs test_*.c (also t_*.c, sim_*.c) and scripts test_*.sh, t_*.sh. prog_*.c: programs for them to run.
 # Other C files beside them are shared by all tests (libtest.a); tests/fakes are linked by name only, see links.mk.
@@ -99,6 +100,9 @@ $(O)/brink-prober: $(O)/safety/probe/prober_main.o $(foreach d,safety/probe safe
 	$(call link_with,$(PROBER_PKGS))
 $(O)/examples/demo/%: $(O)/examples/demo/%.o $(O)/libbase.a
 	$(call link_with,)
+$(O)/examples/demo/%.yaml: examples/demo/%.yaml	# so that an uninstalled brink finds them beside itself
+	@mkdir -p $(@D)
+	@cp $< $@
 $(MANGEN): $(O)/docs/man/mangen.o $(filter-out $(O)/libcurlprobe.a,$(LIBS))
 	$(call link_with,$(BRINK_PKGS))
 $(MANS): $(O)/docs/%: docs/man/%.in $(MANGEN)

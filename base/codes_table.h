@@ -4,7 +4,8 @@
 
 /*
  * X(number, NAME, brief, note, text). 1001-1199: mistakes in an experiment; 1201-1299: warnings
- * about one. Ascending. note is printed below each such message, text by brink explain.
+ * about one; 1301-1399: the policy. Ascending. note is printed below each such message, text by
+ * brink explain.
  */
 #define MSG_CODES(X)                                                                                                       \
 	X(1001, TOO_BIG, "the file is larger than 1 MiB", NULL,                                                            \
@@ -127,6 +128,10 @@
 	X(1202, UNUSED_VAR, "a variable that nothing uses", NULL,                                                          \
 	  "It is harmless, but often the sign of a misspelt ${name} or of an old file.")                                   \
 	X(1203, NO_GATE, "no check can stop the run", NULL,                                                                \
-	  "All checks have role: observe, so nothing but time, a person or abort.when ends the faults early.")
+	  "All checks have role: observe, so nothing but time, a person or abort.when ends the faults early.")             \
+	X(1301, POLICY_RULE, "a rule of the policy that cannot work", NULL,                                                \
+	  "A flow is ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp] with numbers only, a path and a cgroup begin with /, a user "  \
+	  "exists on this machine, a fault is one of brink list faults or a pattern that fits one. A rule that never "     \
+	  "fits anything is refused, because a denial that denies nothing looks like safety.")
 
 #endif

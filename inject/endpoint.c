@@ -198,9 +198,10 @@ void endpoint_add(struct text *t, const struct endpoint *ep)
 		bool bracket = p->family == 6 && ep->port_hi;
 
 		inet_ntop(p->family == 4 ? AF_INET : AF_INET6, p->addr, name, sizeof(name));
-		text_add(t, "%s%s%s%s", i ? "," : "", bracket ? "[" : "", name, bracket ? "]" : "");
+		text_add(t, "%s%s%s", i ? "," : "", bracket ? "[" : "", name);
 		if (p->len != (p->family == 4 ? 32 : 128))
 			text_add(t, "/%u", p->len);
+		text_add(t, "%s", bracket ? "]" : "");
 	}
 	if (!ep->n_prefixes)
 		text_add(t, "*");

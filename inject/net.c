@@ -181,11 +181,18 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 	return rc;
 }
 
+static bool chooses(const struct net_groups *g)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		if (g->at[i].n_prefixes || g->at[i].port_hi)
+			return true;
+	}
+	return false;
+}
+
 static void add_groups(struct text *t, const char *word, const struct net_groups *g)
 {
 	for (unsigned i = 0; i < g->n; i++) {
-		if (!g->at[i].n_prefixes && !g->at[i].port_hi && !g->at[i].proto)
-			continue;
 		text_add(t, "%s", i ? "," : word);
 		endpoint_add(t, &g->at[i]);
 	}
@@ -194,14 +201,14 @@ static void add_groups(struct text *t, const char *word, const struct net_groups
 static void summarise(const struct net_aim *aim, struct plan *ret)
 {
 	static const char *const words[] = { "", "incoming ", "both ways " };
+	bool from = chooses(&aim->from), to = chooses(&aim->to) || !from;
 	struct text t = text_on(ret->summary, sizeof(ret->summary));
 
 	text_add(&t, "%s", words[aim->dir]);
-	add_groups(&t, "to ", &aim->to);
-	if (t.len)
-		add_groups(&t, " from ", &aim->from);
-	else
-		add_groups(&t, "from ", &aim->from);
+	if (to)
+		add_groups(&t, "to ", &aim->to);
+	if (from)
+		add_groups(&t, to ? " from " : "from ", &aim->from);
 	for (unsigned i = 0; i < aim->n_devices; i++)
 		text_add(&t, "%s%s", i ? "," : " on ", aim->device[i]);
 }

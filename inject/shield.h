@@ -13,8 +13,8 @@
 enum shield_role { SHIELD_ANCESTOR, SHIELD_SELF, SHIELD_SESSION };
 
 /*
- * What no fault may touch. Found by safety/session.c before anything is changed and before any setsid; asked by
- * inject/. Plain data: it travels to the keeper as it is.
+ * What no fault may touch. Found by safety/session.c before anything is changed and before any
+ * setsid; asked by inject/. Plain data: it travels to the keeper as it is.
  */
 struct shield_proc {
 	int32_t pid;
@@ -22,7 +22,8 @@ struct shield_proc {
 	uint64_t start_ticks;
 };
 
-/* An established session of the operator (or of a local sshd): exempted are remote address + local port. */
+/* An established session of the operator (or of a local sshd): exempted are remote address + local
+ * port. */
 struct shield_flow {
 	uint8_t family; /* 4 or 6 */
 	uint8_t pad;
@@ -37,7 +38,9 @@ struct shield {
 	char path[SHIELD_PATHS][256]; /* where brink keeps its state */
 };
 
-/* Is this process shielded: listed, PID 1, or a kernel thread? *ret_why (static text) says which. */
-bool shield_has_proc(const struct shield *s, int32_t pid, uint64_t start_ticks, const char **ret_why);
+/* Is this process shielded: listed, PID 1, or a kernel thread? *ret_why (static text) says which.
+ */
+bool shield_has_proc(const struct shield *s, int32_t pid, uint64_t start_ticks,
+		     const char **ret_why);
 
 #endif

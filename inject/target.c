@@ -94,7 +94,7 @@ static int read_pid_file(const char *path, int32_t *ret, struct err *e)
 	return 0;
 }
 
-static int find_user(const char *user, uint32_t *ret, struct err *e)
+int user_find(const char *user, uint32_t *ret, struct err *e)
 {
 	struct passwd p, *found = NULL;
 	char buf[16384];
@@ -163,7 +163,7 @@ static int wanted_init(struct wanted *w, const struct proc_select *s, struct err
 	if (s->exe)
 		r = wanted_exe(w, e);
 	if (!r && s->user)
-		r = find_user(s->user, &w->uid, e);
+		r = user_find(s->user, &w->uid, e);
 	if (!r && s->pid_file)
 		r = read_pid_file(s->pid_file, &pid, e);
 	if (r)

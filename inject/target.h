@@ -82,6 +82,8 @@ int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e);
  * belongs to another process now.
  */
 int proc_open(const struct proc_id *id, struct err *e);
+/* A user by name or number. -ENOENT: there is none of that name. */
+int user_find(const char *user, uint32_t *ret, struct err *e);
 /* comm of a process, made safe to print, into buf; "?" when it cannot be read. */
 const char *proc_name(pid_t pid, char *buf, size_t size);
 

@@ -80,6 +80,12 @@ static void print_table(bool color, const struct field_table *t)
 	}
 }
 
+static bool same_words(const struct explain_place *a, const struct explain_place *b)
+{
+	return a->field && b->field && a->field->doc && b->field->doc &&
+	       strcmp(a->field->doc, b->field->doc) == 0;
+}
+
 /* A key that several tables have with the same words is told once, with all their names. */
 static void print_key(bool color, const struct explain_place *at, size_t n, size_t i)
 {
@@ -88,7 +94,7 @@ static void print_key(bool color, const struct explain_place *at, size_t n, size
 	struct text w = text_on(where, sizeof(where));
 
 	for (size_t k = 0; k < n; k++) {
-		bool same = strcmp(at[k].field->doc, p->field->doc) == 0;
+		bool same = k == i || same_words(&at[k], p);
 
 		if (same && k < i)
 			return;

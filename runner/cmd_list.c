@@ -18,6 +18,13 @@ static void print_json(json_t *object)
 
 static void list_faults(bool json)
 {
+	int wide = 0;
+
+	for (size_t i = 0; fault_registry[i]; i++) {
+		int n = (int)strlen(explain_class(fault_registry[i]));
+
+		wide = n > wide ? n : wide;
+	}
 	for (size_t i = 0; fault_registry[i]; i++) {
 		const struct fault_ops *f = fault_registry[i];
 
@@ -26,8 +33,8 @@ static void list_faults(bool json)
 					     explain_class(f), "summary", f->summary));
 			continue;
 		}
-		printf("%-12s  %-13s  ", f->name, explain_class(f));
-		help_wrap(stdout, 29, 29, f->summary);
+		printf("%-12s  %-*s  ", f->name, wide, explain_class(f));
+		help_wrap(stdout, 16 + (unsigned)wide, 16 + (unsigned)wide, f->summary);
 	}
 }
 

@@ -7,7 +7,8 @@
 #include "runner/execute.h"
 #include "runner/say.h"
 
-#define TRY_FOR_NS (30 * NS_PER_S) /* as in a file without `for` */
+#define TRY_FOR_NS     (30 * NS_PER_S)      /* as in a file without `for` */
+#define TRY_COMMAND_NS (30 * 60 * NS_PER_S) /* a command that never ends must not hold a fault for ever */
 #define NEVER_RAN 125
 
 static char *copy(struct experiment *x, const char *text)
@@ -40,6 +41,24 @@ static int bind_pair(struct experiment *x, struct fault_item *f, const char *tex
 	return rc < 0 ? err_ctx(e, "%s", name) : 0;
 }
 
+static int unknown_fault(const char *name, struct err *e)
+{
+	const struct fault_ops *near = NULL;
+	unsigned best = fields_tolerance(name) + 1;
+
+	for (size_t i = 0; fault_registry[i]; i++) {
+		unsigned d = fields_distance(name, fault_registry[i]->name, best);
+
+		if (d < best) {
+			best = d;
+			near = fault_registry[i];
+		}
+	}
+	err_set(e, EINVAL, "%s%s%s", near ? "did you mean '" : "brink list faults shows them",
+		near ? near->name : "", near ? "'?" : "");
+	return err_ctx(e, "'%s' is no fault", name);
+}
+
 static int bind_fault(const struct options *o, struct experiment *x, struct err *e)
 {
 	struct fault_item *f = arena_zalloc(&x->arena, sizeof(*f));
@@ -52,7 +71,7 @@ static int bind_fault(const struct options *o, struct experiment *x, struct err 
 	x->n_faults = 1;
 	f->ops = fault_find(o->args.at[0]);
 	if (!f->ops)
-		return err_set(e, EINVAL, "'%s' is no fault; brink list faults shows them", o->args.at[0]);
+		return unknown_fault(o->args.at[0], e);
 	f->id = f->ops->name;
 	f->spec = arena_zalloc(&x->arena, f->ops->fields->size);
 	if (!f->spec)
@@ -65,23 +84,34 @@ static int bind_fault(const struct options *o, struct experiment *x, struct err 
 	if (rc < 0)
 		return rc;
 	if (!f->ops->one_shot || fields_given(f->ops->fields, f->spec, "every"))
-		f->for_ns = o->for_ns ? o->for_ns : TRY_FOR_NS;
+		f->for_ns = o->for_ns ? o->for_ns : o->command.n ? TRY_COMMAND_NS : TRY_FOR_NS;
 	else if (o->for_ns)
 		return err_set(e, EINVAL, "%s happens once: it takes no --for", f->ops->name);
 	return 0;
 }
 
 /* A command is split at blanks and never sees a shell. */
-static int split_command(struct experiment *x, const char *text, struct strings *ret, struct err *e)
+static int bind_command(struct experiment *x, struct check_spec *c, const char *text, struct err *e)
 {
+	const struct field *f = fields_find(&check_fields, "command");
 	char *words = copy(x, text), *save = NULL;
+	int rc = words ? 0 : err_set(e, ENOMEM, "no memory for the check");
 
-	ret->at = arena_zalloc(&x->arena, (strlen(text) / 2 + 2) * sizeof(*ret->at));
-	if (!words || !ret->at)
-		return err_set(e, ENOMEM, "no memory for the check");
-	for (char *w = strtok_r(words, " \t", &save); w; w = strtok_r(NULL, " \t", &save))
-		ret->at[ret->n++] = w;
-	return ret->n ? 0 : err_set(e, EINVAL, "--check needs a URL or a command");
+	for (char *w = words ? strtok_r(words, " \t", &save) : NULL; w && rc == 0;
+	     w = strtok_r(NULL, " \t", &save))
+		rc = field_set(&check_fields, c, f, w, &x->arena, e);
+	return rc;
+}
+
+static int bind_http(struct experiment *x, struct check_spec *c, const char *text, struct err *e)
+{
+	const struct field *f = fields_find(&check_fields, "http");
+	int rc = fields_defaults(&check_http_fields, &c->http, &x->arena, e);
+
+	c->bound.given |= UINT64_C(1) << (f - check_fields.fields); /* a block is not set from one text */
+	return rc < 0 ? rc :
+			field_set(&check_http_fields, &c->http, fields_find(&check_http_fields, "url"), text,
+				  &x->arena, e);
 }
 
 static int bind_check(struct experiment *x, struct check_spec *c, const char *text, unsigned i, struct err *e)
@@ -93,14 +123,8 @@ static int bind_check(struct experiment *x, struct check_spec *c, const char *te
 
 	snprintf(id, sizeof(id), "%s-%u", url ? "http" : "command", i + 1);
 	c->id = copy(x, id);
-	if (rc == 0 && url) {
-		rc = fields_defaults(&check_http_fields, &c->http, &x->arena, e);
-		c->source = CHECK_HTTP;
-		c->http.url = copy(x, text);
-	} else if (rc == 0) {
-		c->source = CHECK_COMMAND;
-		rc = split_command(x, text, &c->command, e);
-	}
+	if (rc == 0)
+		rc = url ? bind_http(x, c, text, e) : bind_command(x, c, text, e);
 	return rc < 0 ? rc : check_finish(c, &field, e);
 }
 
@@ -121,6 +145,20 @@ static int build(const struct options *o, struct experiment *x, struct err *e)
 	return rc;
 }
 
+/* How to do the same again; a word with anything unusual in it stands in quotes. */
+static void add_again(const struct options *o, const struct prepared *p, struct text *t)
+{
+	text_add(t, "%sbrink try", p->paths.root ? "sudo " : "");
+	for (size_t i = 0; i < o->args.n; i++) {
+		const char *w = o->args.at[i];
+		bool plain = w[strspn(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+					 "=._:/-%,")] == '\0';
+
+		text_add(t, " %s%s%s", plain ? "" : "'", w, plain ? "" : "'");
+	}
+	text_add(t, " --seed %llu", (unsigned long long)p->seed);
+}
+
 /* The command's own code, unless brink has something graver to say. */
 static int code_of(const struct options *o, const struct run_outcome *out)
 {
@@ -131,10 +169,25 @@ static int code_of(const struct options *o, const struct run_outcome *out)
 	return out->code == EXIT_PASS || out->command_code ? out->command_code : out->code;
 }
 
+static int try_it(const struct options *o, struct prepared *p)
+{
+	struct run_outcome out;
+	char again[600];
+	struct text t = text_on(again, sizeof(again));
+	int rc = prepare_plan(o, p);
+
+	if (rc != EXIT_PASS)
+		return rc;
+	if (o->dry_run)
+		return execute_show(o, p, NULL);
+	add_again(o, p, &t);
+	execute_run(o, p, again, &out);
+	return code_of(o, &out);
+}
+
 int cmd_try(const struct options *o)
 {
 	struct prepared p;
-	struct run_outcome out = { 0 };
 	struct err e = { 0 };
 	int rc = prepare_begin(o, &p, &e);
 
@@ -149,10 +202,7 @@ int cmd_try(const struct options *o)
 		fputs("Nothing was touched.\n", stderr);
 		rc = EXIT_USAGE;
 	} else {
-		rc = prepare_plan(o, &p);
-		if (rc == EXIT_PASS)
-			rc = o->dry_run ? execute_show(o, &p, NULL) :
-					  (execute_run(o, &p, NULL, &out), code_of(o, &out));
+		rc = try_it(o, &p);
 	}
 	prepare_done(&p);
 	return rc;

@@ -60,7 +60,7 @@ const struct command commands[VERB_COUNT] = {
 			  "faults.",
 			  LINES("brink status", "brink status --json"), 0, 1, "a RUN" },
 	[VERB_RUNS] = { "runs", "", "earlier runs and their verdicts",
-			"Lists the runs of this machine, the newest first.",
+			"Lists the runs of this machine, the newest last.",
 			LINES("brink runs", "brink runs --json"), 0, 0, "" },
 	[VERB_LIST] = { "list", "faults|probes|targets", "what this version can do",
 			"Lists the faults, the probes that checks can use, or the kinds of targets.",
@@ -129,9 +129,12 @@ static const char *nearest_verb(const char *word)
 {
 	unsigned best = fields_tolerance(word) + 1;
 	const char *found = NULL;
+	size_t n = strlen(word);
 
 	for (int v = VERB_NONE + 1; v < VERB_COUNT; v++) {
-		unsigned d = fields_distance(word, commands[v].name, best);
+		unsigned d = n > 1 && strncmp(word, commands[v].name, n) == 0 ?
+				     0 :
+				     fields_distance(word, commands[v].name, best);
 
 		if (d < best) {
 			best = d;

@@ -18,7 +18,10 @@ static struct run_request request_of(const struct options *o, const struct prepa
 				     .events = o->events ? o->events : p->x.report.events,
 				     .json = o->json,
 				     .quiet = o->quiet,
+				     .color = options_color(o, STDERR_FILENO),
 				     .lock_timeout_ns = o->lock_timeout_ns,
+				     .fault_max_ns = p->policy.fault_ns.value,
+				     .run_max_ns = p->policy.run_ns.value,
 				     .command = o->command.n ? (char *const *)o->command.at : NULL };
 }
 
@@ -93,8 +96,8 @@ int execute_run(const struct options *o, struct prepared *p, const char *again, 
 		fputs("Nothing was touched.\n", stderr);
 		if (ret->code == EXIT_PASS)
 			ret->code = EXIT_UNABLE;
-		if (ret->code == EXIT_UNABLE && o->if_unable == IF_UNABLE_SKIP)
-			ret->code = EXIT_SKIPPED;
 	}
+	if (ret->code == EXIT_UNABLE && o->if_unable == IF_UNABLE_SKIP)
+		ret->code = EXIT_SKIPPED;
 	return ret->code;
 }

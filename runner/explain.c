@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "scenarios/experiment.h"
+#include "scenarios/policy.h"
 
 const struct field_table *explain_table(size_t i)
 {
@@ -14,9 +14,13 @@ const struct field_table *explain_table(size_t i)
 			return experiment_tables[n];
 		n++;
 	}
-	for (size_t k = 0; fault_registry[k]; k++) {
-		if (n + k == i)
+	for (size_t k = 0; fault_registry[k]; k++, n++) {
+		if (n == i)
 			return fault_registry[k]->fields;
+	}
+	for (size_t k = 0; policy_tables[k]; k++) {
+		if (n + k == i)
+			return policy_tables[k];
 	}
 	return NULL;
 }

@@ -6,7 +6,7 @@
 
 /* The field tables as a manual: for brink explain, brink list and the man pages. */
 
-/* The i-th table: those of the language, then those of the faults; NULL behind the last. */
+/* The i-th table: those of the language, of the faults, of the policy; NULL behind the last. */
 const struct field_table *explain_table(size_t i);
 /* The fault whose parameters this table describes, or NULL. */
 const struct fault_ops *explain_fault(const struct field_table *t);

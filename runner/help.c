@@ -51,7 +51,6 @@ static void print_row(const char *name, const char *text, unsigned column)
 	printf("  %s", name);
 	if (at + 2 > column) {
 		printf("\n%*s", (int)column, "");
-		at = column;
 	} else {
 		printf("%*s", (int)(column - at), "");
 	}

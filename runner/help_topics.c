@@ -13,7 +13,11 @@ const struct help_row help_environment[] = {
 	{ "TERM", "dumb or empty: no colour and no cursor movement" },
 	{ "XDG_RUNTIME_DIR", "without root: journals and locks stand in its folder brink" },
 	{ "XDG_STATE_HOME", "without root: events of runs stand in its folder brink/runs" },
-	{ "SUDO_UID", "probes run as this user, never as root" },
+	{ "HOME",
+	  "without root and XDG_STATE_HOME: events of runs stand in its .local/state/brink/runs" },
+	{ "PATH", "where commands of checks and of brink try are looked for" },
+	{ "SUDO_UID, SUDO_GID", "probes run as this user and group, never as root" },
+	{ "SSH_CONNECTION", "a hint to the session that no fault may touch" },
 	{ 0 },
 };
 

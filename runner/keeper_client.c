@@ -101,7 +101,7 @@ int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_
 		rc = io_wait(k->sock, POLLIN, deadline_ns);
 		if (rc <= 0)
 			return err_set(e, rc ? -rc : ETIMEDOUT, "the keeper does not answer");
-		rc = proto_recv(k->sock, &in, sizeof(in));
+		rc = proto_recv(k->sock, &in, KMSG_ANSWER_SIZE);
 		if (rc < 0)
 			return err_set(e, -rc, "the keeper is gone");
 		if (rc == 1 && in.type == KMSG_DONE && (in.request == m->type || in.request == 0)) {

@@ -4,15 +4,32 @@
 #include "runner/commands.h"
 #include "runner/config.h"
 #include "runner/help.h"
+#include "runner/leftovers.h"
 #include "runner/say.h"
 
-/* A verb without a line here is "not in this version". */
+/* One line a verb; one without a line is "not in this version". */
+/* clang-format off */
 static int (*const verbs[VERB_COUNT])(const struct options *o) = {
-	[VERB_NEW] = cmd_new,         [VERB_CHECK] = cmd_check,     [VERB_LIST] = cmd_list,
-	[VERB_EXPLAIN] = cmd_explain, [VERB_VERSION] = cmd_version, [VERB_HELP] = cmd_help,
-	[VERB_RUN] = cmd_run,	      [VERB_PLAN] = cmd_plan,
+	[VERB_NEW] = cmd_new,
+	[VERB_CHECK] = cmd_check,
+	[VERB_LIST] = cmd_list,
+	[VERB_EXPLAIN] = cmd_explain,
+	[VERB_VERSION] = cmd_version,
+	[VERB_HELP] = cmd_help,
+	[VERB_RUN] = cmd_run,
+	[VERB_PLAN] = cmd_plan,
 	[VERB_TRY] = cmd_try,
+	[VERB_HALT] = cmd_halt,
+	[VERB_REVERT] = cmd_revert,
+	[VERB_STATUS] = cmd_status,
+	[VERB_RUNS] = cmd_runs,
+	[VERB_DEMO] = cmd_demo,
 };
+/* clang-format on */
+
+/* Old runs are the very subject of these. */
+#define ABOUT_RUNS                                                                                 \
+	(VERB_BIT(VERB_HALT) | VERB_BIT(VERB_REVERT) | VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_RUNS))
 
 static int dispatch(const struct options *o)
 {
@@ -24,8 +41,11 @@ static int dispatch(const struct options *o)
 		return cmd_version(o);
 	if (!o->verb)
 		return help_short();
-	if (verbs[o->verb])
+	if (verbs[o->verb]) {
+		if (!(VERB_BIT(o->verb) & ABOUT_RUNS))
+			leftovers_warn();
 		return verbs[o->verb](o);
+	}
 	err_set(&e, ENOTSUP, "brink help lists what there is");
 	err_ctx(&e, "'brink %s' is not in this version", commands[o->verb].name);
 	say_refused(o, &e);

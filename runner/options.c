@@ -21,7 +21,7 @@ const struct flag option_flags[] = {
 	{ "for", 0, FLAG_DURATION, "DURATION", AT(for_ns), .verbs = ON(TRY),
 	  .doc = "how long the fault holds" },
 	{ "check", 0, FLAG_TEXTS, "URL|CMD", AT(checks), .verbs = ON(TRY),
-	  .doc = "watch this meanwhile and stop when it fails; may be repeated" },
+	  .doc = "probe this meanwhile, stop when it fails; may be repeated" },
 	{ "plan", 0, FLAG_TEXT, "PLAN", AT(plan), .verbs = ON(RUN),
 	  .doc = "do exactly what this file of 'brink plan --out' says, or refuse" },
 	{ "out", 0, FLAG_TEXT, "PLAN", AT(out), .verbs = ON(PLAN),
@@ -60,7 +60,7 @@ const struct flag option_flags[] = {
 	{ "events", 0, FLAG_TEXT, "FILE", AT(events), .verbs = VERB_ANY,
 	  .doc = "append the events of the run to this file too" },
 	{ "config", 0, FLAG_TEXT, "FILE", AT(config), .verbs = VERB_ANY,
-	  .doc = "defaults for --color and --events" },
+	  .doc = "a YAML file: color and events, defaults of the flags of these names" },
 	{ "var", 0, FLAG_TEXTS, "NAME=VALUE", AT(vars), .verbs = VERB_ANY,
 	  .doc = "value of a variable of the file; may be repeated" },
 	{ "var-file", 0, FLAG_TEXTS, "FILE", AT(var_files), .verbs = VERB_ANY,
@@ -161,9 +161,13 @@ static const char *nearest_flag(const char *name, enum verb verb)
 {
 	unsigned best = fields_tolerance(name) + 1;
 	const char *found = NULL;
+	size_t n = strlen(name);
 
 	for (const struct flag *f = option_flags; f->name; f++) {
-		unsigned d = fields_distance(name, f->name, best);
+		/* the beginning of a flag is no abbreviation of it, but a good guess */
+		unsigned d = n > 1 && strncmp(name, f->name, n) == 0 ?
+				     0 :
+				     fields_distance(name, f->name, best);
 
 		if (d < best && (f->verbs & VERB_BIT(verb))) {
 			best = d;
@@ -247,8 +251,12 @@ static int set_number(struct parser *p, const struct flag *f, const char *text)
 
 	if (!r && n < 0)
 		r = err_set(p->e, EINVAL, "'%lld' is below 0", (long long)n);
-	if (r)
-		return err_ctx(p->e, "--%s", f->name);
+	if (r) {
+		struct err why = *p->e;
+
+		return wrong(p, why.depth > 1 ? why.msg[0] : "write a whole number", "--%s: %s",
+			     f->name, why.msg[why.depth - 1]);
+	}
 	*to = n;
 	return 0;
 }

@@ -47,7 +47,7 @@ struct options {
 		var_files; /* "name=value" and paths, as struct load_options takes them */
 	bool no_input;
 
-	int64_t seed; /* 0 to INT64_MAX; meaningful when options_given(o, "seed") */
+	int64_t seed; /* 0 and more, 18 digits; meaningful when options_given(o, "seed") */
 	bool dry_run, yes;
 	int if_unable;           /* enum if_unable */
 	int64_t lock_timeout_ns; /* 0 = do not wait */

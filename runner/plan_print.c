@@ -104,6 +104,15 @@ static const char *plural(unsigned n)
 	return n == 1 ? "" : "s";
 }
 
+/* By which rule each fault is allowed; one line where they agree. */
+static void print_limits(const struct run_plan *p, FILE *out)
+{
+	for (unsigned i = 0; i < p->n_faults; i++) {
+		if (i == 0 || strcmp(p->fault[i].policy.text, p->fault[i - 1].policy.text) != 0)
+			fprintf(out, "  %-9s %s\n", i ? "" : "Limits", p->fault[i].policy.text);
+	}
+}
+
 static void print_totals(const struct prepared *p, const char *file, FILE *out)
 {
 	const struct run_plan *rp = &p->plan;
@@ -115,6 +124,7 @@ static void print_totals(const struct prepared *p, const char *file, FILE *out)
 	fprintf(out, "\n  Touches   %u network device%s, %u process%s, %u file system%s.   Longest %s.\n",
 		rp->devices, plural(rp->devices), rp->processes, rp->processes == 1 ? "" : "es", rp->files,
 		plural(rp->files), duration(rp->longest_ns, longest, sizeof(longest)));
+	print_limits(rp, out);
 	fprintf(out, "  Shield    %u processes, %u sessions%s%s\n", p->shield.n_procs, p->shield.n_flows,
 		p->shield_note[0] ? "; " : "", p->shield_note);
 	fprintf(out, "  Seed      %llu\n", (unsigned long long)p->seed);

@@ -4,6 +4,7 @@
 
 #include "base/ulid.h"
 #include "scenarios/experiment.h"
+#include "scenarios/policy.h"
 
 /* One fault of an experiment with everything that it is going to do. */
 struct planned_fault {
@@ -13,6 +14,7 @@ struct planned_fault {
 	char (*note)[160];
 	char summary[160];
 	enum change_class class; /* the weakest of its changes */
+	struct policy_verdict policy; /* filled by prepare_plan() */
 };
 
 struct run_plan {

@@ -14,6 +14,8 @@ struct prepared {
 	char shield_note[300]; /* what of it could not be seen */
 	struct paths paths;
 	struct targets targets;
+	struct policy policy; /* n_files == 0: the built-in limits */
+	bool has_policy;
 	struct run_plan plan;
 	char run_id[ULID_LEN + 1];
 	uint64_t seed;

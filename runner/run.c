@@ -129,6 +129,7 @@ int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct
 		return rc;
 	}
 	events_open(&r.ev, rq->paths->runs, rq->plan->run_id, rq->events, rq->json, rq->talk);
+	live_init(&r.live, rq->color);
 	run_say_start(&r);
 	run_loop(&r);
 	controller_result(r.ctl, &result);

@@ -18,9 +18,11 @@ struct run_request {
 	const char *events;  /* --events or report.events; NULL = none */
 	bool json;	     /* events on stdout */
 	bool quiet;	     /* results only */
+	bool color;	     /* on stderr */
 	int64_t lock_timeout_ns;
 	int64_t fault_max_ns; /* policy; 0 = none */
-	const char *again;    /* how to run it again: "brink run x.brink.yaml --seed 7" */
+	int64_t run_max_ns;   /* policy; 0 = the built-in one */
+	const char *again;    /* how to run it again: "brink run x.brink.yaml --seed 7"; NULL = it cannot be, and its events are not kept */
 	char *const *command; /* try ... -- CMD: the faults hold as long as it runs; NULL = none */
 };
 

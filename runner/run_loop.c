@@ -28,8 +28,8 @@ static void send_plain(struct run *r, enum kmsg_type type)
 	struct kmsg m = { .type = (uint16_t)type };
 	struct err e;
 
-	if (keeper_client_send(&r->keeper, &m, &e) < 0 && type == KMSG_FINISH)
-		step(r, &(struct ctl_event){ .kind = CTL_NOT_CLEAN });
+	/* a keeper that is gone shows at the other end of its socket, after whatever it still said: hear_keeper() */
+	keeper_client_send(&r->keeper, &m, &e);
 }
 
 static void act(struct run *r, const struct ctl_actions *a)
@@ -183,7 +183,7 @@ static void hear_keeper(struct run *r)
 
 	if (r->keeper_lost)
 		return;
-	while (!r->done && (rc = proto_recv(r->keeper.sock, &m, sizeof(m))) != 0) {
+	while (!r->done && (rc = proto_recv(r->keeper.sock, &m, KMSG_ANSWER_SIZE)) != 0) {
 		if (rc == 1) {
 			heard(r, &m);
 			continue;
@@ -290,10 +290,17 @@ static void wait_and_hear(struct run *r)
 /* A keeper that hangs is killed, so that its spare takes over; it has our user id. */
 static void watch_keeper(struct run *r)
 {
+	const struct pulse *p = r->keeper.pulse;
+	bool spare_beats = p->spare && !pulse_stale(&p->spare);
+
 	pulse_beat(&r->keeper.pulse->runner);
-	if (!r->keeper_lost && pulse_stale(&r->keeper.pulse->keeper) &&
-	    pulse_stale(&r->keeper.pulse->spare) && r->keeper.pidfd >= 0)
+	if (r->keeper_lost || r->keeper.pidfd < 0 || spare_beats)
+		return;
+	if (pulse_stale(&p->keeper))
 		pidfd_send_signal(r->keeper.pidfd, SIGKILL, NULL, 0);
+	/* a spare that is stopped keeps the socket open and will never speak: the keeper's death is the end of both */
+	if (p->spare && io_wait(r->keeper.pidfd, POLLIN, 0) > 0)
+		keeper_lost(r);
 }
 
 void run_loop(struct run *r)
@@ -304,6 +311,7 @@ void run_loop(struct run *r)
 	while (!r->done) {
 		wait_and_hear(r);
 		watch_keeper(r);
+		live_draw(r, false);
 		if (controller_next(r->ctl) <= clock_mono_ns())
 			step(r, &(struct ctl_event){ .kind = CTL_TICK });
 		if (r->phase == CTL_HOLD && clock_mono_ns() > hits_at) {

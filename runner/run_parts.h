@@ -5,6 +5,7 @@
 #include "base/exit.h"
 #include "runner/events.h"
 #include "runner/keeper_client.h"
+#include "runner/live.h"
 #include "runner/run.h"
 #include "safety/controller.h"
 #include "safety/launcher.h"
@@ -13,15 +14,19 @@
 #define RUN_LEFT    32
 #define RUN_FOREIGN 32
 #define LAST_TEXTS  3
+#define SPARK       24
 
 /* The last bad samples of a check, for the sentence about its failure. */
 struct check_memory {
 	char text[LAST_TEXTS][PROBE_TEXT];
 	int64_t at_wall_ns[LAST_TEXTS];
-	unsigned bad;
+	unsigned bad;	    /* in a row */
+	unsigned bad_total; /* of the run */
 	double last_value;
 	char last_text[PROBE_TEXT];
 	int64_t last_took_ns;
+	float spark[SPARK]; /* a ring of the last latencies in ms; 0 = none */
+	unsigned spark_n;
 };
 
 struct fault_memory {
@@ -49,6 +54,7 @@ struct run {
 	int command_prober; /* index; -1 = none */
 	int signals;	    /* signalfd */
 	struct events ev;
+	struct live live;
 	struct check_memory *check;
 	struct fault_memory *fault;
 	enum ctl_phase phase;

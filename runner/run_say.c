@@ -22,7 +22,7 @@ static void progress(struct run *r, const char *word, const char *fmt, ...) PRIN
 
 static void progress(struct run *r, const char *word, const char *fmt, ...)
 {
-	char line[512], when[32];
+	char line[512], all[640], when[32];
 	va_list ap;
 
 	if (r->rq->quiet)
@@ -30,8 +30,9 @@ static void progress(struct run *r, const char *word, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	talk_line(r->rq->talk, 2, TALK_PROGRESS, "%s %.*s %-11s %s",
-		  clock_iso(clock_wall_ns(), when, sizeof(when)), ID_SHOWN, r->rq->plan->run_id, word, line);
+	snprintf(all, sizeof(all), "%s %.*s %-11s %s", clock_iso(clock_wall_ns(), when, sizeof(when)),
+		 ID_SHOWN, r->rq->plan->run_id, word, line);
+	live_log(r, TALK_PROGRESS, all);
 }
 
 static const char *took(int64_t ns, char *buf, size_t size)
@@ -92,6 +93,8 @@ static void fault_event(struct run *r, unsigned fault, const char *name, const s
 			      r->rq->plan->fault[fault].item->ops->name, "took_ms",
 			      (double)m->took_ns / (double)NS_PER_MS, "verified", m->code == 0);
 
+	if (o && m->value) /* the keeper's own stamp: mono_ns is when the runner wrote it down */
+		json_object_set_new(o, "at_ns", json_integer((json_int_t)m->value));
 	if (o && m->code < 0)
 		json_object_set_new(o, "error", json_string(f->trouble));
 	events_add(&r->ev, name, o);
@@ -140,11 +143,13 @@ void run_say_sample(struct run *r, unsigned check, const struct probe_sample *s)
 
 	snprintf(c->last_text, sizeof(c->last_text), "%s", s->text);
 	c->last_took_ns = s->took_ns;
+	c->spark[c->spark_n++ % SPARK] = (float)s->took_ns / (float)NS_PER_MS;
 	if (s->verdict == PROBE_OK) {
 		c->bad = 0;
 	} else {
-		unsigned at = c->bad++ % LAST_TEXTS;
+		unsigned at = c->bad_total++ % LAST_TEXTS;
 
+		c->bad++;
 		snprintf(c->text[at], PROBE_TEXT, "%s", s->text);
 		c->at_wall_ns[at] = clock_wall_ns();
 		progress(r, "fail", "%s %s", check_id(r, check), s->text);
@@ -164,7 +169,7 @@ static void add_times(struct text *t, const struct check_memory *c, unsigned cou
 	for (unsigned i = 0; i < n; i++) {
 		char when[32];
 
-		clock_iso(c->at_wall_ns[(c->bad - n + i) % LAST_TEXTS], when, sizeof(when));
+		clock_iso(c->at_wall_ns[(c->bad_total - n + i) % LAST_TEXTS], when, sizeof(when));
 		text_add(t, "%s%.10s", i ? ", " : " (", when + 11);
 	}
 	if (n)
@@ -261,7 +266,7 @@ static void say_gate_details(struct run *r, const struct ctl_cause *c)
 		return;
 	m = &r->check[c->item];
 	text_add(&t, "       %u checks in a row failed: %s", c->count,
-		 c->silent ? "no sample came" : m->text[(m->bad + LAST_TEXTS - 1) % LAST_TEXTS]);
+		 c->silent ? "no sample came" : m->text[(m->bad_total + LAST_TEXTS - 1) % LAST_TEXTS]);
 	add_times(&t, m, c->silent ? 0 : c->count);
 	result(r, "%s", line);
 }
@@ -301,7 +306,7 @@ static void say_recoveries(struct run *r)
 		const char *of = i < r->config.nfaults ? fault_id(r, i) : "the run";
 
 		controller_recovery(r->ctl, i, &v);
-		if (v.state == CTL_WATCH_OK && v.mttr_ns > 0)
+		if (v.state == CTL_WATCH_OK && v.check < r->config.nchecks && r->check[v.check].bad_total)
 			result(r, "       %s healthy again %.1f s later", check_id(r, v.check),
 			       (double)v.mttr_ns / (double)NS_PER_S);
 		else if (v.state == CTL_WATCH_LATE)
@@ -348,6 +353,7 @@ static const char *verdict_word(int code)
 void run_say_verdict(struct run *r)
 {
 	struct ctl_result res;
+	json_t *end;
 	char why[400];
 	struct text t = text_on(why, sizeof(why));
 
@@ -356,18 +362,22 @@ void run_say_verdict(struct run *r)
 	if (res.cause.kind == CTL_CAUSE_NONE && res.code != EXIT_PASS)
 		t = text_on(why, sizeof(why)), text_add(&t, "not everything expected happened");
 	progress(r, "verdict", "%s", exit_name(res.code));
+	live_end(r);
 	result(r, "%s  %s", verdict_word(res.code), why);
 	say_gate_details(r, &res.cause);
 	say_faults(r, &res);
 	say_recoveries(r);
 	for (unsigned i = 0; i < r->n_foreign && i < RUN_FOREIGN; i++)
 		result(r, "       changed by others: %s", r->foreign[i]);
-	result(r, "       events   %s", r->ev.path);
-	if (r->rq->again)
+	if (r->rq->again) {
+		result(r, "       events   %s", r->ev.path);
 		result(r, "       again    %s", r->rq->again);
-	events_add(&r->ev, "run.end",
-		   json_pack("{s:s, s:i, s:b, s:s}", "verdict", exit_name(res.code), "exit", res.code,
-			     "clean", res.clean, "why", why));
+	}
+	end = json_pack("{s:s, s:i, s:b, s:s}", "verdict", exit_name(res.code), "exit", res.code, "clean",
+			res.clean, "why", why);
+	if (end && res.cause.kind != CTL_CAUSE_NONE)
+		json_object_set_new(end, "decided_ns", json_integer(res.cause.at_ns));
+	events_add(&r->ev, "run.end", end);
 	if (!res.clean)
 		say_not_clean(r); /* last, so that nobody misses it */
 }

@@ -7,9 +7,17 @@
 #include "base/io.h"
 #include "inject/change/netns.h"
 #include "runner/run_parts.h"
+#include "safety/control.h"
 
 #define SETUP_NS   (60 * NS_PER_S)
-#define RUN_MAX_NS (2 * 3600 * NS_PER_S) /* a command that never ends must not hold a fault for ever */
+
+/* A command that never ends must not hold a fault for ever. */
+static int64_t command_max(const struct run_request *rq)
+{
+	int64_t run = rq->run_max_ns ? rq->run_max_ns : POLICY_RUN_NS;
+
+	return rq->fault_max_ns && rq->fault_max_ns < run ? rq->fault_max_ns : run;
+}
 
 static unsigned check_index(const struct experiment *x, const struct check_spec *c)
 {
@@ -99,7 +107,9 @@ static int fill_rules(struct run *r, struct err *e)
 int run_build_config(struct run *r, struct err *e)
 {
 	const struct experiment *x = r->rq->x;
-	int rc = fill_checks(r, e);
+	int rc = r->rq->plan->n_faults > PROTO_FAULTS ?
+			 err_set(e, E2BIG, "more than %d faults in one run", PROTO_FAULTS) :
+			 fill_checks(r, e);
 
 	if (rc == 0)
 		rc = fill_faults(r, e);
@@ -108,7 +118,7 @@ int run_build_config(struct run *r, struct err *e)
 	if (rc < 0)
 		return rc;
 	r->config.hold_command = r->rq->command != NULL;
-	r->config.limit_ns = x->limits.duration_ns ? x->limits.duration_ns : r->rq->command ? RUN_MAX_NS : 0;
+	r->config.limit_ns = x->limits.duration_ns ? x->limits.duration_ns : r->rq->command ? command_max(r->rq) : 0;
 	r->config.undo_ns = x->abort.revert_within_ns;
 	r->check = arena_zalloc(&r->arena, (x->n_checks + 1) * sizeof(*r->check));
 	r->fault = arena_zalloc(&r->arena, (r->config.nfaults + 1) * sizeof(*r->fault));
@@ -219,10 +229,11 @@ static int ask_begin(struct run *r, struct err *e)
 	snprintf(b->state_dir, sizeof(b->state_dir), "%s", rq->paths->state);
 	snprintf(b->brink, sizeof(b->brink), "%s", n > 0 ? self : "");
 	b->starter_uid = getuid();
-	b->duration_ns = (rq->command ? RUN_MAX_NS : rq->plan->longest_ns) + 10 * 60 * NS_PER_S;
+	b->duration_ns = (rq->command ? command_max(rq) : rq->plan->longest_ns) + 10 * 60 * NS_PER_S;
 	b->lock_timeout_ns = rq->lock_timeout_ns;
-	b->fault_max_ns = rq->command ? 0 : rq->fault_max_ns;
-	b->max_faults = PROTO_FAULTS;
+	b->fault_max_ns = rq->fault_max_ns;
+	b->max_faults = rq->plan->n_faults;
+	b->control_gid = control_group();
 	return ask(r, &m, e);
 }
 
@@ -233,7 +244,7 @@ static int ask_fault(struct run *r, unsigned i, struct err *e)
 	int rc;
 
 	m.u.fault.caps = f->item->ops->caps;
-	m.u.fault.for_ns = r->rq->command ? 0 : f->item->for_ns;
+	m.u.fault.for_ns = f->item->for_ns;
 	snprintf(m.u.fault.label, sizeof(m.u.fault.label), "%s", f->item->id);
 	rc = ask(r, &m, e);
 	for (unsigned k = 0; k < f->n_changes && rc == 0; k++) {
@@ -244,20 +255,33 @@ static int ask_fault(struct run *r, unsigned i, struct err *e)
 	return rc < 0 ? err_ctx(e, "fault '%s'", f->item->id) : 0;
 }
 
+/* Processes that were not there yet when the shield was found. */
+static void shield_process(struct shield *s, pid_t pid)
+{
+	struct err ignored;
+	uint64_t start = 0;
+
+	if (s->n_procs < SHIELD_PROCS && proc_start_ticks(pid, &start, &ignored) == 0)
+		s->proc[s->n_procs++] =
+			(struct shield_proc){ .pid = pid, .role = SHIELD_SELF, .start_ticks = start };
+}
+
 int run_start_keeper(struct run *r, struct err *e)
 {
 	struct kmsg m = { .type = KMSG_SHIELD };
 	int rc = keeper_client_start(&r->keeper, e);
+
+	m.u.shield = *r->rq->shield;
+	for (unsigned i = 0; i < r->n_probers; i++)
+		shield_process(&m.u.shield, r->prober[i].p.pid);
 
 	/* from here on nothing in this process needs a right: not the loop, not the report */
 	if (rc == 0)
 		rc = sandbox_keep_caps(0, e);
 	if (rc == 0)
 		rc = ask_begin(r, e);
-	if (rc == 0) {
-		m.u.shield = *r->rq->shield;
+	if (rc == 0)
 		rc = ask(r, &m, e);
-	}
 	for (unsigned i = 0; i < r->rq->plan->n_faults && rc == 0; i++)
 		rc = ask_fault(r, i, e);
 	return rc;

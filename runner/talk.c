@@ -124,18 +124,21 @@ static void wait_room(struct talk *t)
 	pthread_cond_timedwait(&t->less, &t->lock, &until);
 }
 
-void talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text, size_t n)
+bool talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text, size_t n)
 {
 	struct head h = { .fd = fd, .n = n };
 	size_t need = sizeof(h) + n;
 	size_t limit = weight == TALK_RESULT ? RING_BYTES : RING_BYTES - RESULT_ROOM;
 
+	bool fits;
+
 	if (need > RING_BYTES)
-		return;
+		return false;
 	pthread_mutex_lock(&t->lock);
 	while (weight == TALK_RESULT && t->used + need > limit && clock_mono_ns() - t->moved_ns < STALL_NS)
 		wait_room(t);
-	if (t->used + need <= limit) {
+	fits = t->used + need <= limit;
+	if (fits) {
 		put(t, &h, sizeof(h));
 		put(t, text, n);
 		pthread_cond_signal(&t->more);
@@ -143,6 +146,7 @@ void talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text
 		t->dropped++;
 	}
 	pthread_mutex_unlock(&t->lock);
+	return fits;
 }
 
 void talk_line(struct talk *t, int fd, enum talk_weight weight, const char *fmt, ...)

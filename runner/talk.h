@@ -18,8 +18,8 @@ struct talk;
 struct talk *talk_new(struct err *e);
 /* One whole line (newline added) to descriptor 1 (data) or 2 (talk). */
 void talk_line(struct talk *t, int fd, enum talk_weight weight, const char *fmt, ...) PRINTF_FMT(4, 5);
-/* The same for text that is there already, of any length. */
-void talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text, size_t n);
+/* The same for text that is there already, of any length. False: dropped. */
+bool talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text, size_t n);
 /* Waits until everything is written, as long as somebody reads; gives up after 30 s without progress. NULL is allowed. */
 void talk_free(struct talk *t);
 

@@ -15,6 +15,7 @@
 
 #define CALLER_NS (200 * NS_PER_MS)
 #define ANSWER_NS (5 * NS_PER_S)
+#define GROUPS_MAX 128
 
 int control_listen(int run_dir, struct err *e)
 {
@@ -31,36 +32,63 @@ int control_listen(int run_dir, struct err *e)
 	return take_fd(&fd);
 }
 
-static bool in_group_brink(const struct ucred *who)
+uint32_t control_group(void)
 {
-	struct group *g = getgrnam("brink");
+	const struct group *g = getgrnam("brink");
 
-	return g && who->gid == g->gr_gid;
+	return g ? g->gr_gid : CONTROL_NOBODY;
 }
 
-bool control_serve(int listener, uint32_t starter_uid, char *why, size_t size)
+static bool in_group(int fd, const struct ucred *who, uint32_t gid)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t len = sizeof(groups);
+
+	if (gid == CONTROL_NOBODY)
+		return false;
+	if (who->gid == gid)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++) {
+		if (groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+/* What an entitled caller says. True: halt. */
+static bool hear(int fd, uid_t uid, struct text *ret_why)
+{
+	struct control_msg m;
+
+	if (io_wait(fd, POLLIN, clock_mono_ns() + CALLER_NS) <= 0 ||
+	    recv(fd, &m, sizeof(m), 0) != sizeof(m) || m.halt != 1)
+		return false;
+	m.why[sizeof(m.why) - 1] = '\0';
+	text_add(ret_why, "halted by user %u", uid);
+	if (m.why[0])
+		text_add(ret_why, ": ");
+	text_add_foreign(ret_why, m.why, strlen(m.why));
+	return true;
+}
+
+bool control_serve(int listener, uint32_t starter_uid, uint32_t gid, char *why, size_t size)
 {
 	AUTO(auto_close) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct control_answer a = { .code = -EPERM };
+	struct control_answer a = { .code = 0 };
 	struct text t = text_on(why, size);
 	struct ucred who = { 0 };
 	socklen_t len = sizeof(who);
-	struct control_msg m;
 
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
 		return false;
-	if (io_wait(fd, POLLIN, clock_mono_ns() + CALLER_NS) <= 0 || recv(fd, &m, sizeof(m), 0) != sizeof(m))
-		return false;
-	if (who.uid != 0 && who.uid != starter_uid && !in_group_brink(&who)) {
+	if (who.uid != 0 && who.uid != starter_uid && !in_group(fd, &who, gid)) {
+		a.code = -EPERM;
 		snprintf(a.text, sizeof(a.text),
 			 "user %u may not halt this run: root, its starter or group brink may", who.uid);
-	} else if (m.halt == 1) {
-		a.code = 0;
-		m.why[sizeof(m.why) - 1] = '\0';
-		text_add(&t, "halted by user %u", who.uid);
-		if (m.why[0])
-			text_add(&t, ": ");
-		text_add_foreign(&t, m.why, strlen(m.why));
+	} else if (!hear(fd, who.uid, &t)) {
+		return false;
 	}
 	send(fd, &a, sizeof(a), MSG_NOSIGNAL);
 	return a.code == 0;
@@ -71,6 +99,7 @@ int control_halt(const char *path, const char *why, struct control_answer *ret, 
 	AUTO(auto_close) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct control_msg m = { .halt = 1 };
+	ssize_t n;
 
 	if (fd < 0)
 		return err_sys(e, "cannot make a socket");
@@ -79,11 +108,16 @@ int control_halt(const char *path, const char *why, struct control_answer *ret, 
 	snprintf(m.why, sizeof(m.why), "%s", why ? why : "");
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return err_sys(e, "cannot reach the run's keeper at '%s'", path);
-	if (send(fd, &m, sizeof(m), MSG_NOSIGNAL) != sizeof(m))
+	/* one who may not halt gets the answer unasked: EPIPE here is not the last word */
+	if (send(fd, &m, sizeof(m), MSG_NOSIGNAL) != sizeof(m) && errno != EPIPE)
 		return err_sys(e, "cannot speak to the run's keeper");
-	if (io_wait(fd, POLLIN, clock_mono_ns() + ANSWER_NS) <= 0 ||
-	    recv(fd, ret, sizeof(*ret), 0) != sizeof(*ret))
+	if (io_wait(fd, POLLIN, clock_mono_ns() + ANSWER_NS) <= 0)
 		return err_set(e, ETIMEDOUT, "the run's keeper does not answer");
+	n = recv(fd, ret, sizeof(*ret), 0);
+	if (n < 0 && errno == ECONNRESET) /* refused unheard: the error comes before the answer, once */
+		n = recv(fd, ret, sizeof(*ret), 0);
+	if (n != sizeof(*ret))
+		return err_set(e, ECONNRESET, "the run ended before its keeper could answer");
 	ret->text[sizeof(ret->text) - 1] = '\0';
 	return 0;
 }

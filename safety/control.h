@@ -24,10 +24,17 @@ struct control_answer {
 	char text[160];
 };
 
+#define CONTROL_NOBODY UINT32_MAX
+
+/* The number of group brink, or CONTROL_NOBODY. Asks the name service: long before anything is changed. */
+uint32_t control_group(void);
 /* Listens in the run's directory. Returns a descriptor or -errno. */
 int control_listen(int run_dir, struct err *e);
-/* Serves one caller, without waiting for a slow one. True: halt, *why says by whom and why. */
-bool control_serve(int fd, uint32_t starter_uid, char *why, size_t size);
+/*
+ * Serves one caller. Who may not halt is refused at once; who may is waited for, briefly. True: halt, *why says by whom
+ * and why.
+ */
+bool control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size);
 /* The other end: asks a run to halt. path: of the socket. */
 int control_halt(const char *path, const char *why, struct control_answer *ret, struct err *e);
 

@@ -39,13 +39,26 @@ int deadman_unit(const char *run_id, char buf[static DEADMAN_UNIT], struct err *
 	return 0;
 }
 
+/* Of the machine: uid 0 of a user namespace is nobody to PID 1. user_namespaces(7) */
+static bool is_root(void)
+{
+	char map[64];
+	unsigned inside, outside;
+
+	if (geteuid() != 0)
+		return false;
+	if (io_read_file(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) <= 0)
+		return true; /* a kernel without user namespaces */
+	return sscanf(map, "%u %u", &inside, &outside) == 2 && inside == 0 && outside == 0;
+}
+
 static int find_host(const struct deadman_host **h, struct err *e)
 {
 	struct stat st;
 
 	if (!*h) {
 		*h = &this_machine;
-		if (geteuid() != 0) /* a user's own manager ends with the session */
+		if (!is_root()) /* a user's own manager ends with the session */
 			return err_set(e, ENOSYS, "only root can arm a dead-man timer in PID 1");
 	}
 	if (lstat((*h)->marker, &st) < 0 || !S_ISDIR(st.st_mode))

@@ -226,10 +226,9 @@ int fp_dump(struct fp_take *t, int fd, struct fp_request *r,
 {
 	alignas(struct nlmsghdr) unsigned char buf[FP_BUF];
 	struct dump d = { .seq = ++t->seq, .fn = fn, .arg = arg };
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 
 	r->nh.nlmsg_seq = d.seq;
-	if (sendto(fd, r, r->nh.nlmsg_len, 0, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+	if (send(fd, r, r->nh.nlmsg_len, MSG_NOSIGNAL) < 0) /* to the kernel: the default */
 		return err_sys(t->e, "cannot send a netlink request");
 	while (!d.done) {
 		ssize_t n = receive(t, fd, buf, sizeof(buf));

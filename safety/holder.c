@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "safety/holder.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -221,11 +222,14 @@ static void beat(struct holder *h)
 	refresh_all(h);
 }
 
+#define LOW_FDS 1024
+
 static void close_others(const struct holder_job *job)
 {
 	const int keep[] = { job->sock, job->runner_pidfd, job->keeper_pidfd, job->netns_fd };
 
-	for (int fd = 3; fd < 1024; fd++) {
+	close_range(LOW_FDS, UINT_MAX, 0);
+	for (int fd = 3; fd < LOW_FDS; fd++) {
 		bool wanted = false;
 
 		for (size_t i = 0; i < ARRAY_LEN(keep); i++)

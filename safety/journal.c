@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "base/io.h"
 
+#define ROOM_STEP 8
 #define MAGIC 0x6e6a6b62u /* "bkjn" */
 
 /* One copy on the medium. crc covers everything from gen to the end of the payload. Little endian hosts only write
@@ -80,42 +81,57 @@ static int put_block(int fd, uint32_t index, uint64_t *gen, const void *payload,
 	return 0;
 }
 
-/* The newest valid copy. -ENOENT: there is none; any other error is an error, not an absence. */
+/*
+ * The newest valid copy that can be read; the older one only ever says that less was taken back. -ENOENT: there is none;
+ * any other error is an error, not an absence.
+ */
 static int get_block(int fd, uint32_t index, uint64_t *ret_gen, void *payload, size_t size, struct err *e)
 {
 	uint64_t best = 0;
+	int unread = 0;
 
 	for (uint64_t copy = 0; copy < 2; copy++) {
 		struct block b;
 		ssize_t n = pio(fd, &b, block_at(index, copy), false);
 
 		if (n < 0)
-			return err_set(e, (int)-n, "cannot read the journal: %s", strerror((int)-n));
+			unread = (int)-n;
 		if (n != JOURNAL_BLOCK || b.magic != MAGIC || b.crc != block_crc(&b) ||
 		    b.index != index || b.size != size || (b.gen & 1) != copy || b.gen <= best)
 			continue;
 		best = b.gen;
 		memcpy(payload, b.payload, size);
 	}
+	if (!best && unread)
+		return err_set(e, unread, "cannot read the journal: %s", strerror(unread));
 	if (!best)
 		return err_set(e, ENOENT, "the journal has no valid copy of block %u", index);
 	*ret_gen = best;
 	return 0;
 }
 
-static int allocate(struct journal *j, struct err *e)
+/* In steps, because the keeper's memory is locked: a run with two changes pays for few slots. */
+static int make_room(struct journal *j, unsigned n, struct err *e)
 {
-	j->slot = calloc(JOURNAL_SLOTS, sizeof(*j->slot));
-	return j->slot ? 0 : err_set(e, ENOMEM, "no memory for the journal");
+	unsigned room = (n + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
+	struct journal_slot *more;
+
+	if (n <= j->room)
+		return 0;
+	more = realloc(j->slot, room * sizeof(*more));
+	if (!more)
+		return err_set(e, ENOMEM, "no memory for the journal");
+	memset(more + j->room, 0, (room - j->room) * sizeof(*more));
+	j->slot = more;
+	j->room = room;
+	return 0;
 }
 
 int journal_create(int dirfd, const struct journal_head *head, struct journal *ret, struct err *e)
 {
 	struct journal j = { .fd = -1, .head = *head };
-	int rc = allocate(&j, e);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	j.fd = openat(dirfd, JOURNAL_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (j.fd < 0)
 		rc = err_sys(e, "cannot create the journal");
@@ -133,22 +149,35 @@ int journal_create(int dirfd, const struct journal_head *head, struct journal *r
 static void terminate(struct journal_slot *s)
 {
 	s->undo.run_id[sizeof(s->undo.run_id) - 1] = '\0';
+	s->undo.label[sizeof(s->undo.label) - 1] = '\0';
 	s->undo.resource[sizeof(s->undo.resource) - 1] = '\0';
 	s->undo.netns.path[sizeof(s->undo.netns.path) - 1] = '\0';
 	s->undo.by_hand[sizeof(s->undo.by_hand) - 1] = '\0';
 	s->left[sizeof(s->left) - 1] = '\0';
 }
 
+/*
+ * A slot that cannot be read is unknown and hurts no other one. Slots behind the head's count are taken too: the copy of
+ * the head that counted them may be the damaged one, and to undo a change that was never made does nothing.
+ */
 static int read_slots(struct journal *j, struct err *e)
 {
-	for (unsigned i = 0; i < j->head.n_slots; i++) {
-		int rc = get_block(j->fd, i + 1, &j->gen[i], &j->slot[i], sizeof(j->slot[i]), e);
+	for (unsigned i = 0; i < JOURNAL_SLOTS; i++) {
+		struct journal_slot s = { 0 };
+		struct err why;
+		int rc = get_block(j->fd, i + 1, &j->gen[i], &s, sizeof(s), &why);
 
-		if (rc == -ENOENT)
-			j->slot[i].state = SLOT_UNKNOWN;
-		else if (rc < 0)
+		if (rc < 0 && i >= j->head.n_slots)
+			break;
+		if (rc < 0)
+			s = (struct journal_slot){ .state = SLOT_UNKNOWN };
+		rc = make_room(j, i + 1, e);
+		if (rc < 0)
 			return rc;
-		terminate(&j->slot[i]);
+		terminate(&s);
+		j->slot[i] = s;
+		if (i >= j->head.n_slots)
+			j->head.n_slots = i + 1;
 	}
 	return 0;
 }
@@ -156,10 +185,8 @@ static int read_slots(struct journal *j, struct err *e)
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 {
 	struct journal j = { .fd = -1 };
-	int rc = allocate(&j, e);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	j.fd = openat(dirfd, JOURNAL_FILE, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
 	rc = j.fd < 0 ? err_sys(e, "cannot open the journal") :
 			get_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
@@ -180,6 +207,7 @@ int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 	j.head.started[sizeof(j.head.started) - 1] = '\0';
 	j.head.why[sizeof(j.head.why) - 1] = '\0';
 	j.head.deadman_unit[sizeof(j.head.deadman_unit) - 1] = '\0';
+	j.head.unit[sizeof(j.head.unit) - 1] = '\0';
 	*ret = j;
 	return 0;
 }
@@ -201,6 +229,9 @@ int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, st
 
 	if (i == JOURNAL_SLOTS)
 		return err_set(e, E2BIG, "more than %d changes in one run", JOURNAL_SLOTS);
+	rc = make_room(j, i + 1, e);
+	if (rc < 0)
+		return rc;
 	j->slot[i] = (struct journal_slot){ .state = SLOT_INTENT, .undo = *u };
 	rc = journal_put(j, i, e);
 	if (rc < 0)
@@ -220,6 +251,15 @@ void journal_done(struct journal *j)
 	auto_close(&j->fd);
 	free(j->slot);
 	*j = (struct journal){ .fd = -1 };
+}
+
+int journal_remove(int state_dir, int run_dir, const char *run_id)
+{
+	static const char *const files[] = { "control", JOURNAL_FILE, JOURNAL_LOCK };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		unlinkat(run_dir, files[i], 0); /* what stays makes the last step fail */
+	return unlinkat(state_dir, run_id, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int journal_boot_id(char ret[40], struct err *e)

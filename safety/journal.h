@@ -15,6 +15,11 @@
 #define JOURNAL_SLOTS 256
 #define JOURNAL_FILE "journal"
 #define JOURNAL_VERSION 1
+/*
+ * Beside it, mode 0600: held locked (flock(2)) by the keeper and, through the same open file, by its spare. Free exactly
+ * when both are dead; whoever takes back afterwards holds it meanwhile.
+ */
+#define JOURNAL_LOCK "lock"
 
 enum slot_state {
 	SLOT_INTENT = 1, /* the change may have been made */
@@ -48,9 +53,10 @@ struct journal_head {
 	char name[128];	   /* of the experiment */
 	char started[32];  /* wall time, for people */
 	char why[160];	   /* why it ended, when the runner could not say so itself */
-	struct change_proc runner, keeper;
+	struct change_proc runner, keeper, spare; /* spare: pid 0 = not yet */
 	int64_t deadline_boot_ns;
 	char deadman_unit[64]; /* timer in PID 1, "" = none */
+	char unit[96];	       /* systemd unit that the runner belonged to, "" = none */
 };
 
 struct journal {
@@ -58,7 +64,8 @@ struct journal {
 	struct journal_head head;
 	uint64_t head_gen;
 	uint64_t gen[JOURNAL_SLOTS];
-	struct journal_slot *slot; /* JOURNAL_SLOTS of them, allocated at create or open */
+	unsigned room;		   /* slots that fit into memory now */
+	struct journal_slot *slot; /* grows by journal_add(), before the first change */
 };
 
 /* Makes the file (mode 0600, must not exist) in the directory and writes the head. */
@@ -72,6 +79,8 @@ int journal_put(struct journal *j, unsigned i, struct err *e);
 /* Writes j->head. Allocates nothing. */
 int journal_put_head(struct journal *j, struct err *e);
 void journal_done(struct journal *j);
+/* Removes what a run keeps in its directory, and the directory. state_dir: where it stands. 0 or -errno. */
+int journal_remove(int state_dir, int run_dir, const char *run_id);
 
 /* /proc/sys/kernel/random/boot_id */
 int journal_boot_id(char ret[40], struct err *e);

@@ -29,12 +29,18 @@
 #define RT_PRIORITY 90
 #define DEATH_NS (5 * NS_PER_S)
 #define HOLDER_POLLS 4
+#define DEAF_NS (50 * NS_PER_MS)
 
 void keeper_send(struct keeper *k, struct kmsg *m)
 {
-	int rc = k->sock < 0 ? -EPIPE : proto_send(k->sock, m, sizeof(*m), false);
+	int rc = k->sock < 0 ? -EPIPE : proto_send(k->sock, m, KMSG_ANSWER_SIZE, false);
 
-	/* a runner that reads nothing is one that hangs: its heartbeat tells, the undo does not wait for it */
+	/* a full socket gets one short wait; a runner that still reads nothing hangs, and the undo does not wait for it */
+	if (rc == -EAGAIN && !k->runner_deaf) {
+		io_wait(k->sock, POLLOUT, clock_mono_ns() + DEAF_NS);
+		rc = proto_send(k->sock, m, KMSG_ANSWER_SIZE, false);
+	}
+	k->runner_deaf = rc == -EAGAIN;
 	if (rc == -EPIPE && k->sock >= 0) {
 		auto_close(&k->sock);
 		k->sock = -1;
@@ -53,13 +59,15 @@ void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...)
 }
 
 /* Ends the run by itself: told to the runner, everything lifted, whether or not anybody hears it. */
-static void end_run(struct keeper *k, const char *why)
+static void end_run(struct keeper *k, const char *why, bool by_people)
 {
+	struct kmsg m = { .type = KMSG_HALT, .value = by_people };
 	struct err ignored;
 
 	if (k->lifting_all)
 		return;
-	keeper_say(k, KMSG_HALT, "%s", why);
+	snprintf(m.u.text, sizeof(m.u.text), "%s", why);
+	keeper_send(k, &m);
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "%s", why);
 	keeper_lift_all(k);
 	if (k->journal.fd >= 0)
@@ -72,7 +80,7 @@ static void runner_gone(struct keeper *k, const char *why)
 	k->sock = -1;
 	auto_close(&k->runner_pidfd);
 	k->runner_pidfd = -1;
-	end_run(k, why);
+	end_run(k, why, false);
 	k->finishing = true;
 }
 
@@ -186,8 +194,10 @@ static void check_beats(struct keeper *k)
 	pulse_beat(&k->pulse->keeper);
 	if (k->runner_pidfd >= 0 && something_armed(k) && pulse_stale(&k->pulse->runner))
 		kill_runner(k);
+	if (k->spare_pidfd >= 0 && pulse_stale(&k->pulse->spare)) /* its death ends the run: keeper_listen() */
+		pidfd_send_signal(k->spare_pidfd, SIGKILL, NULL, 0);
 	if (clock_boot_ns() > k->deadline_boot_ns && something_armed(k))
-		end_run(k, "the run passed its longest time");
+		end_run(k, "the run passed its longest time", false);
 }
 
 void keeper_listen(struct keeper *k, int64_t deadline_ns)
@@ -215,10 +225,11 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 			waitpid(k->spare, NULL, 0);
 			auto_close(&k->spare_pidfd);
 			k->spare_pidfd = -1;
-			end_run(k, "the spare keeper died");
+			end_run(k, "the spare keeper died", false);
 		}
-		if (p[2 * n + 3].revents && control_serve(k->control, k->begin.starter_uid, why, sizeof(why)))
-			end_run(k, why);
+		if (p[2 * n + 3].revents &&
+		    control_serve(k->control, k->begin.starter_uid, k->control_gid, why, sizeof(why)))
+			end_run(k, why, true);
 	}
 	check_beats(k);
 }
@@ -249,10 +260,9 @@ static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
 {
 	int rc;
 
-	k->fault = calloc(PROTO_FAULTS, sizeof(*k->fault));
 	k->spec = calloc(JOURNAL_SLOTS, sizeof(struct change_spec *));
 	k->pulse = pulse_map(pulse_fd, e);
-	if (!k->fault || !k->spec)
+	if (!k->spec)
 		return err_set(e, ENOMEM, "no memory for the keeper");
 	if (!k->pulse)
 		return -e->code;
@@ -278,7 +288,7 @@ static void block_signals(void)
 
 int keeper_run(int sock, int pulse_fd, pid_t runner)
 {
-	static struct keeper keeper = { .sock = -1, .runner_pidfd = -1, .state_dir = -1, .run_dir = -1,
+	static struct keeper keeper = { .sock = -1, .runner_pidfd = -1, .state_dir = -1, .run_dir = -1, .lock_file = -1,
 					.control = -1, .spare_pidfd = -1, .self_pidfd = -1,
 					.journal = { .fd = -1 } };
 	struct keeper *k = &keeper;

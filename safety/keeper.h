@@ -46,14 +46,16 @@ struct keeper {
 	int runner_pidfd;
 	struct change_proc runner;
 	int state_dir, run_dir; /* descriptors of /run/brink and /run/brink/RUN */
+	int lock_file;		/* JOURNAL_LOCK */
 	int control;		/* listening socket, -1 = none */
+	gid_t control_gid;	/* who may halt beside root and the starter; CONTROL_NOBODY = no such group */
 	char brink[PROTO_DIR];
 	struct kmsg_begin begin;
 	struct pulse *pulse;
 	struct journal journal;
 	struct shield shield;
 	unsigned n_faults, n_changes;
-	struct keeper_fault *fault; /* PROTO_FAULTS */
+	struct keeper_fault *fault; /* begin.max_faults */
 	struct change_spec **spec;  /* JOURNAL_SLOTS, each allocated when it is added */
 	int lock[KEEPER_LOCKS];
 	char lock_key[KEEPER_LOCKS][96];
@@ -63,10 +65,11 @@ struct keeper {
 	pid_t spare;
 	int spare_pidfd, self_pidfd;
 	int64_t deadline_boot_ns;
+	bool runner_deaf; /* did not read the last answer in time */
 	bool guarded, lifting_all, finishing, ended;
 	int dropped; /* 1 = down to the keeper's own capabilities, -1 = could not */
 	int outcome; /* 0 = clean */
-	struct fingerprint before, after;
+	struct fingerprint *before; /* cut to what it holds: all memory here is locked */
 };
 
 /* keeper.c */

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "inject/change/netns.h"
-#include "safety/control.h"
 #include "safety/deadman.h"
 #include "safety/keeper.h"
+
+#define MARK_LEN 7
 
 /* Goes into one namespace after the other; the run's own one, with the machine's sysctls, comes first. */
 static int take_there(struct fingerprint *fp, const struct netns_ref *ref, struct err *e)
@@ -45,13 +49,41 @@ static int take_all(struct keeper *k, struct fingerprint *fp, struct err *e)
 	return rc;
 }
 
+static struct fingerprint *map_fingerprint(struct err *e)
+{
+	void *p = mmap(NULL, sizeof(struct fingerprint), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		err_sys(e, "no memory for a fingerprint");
+		return NULL;
+	}
+	return p;
+}
+
+/* Gives the pages behind the last entry back. */
+static void trim(struct fingerprint *fp)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t used = ((uintptr_t)&fp->entry[fp->n] + page - 1) / page * page;
+	uintptr_t end = ((uintptr_t)(fp + 1) + page - 1) / page * page;
+
+	if (used < end)
+		munmap((void *)used, end - used);
+}
+
 int keeper_baseline(struct keeper *k, struct err *e)
 {
-	int rc = take_all(k, &k->before, e);
+	int rc;
 
-	if (rc == 0 && (k->before.unseen & FP_NO_NFT_RIGHT))
+	k->before = map_fingerprint(e);
+	rc = k->before ? take_all(k, k->before, e) : -e->code;
+	if (rc < 0)
+		return err_ctx(e, "cannot take the fingerprint of the machine");
+	trim(k->before);
+	if (k->before->unseen & FP_NO_NFT_RIGHT)
 		keeper_say(k, KMSG_NOTE, "the nftables ruleset cannot be read without CAP_NET_ADMIN");
-	return rc < 0 ? err_ctx(e, "cannot take the fingerprint of the machine") : 0;
+	return 0;
 }
 
 /* Long after the run should be over: whatever was not taken back until then is taken back by PID 1. */
@@ -83,6 +115,19 @@ static void disarm_deadman(struct keeper *k)
 		keeper_say(k, KMSG_NOTE, "the dead-man timer stays: %s", err_format(&e, words, sizeof(words)));
 }
 
+/* The names of a run's objects carry the end of its id, in lower case: inject/net.c. */
+static bool is_of_this_run(const struct keeper *k, const char *name)
+{
+	char mark[MARK_LEN + 1];
+	size_t len = strlen(k->begin.run_id);
+
+	if (len < MARK_LEN)
+		return true;
+	for (size_t i = 0; i <= MARK_LEN; i++)
+		mark[i] = (char)tolower((unsigned char)k->begin.run_id[len - MARK_LEN + i]);
+	return strstr(name, mark) != NULL;
+}
+
 static void tell_difference(void *arg, enum fp_change what, const struct fp_entry *entry)
 {
 	static const char *const words[] = { "added", "removed", "changed" };
@@ -93,6 +138,8 @@ static void tell_difference(void *arg, enum fp_change what, const struct fp_entr
 		keeper_say(k, KMSG_FOREIGN, "%s: %s", words[what], entry->name);
 		return;
 	}
+	if (!is_of_this_run(k, entry->name)) /* another run's: it proves its own */
+		return;
 	k->outcome = 1;
 	snprintf(left.u.left.what, sizeof(left.u.left.what), "%s: %s", words[what], entry->name);
 	keeper_send(k, &left);
@@ -101,25 +148,21 @@ static void tell_difference(void *arg, enum fp_change what, const struct fp_entr
 /* Proof that the machine looks as before. What cannot be read is not clean. */
 static void compare(struct keeper *k)
 {
+	struct fingerprint *after;
 	struct err e;
 	char words[400];
 
 	if (!k->guarded)
 		return; /* nothing was ever changed */
-	if (take_all(k, &k->after, &e) < 0) {
+	after = map_fingerprint(&e);
+	if (!after || take_all(k, after, &e) < 0) {
 		k->outcome = 1;
 		keeper_say(k, KMSG_NOTE, "the machine cannot be compared with before: %s",
 			   err_format(&e, words, sizeof(words)));
 		return;
 	}
-	fingerprint_diff(&k->before, &k->after, tell_difference, k);
-}
-
-static void remove_run(struct keeper *k)
-{
-	unlinkat(k->run_dir, CONTROL_SOCKET, 0);
-	unlinkat(k->run_dir, JOURNAL_FILE, 0);
-	unlinkat(k->state_dir, k->begin.run_id, AT_REMOVEDIR);
+	fingerprint_diff(k->before, after, tell_difference, k);
+	munmap(after, sizeof(*after));
 }
 
 void keeper_finish(struct keeper *k)
@@ -138,9 +181,9 @@ void keeper_finish(struct keeper *k)
 	}
 	if (!k->outcome)
 		disarm_deadman(k);
-	/* without a runner nobody reported: the record stays for the next brink command */
-	if (!k->outcome && k->run_dir >= 0 && k->sock >= 0)
-		remove_run(k);
+	/* without a runner nobody reported what was changed: the record stays for the next brink command */
+	if (!k->outcome && k->run_dir >= 0 && (k->sock >= 0 || !k->guarded))
+		journal_remove(k->state_dir, k->run_dir, k->begin.run_id);
 	m.code = k->outcome ? -EBUSY : 0;
 	keeper_send(k, &m);
 }

@@ -32,7 +32,8 @@ static void tell(struct keeper *k, const struct keeper_fault *f, enum kmsg_type 
 {
 	struct kmsg m = { .type = (uint16_t)type, .fault = (uint16_t)index_of(k, f), .code = code };
 
-	m.took_ns = clock_mono_ns() - (f->lift_ns ? f->lift_ns : f->since_ns);
+	m.value = (uint64_t)clock_mono_ns();
+	m.took_ns = (int64_t)m.value - (f->lift_ns ? f->lift_ns : f->since_ns);
 	if (e && code < 0) {
 		m.u.err = *e;
 		m.u.err.pos.file = NULL;
@@ -87,6 +88,7 @@ static void start_lift(struct keeper_fault *f)
 		return;
 	enter(f, FAULT_QUIETING);
 	f->lift_ns = f->since_ns;
+	f->retry_ns += RETRY_NS; /* the holder's answer comes sooner and brings the look forward */
 	if (order(f, HMSG_QUIET) < 0)
 		end_holder(f);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,6 +13,7 @@
 #include "base/io.h"
 #include "inject/change/netns.h"
 #include "inject/target.h"
+#include "safety/control.h"
 #include "safety/keeper.h"
 #include "safety/lock.h"
 #include "safety/modules.h"
@@ -43,6 +45,25 @@ static int make_dir(int at, const char *name, mode_t mode, bool exclusive, struc
 	return fd;
 }
 
+/* "web.service": the innermost unit in a path of /proc/PID/cgroup, for `brink revert --unit`. */
+static void find_unit(pid_t pid, char *ret, size_t size)
+{
+	char path[32], text[4096];
+	const char *part = text;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	if (io_read_file(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return;
+	while (*part) {
+		size_t n = strcspn(part, "/\n");
+
+		if (n < size && ((n > 8 && memcmp(part + n - 8, ".service", 8) == 0) ||
+				 (n > 6 && memcmp(part + n - 6, ".scope", 6) == 0)))
+			snprintf(ret, size, "%.*s", (int)n, part);
+		part += n + (part[n] != '\0');
+	}
+}
+
 static int create_journal(struct keeper *k, struct err *e)
 {
 	struct journal_head head = { .version = JOURNAL_VERSION, .state = HEAD_OPEN };
@@ -56,6 +77,7 @@ static int create_journal(struct keeper *k, struct err *e)
 	snprintf(head.started, sizeof(head.started), "%s", k->begin.started);
 	head.starter_uid = k->begin.starter_uid;
 	head.runner = k->runner;
+	find_unit(k->runner.pid, head.unit, sizeof(head.unit));
 	rc = proc_start_ticks(getpid(), &start, e);
 	if (rc < 0)
 		return rc;
@@ -64,22 +86,50 @@ static int create_journal(struct keeper *k, struct err *e)
 	return journal_create(k->run_dir, &head, &k->journal, e);
 }
 
+/* Without it the run is as safe as with it; it can only be ended by its own terminal. */
+static void listen_for_halt(struct keeper *k)
+{
+	char words[ERR_LINE * 2];
+	struct err e;
+
+	k->control_gid = k->begin.control_gid;
+	k->control = control_listen(k->run_dir, &e);
+	if (k->control < 0) {
+		k->control = -1;
+		keeper_say(k, KMSG_NOTE, "brink halt will not reach this run: %s",
+			   err_format(&e, words, sizeof(words)));
+	}
+}
+
 int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
 {
+	int rc;
+
 	if (k->begin.run_id[0])
 		return err_set(e, EALREADY, "the run has begun already");
 	if (!plain_name(b->run_id, sizeof(b->run_id)) || b->state_dir[0] != '/' ||
 	    !memchr(b->state_dir, 0, sizeof(b->state_dir)) || !memchr(b->name, 0, sizeof(b->name)) ||
 	    !memchr(b->started, 0, sizeof(b->started)) || !memchr(b->brink, 0, sizeof(b->brink)) ||
-	    b->duration_ns <= 0 || b->duration_ns > RUN_MAX_NS)
+	    b->duration_ns <= 0 || b->duration_ns > RUN_MAX_NS || b->max_faults > PROTO_FAULTS)
 		return err_set(e, EINVAL, "the keeper was given a broken start message");
+	k->fault = calloc(b->max_faults + 1, sizeof(*k->fault));
+	if (!k->fault)
+		return err_set(e, ENOMEM, "no memory for the faults");
 	k->begin = *b;
 	k->deadline_boot_ns = clock_boot_ns() + b->duration_ns;
 	k->state_dir = make_dir(AT_FDCWD, b->state_dir, 0755, false, e);
 	if (k->state_dir < 0)
 		return k->state_dir;
 	k->run_dir = make_dir(k->state_dir, b->run_id, 0755, true, e);
-	return k->run_dir < 0 ? k->run_dir : create_journal(k, e);
+	if (k->run_dir < 0)
+		return k->run_dir;
+	k->lock_file = openat(k->run_dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (k->lock_file < 0 || flock(k->lock_file, LOCK_EX | LOCK_NB) < 0)
+		return err_sys(e, "cannot lock the run's directory");
+	rc = create_journal(k, e);
+	if (rc == 0)
+		listen_for_halt(k);
+	return rc;
 }
 
 int keeper_fault(struct keeper *k, const struct kmsg_fault *f, struct err *e)
@@ -191,6 +241,7 @@ static int prepare_all(struct keeper *k, struct err *e)
 		struct text key = text_on(u.resource, sizeof(u.resource));
 
 		snprintf(u.run_id, sizeof(u.run_id), "%s", k->begin.run_id);
+		snprintf(u.label, sizeof(u.label), "%s", k->fault[fault_of_change(k, i)].info.label);
 		c.ops->resource(c.spec, &key);
 		rc = c.ops->prepare(&c, &u, e);
 		if (rc == 0)
@@ -222,6 +273,7 @@ int keeper_guard(struct keeper *k, struct err *e)
 static int start_spare(struct keeper *k, struct err *e)
 {
 	pid_t pid = fork();
+	int rc;
 
 	if (pid < 0)
 		return err_sys(e, "cannot start the spare keeper");
@@ -229,7 +281,11 @@ static int start_spare(struct keeper *k, struct err *e)
 		spare_main(k, k->self_pidfd);
 	k->spare = pid;
 	k->spare_pidfd = pidfd_open(pid, 0);
-	return k->spare_pidfd < 0 ? err_sys(e, "cannot watch the spare keeper") : 0;
+	if (k->spare_pidfd < 0)
+		return err_sys(e, "cannot watch the spare keeper");
+	k->journal.head.spare.pid = pid;
+	rc = proc_start_ticks(pid, &k->journal.head.spare.start_ticks, e);
+	return rc < 0 ? rc : journal_put_head(&k->journal, e);
 }
 
 static int fill_job(struct keeper *k, unsigned index, struct holder_job *job, struct err *e)

@@ -32,8 +32,14 @@ int proto_send(int fd, const void *msg, size_t size, bool wait)
 	}
 }
 
+/*
+ * A peer that ends with unread packets leaves ECONNRESET before the packets that it sent itself: reported once, then
+ * those come, then the end.
+ */
 int proto_recv(int fd, void *ret_msg, size_t size)
 {
+	bool reset = false;
+
 	for (;;) {
 		ssize_t n = recv(fd, ret_msg, size, MSG_DONTWAIT | MSG_TRUNC);
 
@@ -45,9 +51,10 @@ int proto_recv(int fd, void *ret_msg, size_t size)
 			return -EBADMSG;
 		if (errno == EAGAIN)
 			return 0;
-		if (errno == ECONNRESET)
+		if (errno == ECONNRESET && reset)
 			return -EPIPE;
-		if (errno != EINTR)
+		if (errno != EINTR && errno != ECONNRESET)
 			return -errno;
+		reset |= errno == ECONNRESET;
 	}
 }

@@ -3,6 +3,7 @@
 #define BRINK_PROTO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "inject/change/change.h"
 #include "safety/pulse.h"
@@ -30,8 +31,8 @@ enum kmsg_type {
 	KMSG_DONE,     /* request, code, u.err */
 	KMSG_LIVE,     /* fault, code, took_ns, u.err: in place, read back */
 	KMSG_LOST,     /* fault, u.err: its lease or holder is gone */
-	KMSG_ENDED,    /* fault, code, took_ns: the effect was read back as ended */
-	KMSG_REVERTED, /* fault, code, took_ns, u.err: restored, read back */
+	KMSG_ENDED,    /* fault, code, took_ns, value (when, CLOCK_MONOTONIC): the effect was read back as ended */
+	KMSG_REVERTED, /* fault, code, took_ns, value (when), u.err: restored, read back */
 	KMSG_HITS,     /* fault, value; code = -errno when it cannot be told */
 	KMSG_LEFT,     /* fault, u.left: not confirmed, and the command by hand */
 	KMSG_FOREIGN,  /* u.text: a difference that others made */
@@ -52,7 +53,8 @@ struct kmsg_begin {
 	int64_t duration_ns;	   /* the longest time that the run may take */
 	int64_t lock_timeout_ns;
 	int64_t fault_max_ns; /* policy: the longest `for` */
-	uint32_t max_faults, pad;
+	uint32_t max_faults;
+	uint32_t control_gid; /* control_group(), looked up by the runner: it loads foreign code (nss) */
 };
 
 struct kmsg_fault {
@@ -88,6 +90,10 @@ struct kmsg {
 		char text[512];
 	} u;
 };
+
+/* What the keeper sends is shorter, so that many answers fit into a socket that is read late. */
+#define KMSG_ANSWER_SIZE (offsetof(struct kmsg, u) + sizeof(struct err))
+_Static_assert(sizeof(struct kmsg_left) <= sizeof(struct err), "an answer holds what is left");
 
 /* keeper -> holder, answered by one message of the same type; LOST comes by itself */
 enum hmsg_type { HMSG_ARM = 1, HMSG_FIRE, HMSG_QUIET, HMSG_DRAIN, HMSG_EFFECT, HMSG_LOST };

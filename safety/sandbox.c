@@ -247,6 +247,20 @@ uint64_t sandbox_permitted(void)
 	return set;
 }
 
+int sandbox_effect(bool on, struct err *e)
+{
+	AUTO(caps_free) cap_t now = cap_get_proc();
+	uint64_t permitted = sandbox_permitted();
+
+	if (!now || cap_clear_flag(now, CAP_EFFECTIVE))
+		return err_sys(e, "cannot read the capabilities of this process");
+	for (cap_value_t c = 0; on && c < 64; c++) {
+		if ((permitted >> c & 1) && cap_set_flag(now, CAP_EFFECTIVE, 1, &c, CAP_SET))
+			return err_sys(e, "cannot name a capability");
+	}
+	return cap_set_proc(now) ? err_sys(e, "cannot change the effective capabilities") : 0;
+}
+
 static int become_ids(const struct probe_user *u, struct err *e)
 {
 	if (is_user(u)) /* its groups are its own already; a user namespace may forbid to set them

@@ -38,6 +38,11 @@ int sandbox_keep_caps(uint64_t caps, struct err *e);
 /* The permitted set of this process, as such a bit mask; 0 when it cannot be read. */
 uint64_t sandbox_permitted(void);
 /*
+ * Puts the permitted capabilities out of effect for a while (on = false), or in effect again: text from outside is
+ * parsed without any.
+ */
+int sandbox_effect(bool on, struct err *e);
+/*
  * Becomes that user for ever: bounding set emptied, groups, gids and uids changed and read back, no
  * capability in any set, no_new_privs. PR_SET_DUMPABLE is left to the caller (exec sets it anew).
  */

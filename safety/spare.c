@@ -50,6 +50,18 @@ static void tell_fault(struct keeper *k, unsigned index)
 	keeper_send(k, &m);
 }
 
+/* A runner that hangs too must not wake up later and speak of a run that is over. */
+static void end_silent_runner(struct keeper *k)
+{
+	if (k->runner_pidfd < 0 || !pulse_stale(&k->pulse->runner))
+		return;
+	pidfd_send_signal(k->runner_pidfd, SIGKILL, NULL, 0);
+	if (io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + NS_PER_S) > 0) {
+		auto_close(&k->sock);
+		k->sock = -1;
+	}
+}
+
 /* The journal on the medium is the truth, not the memory of a process that may have been cut off anywhere. */
 static int take_over(struct keeper *k)
 {
@@ -68,6 +80,7 @@ static int take_over(struct keeper *k)
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "the keeper died");
 	recover_end_holders(&k->journal, &e);
 	recover_all(&k->journal, PER_SLOT_NS);
+	end_silent_runner(k);
 	for (unsigned i = 0; i < k->n_faults; i++)
 		tell_fault(k, i);
 	keeper_finish(k);

@@ -27,6 +27,9 @@ struct var_item {
 extern const struct field_table experiment_fields, var_fields, target_fields, fault_fields,
 	recovery_fields, abort_fields, abort_rule_fields, limits_fields, deny_fields, report_fields;
 
+/* Kinds of faults that the language names and this version has not; NULL-terminated. */
+extern const char *const load_later_kinds[];
+
 struct target_use {
 	const struct target *target;
 	struct span at;

@@ -6,14 +6,13 @@
 #include "scenarios/load.h"
 
 /* Kinds that the language names and this version has not. */
-static const char *const later_kinds[] = { "cpu.burn",    "mem.hold",      "net.rate",
-					   "net.corrupt", "net.duplicate", "net.reorder",
-					   "syscall.fail" };
+const char *const load_later_kinds[] = { "cpu.burn",      "mem.hold",    "net.rate",     "net.corrupt",
+					 "net.duplicate", "net.reorder", "syscall.fail", NULL };
 
 static bool is_later(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(later_kinds); i++) {
-		if (strcmp(later_kinds[i], name) == 0)
+	for (size_t i = 0; load_later_kinds[i]; i++) {
+		if (strcmp(load_later_kinds[i], name) == 0)
 			return true;
 	}
 	return false;

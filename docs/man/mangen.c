@@ -10,7 +10,7 @@
 #include "runner/commands.h"
 #include "runner/explain.h"
 #include "runner/help.h"
-#include "scenarios/experiment.h"
+#include "scenarios/policy.h"
 
 #define LINE_COLUMNS 78
 
@@ -214,13 +214,23 @@ static void put_keys(const struct field_table *t)
 	}
 }
 
+static void put_tables(const struct field_table *const *t)
+{
+	for (; *t; t++) {
+		printf(".Ss %s\n", (*t)->name);
+		text_lines(0, (*t)->doc);
+		put_keys(*t);
+	}
+}
+
 static void blocks(void)
 {
-	for (size_t i = 0; experiment_tables[i]; i++) {
-		printf(".Ss %s\n", experiment_tables[i]->name);
-		text_lines(0, experiment_tables[i]->doc);
-		put_keys(experiment_tables[i]);
-	}
+	put_tables(experiment_tables);
+}
+
+static void policy_blocks(void)
+{
+	put_tables(policy_tables);
 }
 
 static void put_fault(const struct fault_ops *f)
@@ -271,6 +281,7 @@ static const struct {
 	{ "@ENVIRONMENT@\n", environment },
 	{ "@FILES@\n", files },
 	{ "@BLOCKS@\n", blocks },
+	{ "@POLICY@\n", policy_blocks },
 	{ "@FAULTS@\n", faults },
 	{ "@CODES@\n", codes },
 };

@@ -12,6 +12,11 @@
 static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_NETEM_SIDE] = &netem_side_ops,
 	[CHANGE_NFT_GATE] = &nft_gate_ops,
+	[CHANGE_FILL] = &fill_ops,
+	[CHANGE_PAUSE] = &pause_ops,
+	[CHANGE_FREEZE] = &freeze_ops,
+	[CHANGE_STOP] = &stop_ops,
+	[CHANGE_SIGNAL] = &signal_ops,
 };
 
 const struct change_ops *change_ops_of(unsigned kind)

@@ -151,6 +151,7 @@ struct undo {
 	uint16_t kind, fault;
 	uint32_t pad;
 	char run_id[28];
+	char label[64];		/* of the fault, for people: "slow-db" */
 	char resource[96];	/* key of the lock, as change_ops.resource() gave it */
 	struct netns_ref netns; /* net changes */
 	union {

@@ -41,6 +41,8 @@ static int open_own(struct err *e)
 {
 	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
+	if (fd < 0 && errno == ENOENT) /* no /proc: that must not read as "the namespace is gone" */
+		errno = EIO;
 	return fd >= 0 ? fd : err_sys(e, "cannot open '/proc/self/ns/net'");
 }
 
@@ -79,8 +81,10 @@ static int full_path(const char *name, char *buf, size_t size, struct err *e)
 {
 	int n;
 
+	if (strncmp(name, "pid:", 4) == 0 && (!name[4] || name[4 + strspn(name + 4, "0123456789")]))
+		return err_set(e, EINVAL, "'%.40s' is no process: write pid:N", name);
 	if (strncmp(name, "pid:", 4) == 0)
-		n = snprintf(buf, size, "/proc/%d/ns/net", atoi(name + 4));
+		n = snprintf(buf, size, "/proc/%s/ns/net", name + 4);
 	else if (strchr(name, '/'))
 		n = snprintf(buf, size, "%s", name);
 	else
@@ -107,6 +111,8 @@ int netns_identify(const char *name, struct netns_ref *ret, struct err *e)
 		if (fd < 0)
 			return err_sys(e, "cannot open the network namespace '%s'", ref.path);
 		rc = cookie_of(fd, &ref.cookie, e);
+		if (rc == -EINVAL) /* setns(2) on any other file */
+			return err_set(e, EINVAL, "'%s' is no network namespace", ref.path);
 	}
 	if (rc == 0)
 		*ret = ref;
@@ -136,17 +142,19 @@ static int search(uint64_t cookie, int *ret_fd, struct err *e)
 {
 	DIR *proc = opendir("/proc");
 	uint64_t seen_ino = 0;
+	unsigned processes = 0;
 	struct dirent *d;
 	int rc = 0;
 
 	if (!proc)
-		return err_sys(e, "cannot read '/proc'");
+		return err_set(e, EIO, "cannot read '/proc': %s", strerror(errno));
 	while (rc == 0 && (d = readdir(proc))) {
 		char path[64];
 		struct stat st;
 
 		if (d->d_name[0] < '1' || d->d_name[0] > '9' || strlen(d->d_name) > 10)
 			continue;
+		processes++;
 		snprintf(path, sizeof(path), "/proc/%.10s/ns/net", d->d_name);
 		if (stat(path, &st) < 0 || st.st_ino == seen_ino)
 			continue;
@@ -154,6 +162,8 @@ static int search(uint64_t cookie, int *ret_fd, struct err *e)
 		rc = try_path(path, cookie, ret_fd, e);
 	}
 	closedir(proc);
+	if (rc == 0 && !processes) /* an empty /proc is none: nothing can be told from it */
+		return err_set(e, EIO, "'/proc' shows no process");
 	return rc;
 }
 

@@ -143,7 +143,7 @@ static int gate_quiet(struct change *c, struct err *e)
 	struct gate_live *g = c->live;
 	int rc;
 
-	if (!g)
+	if (!g || !g->sock.sk)
 		return 0; /* never armed */
 	rc = nlsock_talk(&g->sock, &g->quiet, e);
 	if (rc == -ENOENT) /* the lease was over already, or never began */

@@ -164,6 +164,16 @@ int nlsock_talk(struct nlsock *s, struct nlbuf *b, struct err *e)
 	return rc;
 }
 
+/* A dump may fail in its middle; then its end carries the error: netlink_dump_done() in af_netlink.c. */
+static int done_code(const struct nlmsghdr *h, const char *what, struct err *e)
+{
+	int code = 0;
+
+	if (h->nlmsg_len >= NLMSG_LENGTH(sizeof(code)))
+		memcpy(&code, NLMSG_DATA(h), sizeof(code));
+	return code < 0 ? err_set(e, -code, "%s: %s", what, strerror(-code)) : 0;
+}
+
 /* Returns 0 at the end, 1 when the dump must be repeated, or -errno. */
 static int read_answer(struct nlsock *s, const struct nlbuf *b, uint32_t seq, nlsock_each *each, void *arg,
 		       struct err *e)
@@ -186,7 +196,7 @@ static int read_answer(struct nlsock *s, const struct nlbuf *b, uint32_t seq, nl
 				return verdict(h, b->what[0], e);
 			interrupted |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 			if (h->nlmsg_type == NLMSG_DONE)
-				return interrupted;
+				return done_code(h, b->what[0], e) < 0 ? -e->code : interrupted;
 			rc = each(h, arg, e);
 			if (rc < 0)
 				return rc;

@@ -5,7 +5,6 @@
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,53 +97,74 @@ static uint32_t netem_share(uint32_t ppm)
 	return (uint32_t)((uint64_t)ppm * UINT32_MAX / 1000000);
 }
 
-/* Acklam's rational approximation of the inverse normal distribution; relative error below 1.2e-9. */
-static double inverse_normal(double p)
+/*
+ * Quantiles of the standard normal distribution at (i + 0.5) / n, by adding up the density in small steps. The ratio
+ * of two neighbouring densities is itself a geometric series, so no exp() is needed: libm would cost the keeper, whose
+ * memory is locked, more than all of its own.
+ */
+static void normal_quantiles(double *ret, unsigned n)
 {
-	static const double a[] = { -3.969683028665376e+01, 2.209460984245205e+02, -2.759285104469687e+02,
-				    1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00 };
-	static const double b[] = { -5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02,
-				    6.680131188771972e+01, -1.328068155288572e+01 };
-	static const double c[] = { -7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00,
-				    -2.549732539343734e+00, 4.374664141464968e+00,  2.938163982698783e+00 };
-	static const double d[] = { 7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00,
-				    3.754408661907416e+00 };
-	double q, r;
+	const double h = 0.0005, start = -5, density_at_start = 1.4867195147342977e-06;
+	const double y = -start * h - h * h / 2;
+	double ratio = 1 + y + y * y / 2 + y * y * y / 6; /* exp(y), y is tiny */
+	const double shrink = 1 - h * h + h * h * h * h / 2; /* exp(-h^2) */
+	double density = density_at_start, sum = 2.866515718791939e-07 /* below start */, x = start;
+	unsigned i = 0;
 
-	if (p > 0.97575)
-		return -inverse_normal(1 - p);
-	if (p < 0.02425) {
-		q = sqrt(-2 * log(p));
-		return (((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]) /
-		       ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1);
+	while (i < n) {
+		double next = density * ratio;
+
+		sum += (density + next) / 2 * h;
+		x += h;
+		while (i < n && sum >= (i + 0.5) / n)
+			ret[i++] = x;
+		if (x > -start)
+			sum = 1;
+		density = next;
+		ratio *= shrink;
 	}
-	q = p - 0.5;
-	r = q * q;
-	return (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q /
-	       (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
+}
+
+static double cube_root(double v)
+{
+	double r = v;
+
+	for (int i = 0; i < 100; i++) /* Newton; v is between 1 and 10,000 here */
+		r -= (r * r * r - v) / (3 * r * r);
+	return r;
 }
 
 /* Pareto with shape 3, moved to mean 0 and scaled to standard deviation 1. */
-static double inverse_pareto(double p)
+static double pareto_quantile(double p)
 {
-	const double shape = 3, mean = shape / (shape - 1);
-	const double deviation = sqrt(shape / (shape - 2)) / (shape - 1);
+	const double mean = 1.5, deviation = 0.8660254037844386; /* sqrt(3) / 2 */
 
-	return (pow(1 - p, -1 / shape) - mean) / deviation;
+	return (cube_root(1 / (1 - p)) - mean) / deviation;
 }
 
-void netem_table(enum netem_dist dist, int16_t *ret, unsigned n)
+static int16_t scaled(double v)
 {
+	v = v * DIST_SCALE + (v < 0 ? -0.5 : 0.5);
+	return v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : (int16_t)v;
+}
+
+int netem_table(enum netem_dist dist, int16_t *ret, unsigned n)
+{
+	AUTO(auto_free) double *normal = calloc(n, sizeof(*normal));
+
+	if (!normal)
+		return -ENOMEM;
+	normal_quantiles(normal, n);
 	for (unsigned i = 0; i < n; i++) {
-		double p = (i + 0.5) / n, v = inverse_normal(p);
+		double v = normal[i], heavy = pareto_quantile((i + 0.5) / n);
 
 		if (dist == DIST_PARETO)
-			v = inverse_pareto(p);
+			v = heavy;
 		else if (dist == DIST_PARETONORMAL) /* tc-netem(8): a quarter normal, three quarters pareto */
-			v = 0.25 * v + 0.75 * inverse_pareto(p);
-		v = round(v * DIST_SCALE);
-		ret[i] = (int16_t)fmax(INT16_MIN, fmin(INT16_MAX, v));
+			v = 0.25 * v + 0.75 * heavy;
+		ret[i] = scaled(v);
 	}
+	return 0;
 }
 
 int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec, struct err *e)
@@ -159,7 +179,8 @@ int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec,
 	struct nlbuf b;
 	size_t options;
 
-	if (!bytes || !table)
+	if (!bytes || !table ||
+	    (spec->dist != DIST_UNIFORM && netem_table(spec->dist, table, DIST_POINTS) < 0))
 		return err_set(e, ENOMEM, "no memory for a netem table");
 	b = nlbuf_on(bytes, size);
 	nlbuf_msg(&b, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &t, sizeof(t),
@@ -171,10 +192,8 @@ int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec,
 	nlbuf_attr(&b, TCA_NETEM_JITTER64, &spec->jitter_ns, sizeof(spec->jitter_ns));
 	if (corr.delay_corr || corr.loss_corr)
 		nlbuf_attr(&b, TCA_NETEM_CORR, &corr, sizeof(corr));
-	if (spec->dist != DIST_UNIFORM) {
-		netem_table(spec->dist, table, DIST_POINTS);
+	if (spec->dist != DIST_UNIFORM)
 		nlbuf_attr(&b, TCA_NETEM_DELAY_DIST, table, DIST_POINTS * sizeof(*table));
-	}
 	nlbuf_end(&b, options);
 	return nlsock_talk(s, &b, e);
 }

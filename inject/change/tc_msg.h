@@ -33,8 +33,8 @@ int qdisc_root(struct nlsock *s, int ifindex, struct qdisc_info *ret, struct err
 
 /*
  * The table that turns a random number into a normal, pareto or mixed one: n values scaled by 8192, as netem wants
- * them (NETEM_DIST_SCALE, sch_netem.c: tabledist).
+ * them (NETEM_DIST_SCALE, sch_netem.c: tabledist). -ENOMEM.
  */
-void netem_table(enum netem_dist dist, int16_t *ret, unsigned n);
+int netem_table(enum netem_dist dist, int16_t *ret, unsigned n);
 
 #endif

@@ -6,6 +6,7 @@ set -u
 
 : "${BRINK:?the program to test}"
 BRINK=$(realpath "$BRINK")
+BUILD=$(realpath "${BUILD:-$(dirname "$BRINK")}")
 [ -x "$BRINK" ] || { echo "there is no $BRINK" && exit 1; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)

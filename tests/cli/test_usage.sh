@@ -17,6 +17,7 @@ wrong "unknown command 'chek'" "did you mean 'brink check'?" chek
 wrong "unknown command 'chekc'" "did you mean 'brink check'?" chekc
 wrong "unknown command 'rvert'" "did you mean 'brink revert'?" rvert
 wrong "unknown command 'bananas'" "brink help lists the commands" bananas
+wrong "unknown command 'expl'" "did you mean 'brink explain'?" expl
 wrong "unknown command 'chec'" "did you mean 'brink check'?" chec x.brink.yaml # no abbreviations
 wrong "unknown command '\\x1b[31m'" "brink help lists the commands" $'\033[31m'
 
@@ -33,7 +34,7 @@ wrong "there is no 'brink fmt'" "brink does not rewrite files: comments would be
 
 wrong "unknown flag '--sed'" "did you mean '--seed'?" run --sed 1 x
 wrong "unknown flag '--jsn'" "did you mean '--json'?" check --jsn x
-wrong "unknown flag '--verb'" "see: brink check -h" check --verb x # no abbreviations
+wrong "unknown flag '--verb'" "did you mean '--verbose'?" check --verb x # no abbreviations
 wrong "unknown flag '--xyzzy'" "see: brink run -h" run --xyzzy
 wrong "unknown flag '-x'" "see: brink run -h" run -x
 wrong "unknown flag '-z'" "see: brink run -h" run -qz
@@ -59,9 +60,10 @@ wrong "'--out' has an empty value" "write --out=PLAN" plan x --out=
 wrong "'--json' takes no value" "leave '='" check --json=yes x
 wrong "'purple' is no value of '--color'" "write --color=auto|always|never" check --color=purple x
 wrong "'maybe' is no value of '--if-unable'" "write --if-unable=fail|skip" run --if-unable maybe x
-refused 2 "--for: '10' is not a duration" try net.delay --for 10
-refused 2 "--seed: 'abc'" run --seed abc x
-refused 2 "--lock-timeout" run --lock-timeout=-5s x
+wrong "--for: '10' is not a duration" "write a number with a unit" try net.delay --for 10
+wrong "--seed: 'abc' is not a whole number" "write digits only" run --seed abc x
+wrong "--seed: '-1' is below 0" "write a whole number" run --seed=-1 x
+wrong "--lock-timeout: '-5s' is not a duration" "write a number with a unit" run --lock-timeout=-5s x
 wrong "-q and -v contradict each other" "leave one of them away" check -qv x
 wrong "--plan and a FILE contradict each other" "the plan has the experiment in it" run --plan p x
 wrong "--all and a RUN contradict each other" "leave one of them away" halt --all 01JD
@@ -82,7 +84,7 @@ wrong "unknown command 'bananas'" "brink help lists the commands" help bananas
 
 # Colour of a refusal obeys the same rules.
 expect 2 --color=always bananas
-[ "$rc" = 2 ] || bad "exit code"
+escape "--color=always" "$err"
 set_env=(CLICOLOR_FORCE=1)
 expect 2 bananas
 escape "CLICOLOR_FORCE=1" "$err"

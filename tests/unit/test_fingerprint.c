@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "safety/fingerprint_parts.h"
 
@@ -163,6 +164,113 @@ static void a_fingerprint_is_sorted_and_holds_the_machine(void **state)
 	assert_true(sysctl && link);
 }
 
+/* A dump over a socket pair in place of netlink: what the "kernel" will say is written beforehand.
+ */
+struct talk {
+	int fd[2];
+	struct fp_take take;
+	struct err e;
+	unsigned seen;
+};
+
+static struct talk talk;
+
+static int open_talk(void **state)
+{
+	*state = &talk;
+	talk.seen = 0;
+	talk.take = (struct fp_take){ .fp = &after, .scope = "", .e = &talk.e };
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, talk.fd);
+}
+
+static int close_talk(void **state)
+{
+	(void)state;
+	close(talk.fd[0]);
+	close(talk.fd[1]);
+	return 0;
+}
+
+/* One message with a number behind its header; len 0 = as long as it is. seq 1 is the first of a
+ * fp_take. */
+static void say(uint16_t type, uint16_t flags, uint32_t seq, uint32_t len, int32_t number)
+{
+	struct {
+		struct nlmsghdr nh;
+		int32_t number;
+	} m = { .number = number };
+
+	m.nh = (struct nlmsghdr){ .nlmsg_len = len ? len : sizeof(m),
+				  .nlmsg_type = type,
+				  .nlmsg_flags = flags,
+				  .nlmsg_seq = seq };
+	assert_int_equal(send(talk.fd[1], &m, sizeof(m), 0), sizeof(m));
+}
+
+static int count(struct fp_take *t, const struct nlmsghdr *nh, void *arg)
+{
+	(void)t;
+	(void)nh;
+	(*(unsigned *)arg)++;
+	return 0;
+}
+
+static int dump(void)
+{
+	struct fp_request q = fp_request(99, "hdr", 4);
+
+	return fp_dump(&talk.take, talk.fd[0], &q, count, &talk.seen);
+}
+
+static void a_dump_ends_with_done_and_skips_answers_to_others(void **state)
+{
+	(void)state;
+	say(16, 0, 1, 0, 0);
+	say(16, 0, 77, 0, 0); /* of an earlier request */
+	say(16, 0, 1, 0, 0);
+	say(NLMSG_DONE, 0, 1, 0, 0);
+	assert_int_equal(dump(), 0);
+	assert_int_equal(talk.seen, 2);
+}
+
+static void an_interrupted_dump_is_no_result(void **state)
+{
+	(void)state;
+	say(16, NLM_F_DUMP_INTR, 1, 0, 0);
+	say(16, 0, 1, 0, 0);
+	say(NLMSG_DONE, 0, 1, 0, 0);
+	assert_int_equal(dump(), -EAGAIN);
+	say(16, 0, 2, 0, 0);
+	say(NLMSG_DONE, NLM_F_DUMP_INTR, 2, 0, 0); /* noticed only at the end */
+	assert_int_equal(dump(), -EAGAIN);
+	say(NLMSG_DONE, 0, 3, 0, 0); /* and the socket is ready for the next one */
+	assert_int_equal(dump(), 0);
+}
+
+static void a_failed_dump_is_an_error_not_an_empty_result(void **state)
+{
+	(void)state;
+	say(NLMSG_ERROR, 0, 1, 0, -EPERM);
+	assert_int_equal(dump(), -EPERM);
+	say(16, 0, 2, 0, 0);
+	say(NLMSG_DONE, 0, 2, 0, -ENOMEM);
+	assert_int_equal(dump(), -ENOMEM);
+}
+
+static void damaged_and_cut_answers_are_errors(void **state)
+{
+	static unsigned char big[FP_BUF + 64];
+
+	(void)state;
+	say(16, 0, 1, 4, 0);
+	assert_int_equal(dump(), -EBADMSG);
+	say(16, 0, 2, 4000, 0);
+	assert_int_equal(dump(), -EBADMSG);
+	assert_int_equal(send(talk.fd[1], big, sizeof(big), 0), sizeof(big));
+	assert_int_equal(dump(), -EMSGSIZE);
+}
+
+#define TALK(fn) cmocka_unit_test_setup_teardown(fn, open_talk, close_talk)
 #define TEST(fn) cmocka_unit_test_setup(fn, setup)
 
 int main(void)
@@ -175,6 +283,10 @@ int main(void)
 		TEST(damaged_attributes_are_never_read_beyond_their_end),
 		TEST(attributes_are_read_in_order_whatever_their_padding),
 		TEST(only_the_chosen_attributes_count),
+		TALK(a_dump_ends_with_done_and_skips_answers_to_others),
+		TALK(an_interrupted_dump_is_no_result),
+		TALK(a_failed_dump_is_an_error_not_an_empty_result),
+		TALK(damaged_and_cut_answers_are_errors),
 		TEST(a_fingerprint_is_sorted_and_holds_the_machine),
 	};
 

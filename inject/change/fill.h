@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_CHANGE_FILL_H
+#define BRINK_CHANGE_FILL_H
+
+#include <sys/statvfs.h>
+
+#include "inject/change/change.h"
+
+/*
+ * Bytes that stay free for ordinary users on this file system whatever is asked for: 64 MiB or 1 %
+ * of it on `/` and where brink keeps its state, 0 elsewhere.
+ */
+uint64_t fill_reserve(uint64_t dev, const struct statvfs *fs, const struct shield *shield);
+
+/* The name that a file has between its creation and its unlink where O_TMPFILE is not known; unique
+ * to the run. */
+void fill_spare_name(char *ret, size_t size, const struct undo *u);
+
+/* The ops that work from the record: fill_undo.c. */
+int fill_undo(const struct undo *u, struct err *e);
+int fill_ended(const struct undo *u, struct text *ret_left, struct err *e);
+int fill_gone(const struct undo *u, struct text *ret_left, struct err *e);
+
+#endif

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/change/freeze.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "inject/change/kinds.h"
+#include "inject/change/proc_state.h"
+#include "inject/proc_fs.h"
+
+/* A whole cgroup by the v2 freezer. The kernel keeps it frozen whoever dies: guarded. */
+#define FREEZE_NS (2 * NS_PER_S)
+#define STEP_NS   (20 * NS_PER_MS)
+#define DEPTH     16
+
+struct freeze_live {
+	int dir, knob; /* the directory; its cgroup.freeze */
+	bool written, firing;
+	int64_t deadline_ns;
+};
+
+static const struct freeze_spec *spec_of(const struct change *c)
+{
+	return &c->spec->u.freeze;
+}
+
+int freeze_open(const char *cgroup, uint64_t dev, uint64_t ino)
+{
+	AUTO(auto_close) int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct statfs fs;
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? -ENOENT : -errno;
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC || st.st_dev != dev || st.st_ino != ino)
+		return -ENOENT; /* another one of that name */
+	return take_fd(&fd);
+}
+
+int freeze_read(int dir, bool *ret_asked, bool *ret_frozen)
+{
+	char knob[16], events[256];
+	ssize_t n = io_read_file(dir, "cgroup.freeze", knob, sizeof(knob));
+
+	if (n >= 0)
+		n = io_read_file(dir, "cgroup.events", events, sizeof(events));
+	if (n < 0) /* ENODEV: removed while it was open */
+		return n == -ENODEV ? -ENOENT : (int)n;
+	*ret_asked = knob[0] == '1';
+	*ret_frozen = strstr(events, "frozen 1") != NULL;
+	return 0;
+}
+
+/* Is a cgroup above this one frozen? Then it stays frozen whatever its own knob says. */
+static bool frozen_above(int dir)
+{
+	char path[(size_t)3 * DEPTH + sizeof("cgroup.freeze")] = "";
+	char knob[16];
+
+	for (unsigned i = 0; i < DEPTH; i++) {
+		size_t len = 3 * (size_t)(i + 1);
+
+		memcpy(path + len - 3, "../", 3);
+		memcpy(path + len, "cgroup.freeze", sizeof("cgroup.freeze"));
+		if (io_read_file(dir, path, knob, sizeof(knob)) < 0)
+			return false; /* the root has none */
+		if (knob[0] == '1')
+			return true;
+	}
+	return false;
+}
+
+static int check_pid(struct freeze_check *k, int32_t pid, struct err *e)
+{
+	const char *why = "brink itself";
+	struct proc_stat stat;
+	char name[128];
+	struct text t = text_on(name, sizeof(name));
+
+	k->n_procs++;
+	if (pid == 0 || proc_stat_of(pid, &stat) == -ESRCH) /* 0: of another PID namespace */
+		return 0;
+	if (!proc_is_brink(pid) && !shield_has_proc(k->shield, pid, stat.start_ticks, &why))
+		return 0;
+	text_add_foreign(&t, stat.comm, strlen(stat.comm));
+	return err_set(e, EPERM, "the cgroup holds process %d (%s), which is shielded: it is %s",
+		       pid, name, why);
+}
+
+/* All numbers of one cgroup.procs, one a line. */
+static int check_procs(struct freeze_check *k, int dir, struct err *e)
+{
+	AUTO(auto_close) int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	char buf[4096];
+	int32_t pid = 0;
+	ssize_t n = 0;
+	int rc = 0;
+
+	if (fd < 0)
+		return err_sys(e, "cannot list the processes of the cgroup");
+	while (rc == 0 && (n = io_read_full(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t i = 0; i < n && rc == 0; i++) {
+			if (buf[i] == '\n') {
+				rc = check_pid(k, pid, e);
+				pid = 0;
+			} else {
+				pid = 10 * pid + (buf[i] - '0');
+			}
+		}
+	}
+	/* EOPNOTSUPP: a threaded cgroup; its processes are listed above it */
+	if (rc == 0 && n < 0 && n != -EOPNOTSUPP)
+		rc = err_set(e, (int)-n, "cannot list the processes of the cgroup: %s",
+			     strerror((int)-n));
+	return rc;
+}
+
+static int check_tree(struct freeze_check *k, int dir, unsigned depth, struct err *e);
+
+static int check_children(struct freeze_check *k, int dir, unsigned depth, struct err *e)
+{
+	_Alignas(struct dirent64) char buf[4096];
+	AUTO(auto_close) int list = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ssize_t n = 0;
+	int rc = list < 0 ? err_sys(e, "cannot list the cgroup") : 0;
+
+	while (rc == 0 && (n = getdents64(list, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n && rc == 0;) {
+			const struct dirent64 *d = (const void *)(buf + at);
+			int child;
+
+			at += d->d_reclen;
+			if (d->d_type != DT_DIR || d->d_name[0] == '.')
+				continue;
+			child = openat(dir, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			if (child < 0) /* removed meanwhile */
+				continue;
+			rc = check_tree(k, child, depth + 1, e);
+			close(child);
+		}
+	}
+	return rc == 0 && n < 0 ? err_sys(e, "cannot list the cgroup") : rc;
+}
+
+static int check_tree(struct freeze_check *k, int dir, unsigned depth, struct err *e)
+{
+	int rc = check_procs(k, dir, e);
+
+	if (rc == 0 && depth < DEPTH)
+		rc = check_children(k, dir, depth, e);
+	return rc;
+}
+
+int freeze_check(struct freeze_check *k, int dir, struct err *e)
+{
+	k->n_procs = 0;
+	return check_tree(k, dir, 0, e);
+}
+
+static int cannot(const char *cgroup, int rc, struct err *e)
+{
+	if (rc == -ENOENT)
+		return err_set(e, ENOENT, "cgroup '%s' is gone", cgroup);
+	return err_set(e, -rc, "cannot read cgroup '%s': %s", cgroup, strerror(-rc));
+}
+
+static int freeze_prepare(struct change *c, struct undo *ret, struct err *e)
+{
+	const struct freeze_spec *s = spec_of(c);
+	struct text by_hand = text_on(ret->by_hand, sizeof(ret->by_hand));
+	AUTO(auto_close) int dir = freeze_open(s->cgroup, s->dev, s->ino);
+	bool asked = false, frozen = false;
+	int rc = dir < 0 ? dir : freeze_read(dir, &asked, &frozen);
+
+	if (rc < 0)
+		return cannot(s->cgroup, rc, e);
+	memcpy(ret->u.freeze.cgroup, s->cgroup, sizeof(ret->u.freeze.cgroup));
+	ret->u.freeze.dev = s->dev;
+	ret->u.freeze.ino = s->ino;
+	ret->u.freeze.was_frozen = asked;
+	if (!asked) {
+		text_add(&by_hand, "echo 0 > ");
+		shell_quote(&by_hand, s->cgroup);
+		text_add(&by_hand, "/cgroup.freeze");
+	}
+	return 0;
+}
+
+static int freeze_arm(struct change *c, struct err *e)
+{
+	const struct freeze_spec *s = spec_of(c);
+	struct freeze_check k = { .shield = c->shield };
+	struct freeze_live *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return err_set(e, ENOMEM, "no memory for a freezer");
+	c->live = l;
+	l->knob = -1;
+	l->dir = freeze_open(s->cgroup, s->dev, s->ino);
+	if (l->dir < 0)
+		return cannot(s->cgroup, l->dir, e);
+	l->knob = openat(l->dir, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+	if (l->knob < 0)
+		return err_sys(e, "cannot open the freezer of cgroup '%s'", s->cgroup);
+	return freeze_check(&k, l->dir, e);
+}
+
+static int write_knob(int fd, char value)
+{
+	ssize_t n;
+
+	do
+		n = pwrite(fd, &value, 1, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* Who is in it is looked at again: processes come and go. */
+static int begin(struct change *c, struct err *e)
+{
+	struct freeze_check k = { .shield = c->shield };
+	struct freeze_live *l = c->live;
+	bool asked, frozen;
+	int rc = freeze_check(&k, l->dir, e);
+
+	if (rc < 0)
+		return rc;
+	rc = freeze_read(l->dir, &asked, &frozen);
+	if (rc < 0)
+		return cannot(spec_of(c)->cgroup, rc, e);
+	if (asked)
+		return err_set(e, EALREADY, "cgroup '%s' was frozen by somebody else",
+			       spec_of(c)->cgroup);
+	l->written = true;
+	l->firing = true;
+	l->deadline_ns = clock_mono_ns() + FREEZE_NS;
+	rc = write_knob(l->knob, '1');
+	return rc < 0 ? err_set(e, -rc, "cannot freeze cgroup '%s': %s", spec_of(c)->cgroup,
+				strerror(-rc)) :
+			0;
+}
+
+static int freeze_fire(struct change *c, struct err *e)
+{
+	struct freeze_live *l = c->live;
+	int64_t step_end = clock_mono_ns() + STEP_NS;
+	bool asked = false, frozen = false;
+	int rc = 0;
+
+	if (c->undo->u.freeze.was_frozen)
+		return 0;
+	if (!l->firing)
+		rc = begin(c, e);
+	while (rc == 0) {
+		rc = freeze_read(l->dir, &asked, &frozen);
+		if (rc < 0)
+			return cannot(spec_of(c)->cgroup, rc, e);
+		if (frozen)
+			return 0;
+		if (clock_mono_ns() > l->deadline_ns)
+			return err_set(e, ETIMEDOUT,
+				       "cgroup '%s' does not freeze: a process of it is in "
+				       "uninterruptible sleep",
+				       spec_of(c)->cgroup);
+		if (clock_mono_ns() > step_end)
+			return -EINPROGRESS;
+		short_nap();
+	}
+	return rc;
+}
+
+static int freeze_refresh(struct change *c, struct err *e)
+{
+	struct freeze_live *l = c->live;
+	bool asked = false, frozen = false;
+	int rc = l->written ? freeze_read(l->dir, &asked, &frozen) : -ENOENT;
+
+	if (rc == -ENOENT)
+		return 0; /* nothing of ours, or the cgroup has gone with all that was in it */
+	if (rc < 0)
+		return cannot(spec_of(c)->cgroup, rc, e);
+	if (!asked)
+		return err_set(e, ENOENT, "cgroup '%s' was thawed by somebody else",
+			       spec_of(c)->cgroup);
+	return 0;
+}
+
+static int freeze_quiet(struct change *c, struct err *e)
+{
+	struct freeze_live *l = c->live;
+	int rc;
+
+	if (!l || !l->written)
+		return 0;
+	rc = write_knob(l->knob, '0');
+	if (rc < 0 && rc != -ENODEV)
+		return err_set(e, -rc, "cannot thaw cgroup '%s': %s", spec_of(c)->cgroup,
+			       strerror(-rc));
+	l->written = false;
+	return 0;
+}
+
+static int freeze_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+{
+	struct freeze_check k = { .shield = NULL };
+	struct freeze_live *l = c->live;
+	struct err ignored;
+
+	(void)e;
+	*ret_hits = 0;
+	if (l && l->written && freeze_check(&k, l->dir, &ignored) == 0)
+		*ret_hits = k.n_procs;
+	return 0;
+}
+
+/* 0 with the two facts; 1 when there is nothing of ours to look at; -errno. */
+static int read_undo(const struct undo *u, int *ret_dir, bool *ret_asked, bool *ret_frozen,
+		     struct err *e)
+{
+	AUTO(auto_close) int dir = -1;
+	int rc;
+
+	if (u->u.freeze.was_frozen)
+		return 1;
+	dir = freeze_open(u->u.freeze.cgroup, u->u.freeze.dev, u->u.freeze.ino);
+	rc = dir < 0 ? dir : freeze_read(dir, ret_asked, ret_frozen);
+	if (rc == -ENOENT)
+		return 1;
+	if (rc < 0)
+		return cannot(u->u.freeze.cgroup, rc, e);
+	*ret_dir = take_fd(&dir);
+	return 0;
+}
+
+static int freeze_undo(const struct undo *u, struct err *e)
+{
+	AUTO(auto_close) int dir = -1;
+	AUTO(auto_close) int knob = -1;
+	bool asked = false, frozen = false;
+	int rc = read_undo(u, &dir, &asked, &frozen, e);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if (!asked)
+		return 0;
+	knob = openat(dir, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+	rc = knob < 0 ? -errno : write_knob(knob, '0');
+	if (rc < 0 && rc != -ENODEV && rc != -ENOENT)
+		return err_set(e, -rc, "cannot thaw cgroup '%s': %s", u->u.freeze.cgroup,
+			       strerror(-rc));
+	return 0;
+}
+
+static int freeze_ended(const struct undo *u, struct text *ret_left, struct err *e)
+{
+	AUTO(auto_close) int dir = -1;
+	bool asked = false, frozen = false;
+	int rc = read_undo(u, &dir, &asked, &frozen, e);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if (!frozen || (!asked && frozen_above(dir)))
+		return 0;
+	text_add(ret_left, "cgroup '%s' is frozen", u->u.freeze.cgroup);
+	return 1;
+}
+
+static int freeze_gone(const struct undo *u, struct text *ret_left, struct err *e)
+{
+	AUTO(auto_close) int dir = -1;
+	bool asked = false, frozen = false;
+	int rc = read_undo(u, &dir, &asked, &frozen, e);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if (!asked)
+		return 0;
+	text_add(ret_left, "cgroup.freeze of '%s' is 1", u->u.freeze.cgroup);
+	return 1;
+}
+
+static int freeze_resource(const struct change_spec *s, struct text *ret_key)
+{
+	text_add(ret_key, "cgroup-%llu-%llu", (unsigned long long)s->u.freeze.dev,
+		 (unsigned long long)s->u.freeze.ino);
+	return 0;
+}
+
+static int freeze_print(const struct change_spec *cs, struct text *ret_do, struct text *ret_undo)
+{
+	text_add(ret_do, "echo 1 > %s/cgroup.freeze", cs->u.freeze.cgroup);
+	text_add(ret_undo, "echo 0 > %s/cgroup.freeze, if it is 1", cs->u.freeze.cgroup);
+	return 0;
+}
+
+const struct change_ops freeze_ops = {
+	.kind = "freeze",
+	.class = CLASS_GUARDED,
+	.prepare = freeze_prepare,
+	.arm = freeze_arm,
+	.fire = freeze_fire,
+	.refresh = freeze_refresh,
+	.quiet = freeze_quiet,
+	.effect = freeze_effect,
+	.undo = freeze_undo,
+	.ended = freeze_ended,
+	.gone = freeze_gone,
+	.resource = freeze_resource,
+	.print = freeze_print,
+};

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "runner/commands.h"
+#include "runner/history.h"
+#include "runner/leftovers.h"
+#include "runner/say.h"
+#include "safety/control.h"
+
+#define END_NS	(120 * NS_PER_S) /* packets in flight, stubborn targets: everything a revert waits for is bounded */
+#define STEP_NS (20 * NS_PER_MS)
+
+enum ending { GOES_ON, ENDED_CLEAN, ENDED_DIRTY };
+
+/* Looked at from outside: the keeper's last act is to remove its record, or to say that it is not clean. */
+static enum ending look(const char *dir, const char *id)
+{
+	AUTO(auto_close) int state = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(auto_close) int run = openat(state, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	enum ending how = GOES_ON;
+	struct journal j;
+	struct err ignored;
+	int rc;
+
+	if (run < 0)
+		return errno == ENOENT ? ENDED_CLEAN : GOES_ON;
+	rc = journal_open(run, false, &j, &ignored);
+	if (rc == -ENOENT)
+		return ENDED_CLEAN;
+	if (rc < 0)
+		return GOES_ON; /* somebody else's journal: only its end can be seen */
+	if (j.head.state != HEAD_OPEN)
+		how = j.head.state == HEAD_CLEAN ? ENDED_CLEAN : ENDED_DIRTY;
+	journal_done(&j);
+	return how;
+}
+
+/* Dead without having said clean? */
+static bool is_dead(const struct paths *p, const char *id)
+{
+	const struct left_run *r;
+	struct left_runs l;
+	struct err ignored;
+	bool dead;
+
+	if (leftovers_find(p, true, &l, &ignored) < 0)
+		return false;
+	dead = leftovers_pick(&l, id, &r, &ignored) == 0 && r->life == RUN_LEFT;
+	leftovers_done(&l);
+	return dead;
+}
+
+static enum ending await_end(const struct paths *p, const struct left_run *r)
+{
+	int64_t deadline = clock_mono_ns() + END_NS;
+	struct timespec t = { 0, STEP_NS };
+	enum ending how = look(r->dir, r->id);
+
+	for (unsigned n = 1; how == GOES_ON && clock_mono_ns() < deadline; n++) {
+		if (n % 50 == 0 && is_dead(p, r->id))
+			return look(r->dir, r->id) == ENDED_CLEAN ? ENDED_CLEAN : ENDED_DIRTY;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+		how = look(r->dir, r->id);
+	}
+	return how;
+}
+
+static int say_end(const struct options *o, const struct paths *p, const struct left_run *r, enum ending how)
+{
+	if (o->json)
+		printf("{\"run\":\"%s\",\"halted\":true,\"clean\":%s}\n", r->id,
+		       how == ENDED_CLEAN ? "true" : "false");
+	if (how == ENDED_CLEAN) {
+		if (!o->quiet)
+			fprintf(stderr, "halted  run %s: everything was taken back\n", r->id);
+		return EXIT_PASS;
+	}
+	fprintf(stderr, "NOT CLEAN  run %s was told to halt and %s\n", r->id,
+		how == GOES_ON ? "is still at it" : "could not take everything back");
+	fprintf(stderr, "           by hand:   brink revert --print %s\n", r->id);
+	fprintf(stderr, "           or later:  %sbrink revert %s\n", p->root ? "sudo " : "", r->id);
+	return EXIT_NOT_CLEAN;
+}
+
+static int halt_one(const struct options *o, const struct paths *p, const struct left_run *r)
+{
+	char path[PATHS_LEN + 64];
+	struct control_answer a;
+	struct err e = { 0 };
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", r->dir, r->id, CONTROL_SOCKET);
+	rc = control_halt(path, o->why, &a, &e);
+	if (rc == 0 && a.code < 0) {
+		err_set(&e, -a.code, "%s", a.text);
+		say_error(o, &e);
+		return EXIT_REFUSED;
+	}
+	if (rc < 0 && look(r->dir, r->id) != ENDED_CLEAN) {
+		err_ctx(&e, "run %s", r->id);
+		say_error(o, &e);
+		fprintf(stderr, "  = help: if it is dead: brink revert %s\n", r->id);
+		return EXIT_NOT_CLEAN;
+	}
+	return say_end(o, p, r, await_end(p, r));
+}
+
+/* A user sees the ids of root's runs only; group brink may halt them. */
+static bool may_run(const struct left_run *r)
+{
+	return r->life == RUN_ALIVE || (r->life == RUN_BLIND && r->foreign);
+}
+
+static int halt_named(const struct options *o, const struct paths *p, const struct left_runs *l)
+{
+	const struct left_run *r;
+	struct err e = { 0 };
+	int rc = leftovers_pick(l, o->args.at[0], &r, &e);
+
+	if (rc == -ENOENT && history_knows(p->runs, o->args.at[0])) {
+		fprintf(stderr, "nothing to halt: run %s has ended\n", o->args.at[0]);
+		return EXIT_PASS;
+	}
+	if (rc < 0) {
+		say_error(o, &e);
+		return EXIT_USAGE;
+	}
+	if (may_run(r))
+		return halt_one(o, p, r);
+	if (r->life == RUN_DONE) {
+		fprintf(stderr, "nothing to halt: run %s is dead, and everything was restored\n", r->id);
+		return EXIT_PASS;
+	}
+	fprintf(stderr, "NOT CLEAN  run %s is dead: nobody is there to halt\n", r->id);
+	fprintf(stderr, "           or later:  %sbrink revert %s\n", p->root ? "sudo " : "", r->id);
+	return EXIT_NOT_CLEAN;
+}
+
+static int halt_many(const struct options *o, const struct paths *p, const struct left_runs *l, size_t n)
+{
+	struct err e = { 0 };
+	int worst = EXIT_PASS;
+
+	if (n > 1 && !o->all) {
+		err_set(&e, EINVAL, "name one, or write: brink halt --all");
+		err_ctx(&e, "%zu runs go on", n);
+		say_refused(o, &e);
+		for (size_t i = 0; i < l->n; i++) {
+			if (may_run(&l->at[i]))
+				fprintf(stderr, "  %s\n", l->at[i].id);
+		}
+		return EXIT_USAGE;
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		int code = may_run(&l->at[i]) ? halt_one(o, p, &l->at[i]) : EXIT_PASS;
+
+		worst = code > worst ? code : worst;
+	}
+	return worst;
+}
+
+int cmd_halt(const struct options *o)
+{
+	struct left_runs l = { 0 };
+	struct err e = { 0 };
+	struct paths p;
+	size_t n = 0;
+	int code;
+
+	if (o->all && o->args.n) {
+		err_set(&e, EINVAL, "write either a RUN or --all");
+		say_error(o, &e);
+		return EXIT_USAGE;
+	}
+	paths_find(&p);
+	if (leftovers_find(&p, true, &l, &e) < 0) {
+		say_error(o, &e);
+		return EXIT_UNABLE;
+	}
+	for (size_t i = 0; i < l.n; i++)
+		n += may_run(&l.at[i]);
+	if (o->args.n)
+		code = halt_named(o, &p, &l);
+	else
+		code = halt_many(o, &p, &l, n);
+	if (!o->args.n && !n)
+		fputs("nothing to halt: no run goes on here\n", stderr);
+	leftovers_done(&l);
+	return code;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "runner/commands.h"
+#include "runner/history.h"
+#include "runner/keeper_client.h"
+#include "runner/leftovers.h"
+#include "runner/say.h"
+#include "safety/recover_main.h"
+
+#define LEFT_MAX 64
+
+/* What is told last, so that nobody misses it. */
+struct not_clean {
+	char id[ULID_LEN + 1];
+	struct kmsg_left left;
+};
+
+struct revert {
+	const struct options *o;
+	struct paths paths;
+	struct left_runs all;
+	size_t n;		 /* chosen */
+	const struct left_run **run;
+	size_t at;		 /* the one that the worker speaks of */
+	unsigned n_left;
+	json_t *left; /* of the run that the worker speaks of */
+	struct not_clean last[LEFT_MAX];
+};
+
+static const char *sudo(const struct revert *r)
+{
+	return r->paths.root ? "sudo " : "";
+}
+
+static bool belongs_to_unit(const struct left_run *r, const char *unit)
+{
+	const char *has = r->life == RUN_BLIND ? "" : r->journal.head.unit;
+	size_t n = strlen(unit);
+
+	return strcmp(has, unit) == 0 || (strncmp(has, unit, n) == 0 && strcmp(has + n, ".service") == 0);
+}
+
+static bool is_wanted(const struct revert *r, const struct left_run *run)
+{
+	if (run->foreign || run->life == RUN_ALIVE)
+		return false;
+	if (r->o->at_boot)
+		return run->earlier_boot;
+	return !r->o->unit || belongs_to_unit(run, r->o->unit);
+}
+
+static int refuse(const struct options *o, int code, int exit_code, const char *what, const char *help)
+{
+	struct err e = { 0 };
+
+	err_set(&e, code, "%s", help);
+	err_ctx(&e, "%s", what);
+	say_refused(o, &e);
+	return exit_code;
+}
+
+static int choose_named(struct revert *r)
+{
+	const char *id = r->o->args.at[0];
+	const struct left_run *run;
+	struct err e = { 0 };
+	char what[120], help[120];
+	int rc = leftovers_pick(&r->all, id, &run, &e);
+
+	if (rc == -ENOENT && history_knows(r->paths.runs, id)) {
+		fprintf(stderr, "nothing to revert: run %s left nothing behind\n", id);
+		return EXIT_PASS;
+	}
+	if (rc < 0) {
+		say_error(r->o, &e);
+		return EXIT_USAGE;
+	}
+	snprintf(what, sizeof(what), "run %s %s", run->id, run->foreign ? "belongs to root" : "is alive");
+	if (run->foreign) {
+		snprintf(help, sizeof(help), "write: sudo brink revert %s", run->id);
+		return refuse(r->o, EPERM, EXIT_UNABLE, what, help);
+	}
+	if (run->life == RUN_ALIVE) {
+		snprintf(help, sizeof(help), "it takes its faults back itself: brink halt %s", run->id);
+		return refuse(r->o, EBUSY, EXIT_REFUSED, what, help);
+	}
+	r->run[r->n++] = run;
+	return EXIT_PASS;
+}
+
+static int choose_many(struct revert *r)
+{
+	bool any = r->o->all || r->o->at_boot || r->o->unit || r->o->print;
+	size_t foreign = 0;
+
+	for (size_t i = 0; i < r->all.n; i++) {
+		foreign += r->all.at[i].foreign;
+		if (is_wanted(r, &r->all.at[i]))
+			r->run[r->n++] = &r->all.at[i];
+	}
+	if (r->n > 1 && !any) {
+		refuse(r->o, EINVAL, EXIT_USAGE, "several runs have left something behind",
+		       "name one, or write: brink revert --all");
+		for (size_t i = 0; i < r->n; i++)
+			fprintf(stderr, "  %s\n", r->run[i]->id);
+		return EXIT_USAGE;
+	}
+	if (!r->n && !r->o->at_boot && !r->o->unit)
+		fputs("nothing to revert: no run has left anything behind\n", stderr);
+	if (foreign && !r->n)
+		fprintf(stderr, "  = help: %zu run%s of root cannot be read: sudo brink revert\n", foreign,
+			foreign == 1 ? "" : "s");
+	return EXIT_PASS;
+}
+
+/* ---- --print ---- */
+
+/* The prefix that makes a command act in the namespace of the change. */
+static void print_where(const struct netns_ref *n)
+{
+	static const char named[] = "/run/netns/";
+
+	if (!n->path[0])
+		return;
+	if (strncmp(n->path, named, sizeof(named) - 1) == 0)
+		printf("ip netns exec %s ", n->path + sizeof(named) - 1);
+	else
+		printf("nsenter --net=%s -- ", n->path);
+}
+
+/* Read back: what the kernel has taken away by itself needs no command. What cannot be read needs one. */
+static bool is_there(const struct journal_slot *s)
+{
+	const struct change_ops *ops = change_ops_of(s->undo.kind);
+	char words[256];
+	struct text left = text_on(words, sizeof(words));
+	struct err ignored;
+
+	if (s->state == SLOT_RESTORED || !ops)
+		return false;
+	return (ops->ended && ops->ended(&s->undo, &left, &ignored) != 0) ||
+	       (ops->gone && ops->gone(&s->undo, &left, &ignored) != 0);
+}
+
+static int print_run(const struct left_run *run)
+{
+	const struct journal *j = &run->journal;
+	unsigned n = 0;
+
+	if (run->life == RUN_BLIND) {
+		char buf[ERR_LINE * 4];
+
+		printf("# run %s: %s\n", run->id, err_format(&run->err, buf, sizeof(buf)));
+		return EXIT_NOT_CLEAN;
+	}
+	for (unsigned i = j->head.n_slots; i-- > 0 && !run->earlier_boot;) {
+		const struct journal_slot *s = &j->slot[i];
+
+		if (s->state == SLOT_UNKNOWN) {
+			printf("# run %s: record %u cannot be read\n", run->id, i);
+			n++;
+			continue;
+		}
+		if (!s->undo.by_hand[0] || !is_there(s))
+			continue;
+		if (!n++)
+			printf("# run %s\n", run->id);
+		print_where(&s->undo.netns);
+		puts(s->undo.by_hand);
+	}
+	if (!n)
+		printf("# run %s: nothing of it is left\n", run->id);
+	return EXIT_PASS;
+}
+
+/* ---- the worker ---- */
+
+static void exec_worker(const struct revert *r, const char *path, int sock)
+{
+	char arg_sock[16], arg_wait[24], arg_flags[16];
+	const char **argv = calloc(r->n + 7, sizeof(*argv));
+	size_t n = 0;
+
+	if (!argv)
+		_exit(127);
+	snprintf(arg_sock, sizeof(arg_sock), "%d", sock);
+	snprintf(arg_wait, sizeof(arg_wait), "%lld", (long long)(r->o->lock_timeout_ns / NS_PER_MS));
+	snprintf(arg_flags, sizeof(arg_flags), "%d", r->o->accept_conflict ? RECOVER_ACCEPT_CONFLICT : 0);
+	argv[n++] = "brink-keeper";
+	argv[n++] = "recover";
+	argv[n++] = arg_sock;
+	argv[n++] = r->paths.state;
+	argv[n++] = arg_wait;
+	argv[n++] = arg_flags;
+	for (size_t i = 0; i < r->n; i++)
+		argv[n++] = r->run[i]->id;
+	fcntl(sock, F_SETFD, 0);
+	execv(path, (char *const *)argv); /* execv(3) does not write there */
+	_exit(127);
+}
+
+static void heard_left(struct revert *r, const struct kmsg *m)
+{
+	char what[sizeof(m->u.left.what) * 2];
+	struct text t = text_on(what, sizeof(what));
+
+	text_add_foreign(&t, m->u.left.what, strnlen(m->u.left.what, sizeof(m->u.left.what)));
+	if (r->left)
+		json_array_append_new(r->left,
+				      json_pack("{s:s, s:s}", "what", what, "by_hand", m->u.left.by_hand));
+	if (r->n_left == LEFT_MAX)
+		return;
+	snprintf(r->last[r->n_left].id, sizeof(r->last[0].id), "%s", r->run[r->at]->id);
+	snprintf(r->last[r->n_left].left.what, sizeof(m->u.left.what), "%.255s", what);
+	snprintf(r->last[r->n_left].left.by_hand, sizeof(m->u.left.by_hand), "%.511s", m->u.left.by_hand);
+	r->n_left++;
+}
+
+static void print_json(struct revert *r, const char *id, const struct kmsg *m)
+{
+	char words[ERR_LINE * 4];
+	json_t *o = json_pack("{s:s, s:b, s:I, s:O}", "run", id, "clean", m->code == 0, "restored",
+			      (json_int_t)m->value, "left", r->left);
+
+	if (o && m->code < 0)
+		json_object_set_new(o, "error", json_string(err_format(&m->u.err, words, sizeof(words))));
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(o);
+}
+
+static void heard_end(struct revert *r, const struct kmsg *m)
+{
+	const struct left_run *run = r->run[r->at];
+	char words[ERR_LINE * 4];
+
+	if (r->o->json)
+		print_json(r, run->id, m);
+	if (r->left)
+		json_array_clear(r->left);
+	if (m->code == 0 && !r->o->quiet)
+		fprintf(stderr, "CLEAN  run %s: %llu change%s taken back, checked by reading the system back\n",
+			run->id, (unsigned long long)m->value, m->value == 1 ? "" : "s");
+	if (m->code < 0)
+		fprintf(stderr, "%s  %s\n", m->code == -EALREADY ? "ALIVE" : "NOT CLEAN",
+			err_format(&m->u.err, words, sizeof(words)));
+	if (m->code != -EALREADY)
+		history_add_recovery(r->paths.runs, run->id, (unsigned)m->value, m->code == 0);
+	r->at++;
+}
+
+static void hear(struct revert *r, int sock)
+{
+	struct kmsg m;
+	int rc;
+
+	while (io_wait(sock, POLLIN, INT64_MAX) > 0 && (rc = proto_recv(sock, &m, sizeof(m))) >= 0) {
+		if (rc == 0 || r->at == r->n)
+			continue;
+		if (m.type == KMSG_NOTE)
+			fprintf(stderr, "note   run %s: %.500s\n", r->run[r->at]->id, m.u.text);
+		else if (m.type == KMSG_LEFT)
+			heard_left(r, &m);
+		else if (m.type == KMSG_CLEAN)
+			heard_end(r, &m);
+	}
+}
+
+static void say_not_clean(const struct revert *r)
+{
+	for (unsigned i = 0; i < r->n_left; i++) {
+		fprintf(stderr, "NOT CLEAN  %s\n", r->last[i].left.what);
+		if (r->last[i].left.by_hand[0])
+			fprintf(stderr, "           by hand:   %s\n", r->last[i].left.by_hand);
+	}
+	fprintf(stderr, "           by hand:   brink revert --print%s%s\n", r->n == 1 ? " " : "",
+		r->n == 1 ? r->run[0]->id : "");
+	fprintf(stderr, "           or later:  %sbrink revert %s\n", sudo(r),
+		r->n == 1 ? r->run[0]->id : "--all");
+}
+
+static int await_worker(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return EXIT_NOT_CLEAN;
+	}
+	if (!WIFEXITED(status))
+		return EXIT_NOT_CLEAN;
+	switch (WEXITSTATUS(status)) {
+	case EXIT_PASS:
+	case EXIT_REFUSED:
+		return WEXITSTATUS(status);
+	default:
+		return EXIT_NOT_CLEAN;
+	}
+}
+
+static int work(struct revert *r)
+{
+	char path[PATH_MAX];
+	struct err e = { 0 };
+	int pair[2], code;
+	pid_t pid;
+
+	if (own_executable("brink-keeper", path, sizeof(path), &e) < 0 || proto_pair(pair, &e) < 0) {
+		say_error(r->o, &e);
+		return EXIT_NOT_CLEAN;
+	}
+	r->left = r->o->json ? json_array() : NULL;
+	pid = fork();
+	if (pid == 0)
+		exec_worker(r, path, pair[1]);
+	close(pair[1]);
+	if (pid > 0) {
+		hear(r, pair[0]);
+		code = await_worker(pid);
+	} else {
+		err_sys(&e, "cannot start brink-keeper");
+		say_error(r->o, &e);
+		code = EXIT_NOT_CLEAN;
+	}
+	close(pair[0]);
+	json_decref(r->left);
+	if (code == EXIT_NOT_CLEAN)
+		say_not_clean(r);
+	return code;
+}
+
+static int revert(struct revert *r)
+{
+	int code = r->o->args.n ? choose_named(r) : choose_many(r);
+
+	if (code != EXIT_PASS || !r->n)
+		return code;
+	if (!r->o->print)
+		return work(r);
+	for (size_t i = 0; i < r->n; i++) {
+		int one = print_run(r->run[i]);
+
+		code = one > code ? one : code;
+	}
+	return code;
+}
+
+int cmd_revert(const struct options *o)
+{
+	struct revert *r = calloc(1, sizeof(*r));
+	struct err e = { 0 };
+	int code;
+
+	if (!r)
+		return EXIT_UNABLE;
+	r->o = o;
+	paths_find(&r->paths);
+	if (o->args.n && (o->all || o->at_boot || o->unit)) {
+		code = refuse(o, EINVAL, EXIT_USAGE, "a RUN and a choice of runs", "write one of them");
+	} else if (leftovers_find(&r->paths, true, &r->all, &e) < 0) {
+		say_error(o, &e);
+		code = EXIT_NOT_CLEAN;
+	} else {
+		r->run = calloc(r->all.n + 1, sizeof(*r->run));
+		code = r->run ? revert(r) : EXIT_NOT_CLEAN;
+	}
+	leftovers_done(&r->all);
+	free(r->run);
+	free(r);
+	return code;
+}

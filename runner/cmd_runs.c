@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runner/commands.h"
+#include "runner/history.h"
+#include "runner/leftovers.h"
+#include "runner/say.h"
+
+#define ID_SHOWN 10 /* its end: the beginning of an ULID is its time, alike in all runs of a day */
+
+/* Does it go on, according to its journal? */
+static bool is_alive(const struct left_runs *l, const char *id)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (strcmp(l->at[i].id, id) == 0)
+			return l->at[i].life == RUN_ALIVE;
+	}
+	return false;
+}
+
+static const char *verdict_of(const struct past_run *r, bool alive)
+{
+	if (r->ended && r->verdict[0])
+		return r->verdict;
+	return alive ? "running" : "interrupted";
+}
+
+static const char *clean_of(const struct past_run *r, bool alive)
+{
+	if (r->recovered && r->clean)
+		return "reverted";
+	if (!r->ended && !r->recovered)
+		return alive ? "-" : "?";
+	return r->clean ? "clean" : "NOT CLEAN";
+}
+
+static void print_json(const struct past_run *r, bool alive)
+{
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "run", r->id, "started", r->started, "name",
+			      r->name, "verdict", verdict_of(r, alive), "ended", r->ended, "recovered",
+			      r->recovered);
+
+	if (r->ended || r->recovered)
+		json_object_set_new(o, "clean", json_boolean(r->clean));
+	if (r->exit >= 0)
+		json_object_set_new(o, "exit", json_integer(r->exit));
+	if (r->why[0])
+		json_object_set_new(o, "why", json_string(r->why));
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(o);
+}
+
+static void print_line(const struct past_run *r, bool alive)
+{
+	printf("%s  %-19.19s  %-11s  %-9s  %s\n", r->id + ULID_LEN - ID_SHOWN, r->started,
+	       verdict_of(r, alive), clean_of(r, alive), r->name);
+}
+
+int cmd_runs(const struct options *o)
+{
+	struct left_runs l = { 0 };
+	struct history h = { 0 };
+	struct err e = { 0 };
+	struct paths p;
+
+	paths_find(&p);
+	if (history_read(p.runs, &h, &e) < 0 || leftovers_find(&p, false, &l, &e) < 0) {
+		say_error(o, &e);
+		history_done(&h);
+		return EXIT_UNABLE;
+	}
+	if (!h.n && !o->json)
+		fprintf(stderr, "no runs yet in %s\n", p.runs);
+	for (size_t i = 0; i < h.n; i++) {
+		if (o->json)
+			print_json(&h.at[i], is_alive(&l, h.at[i].id));
+		else
+			print_line(&h.at[i], is_alive(&l, h.at[i].id));
+	}
+	leftovers_done(&l);
+	history_done(&h);
+	return EXIT_PASS;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_HISTORY_H
+#define BRINK_HISTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/ulid.h"
+
+/* Earlier runs, from their events.ndjson. What is broken, cut or not UTF-8 in such a file is skipped. */
+struct past_run {
+	char id[ULID_LEN + 1];
+	char name[200], started[32], verdict[24], why[400]; /* safe to print; "" = not known */
+	int exit;	/* of the run; -1 = it never said how it ended */
+	bool ended;	/* it wrote its last event */
+	bool clean;	/* ended and clean, or taken back later */
+	bool recovered; /* `brink revert` took something back afterwards */
+	uint64_t last_seq;
+};
+
+struct history {
+	size_t n;
+	struct past_run *at; /* in order of their beginning */
+};
+
+/* Reads all of them. No directory = none. */
+int history_read(const char *runs_dir, struct history *ret, struct err *e);
+void history_done(struct history *h);
+/* One of them; -ENOENT: it has no events. */
+int history_read_run(const char *runs_dir, const char *id, struct past_run *ret);
+/* Has there ever been a run with this id or this end of one? */
+bool history_knows(const char *runs_dir, const char *id);
+/* `brink revert` did its work: one more line for that run, if it has events at all. */
+void history_add_recovery(const char *runs_dir, const char *id, unsigned restored, bool clean);
+
+#endif

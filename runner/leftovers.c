@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/leftovers.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "inject/proc_fs.h"
+
+#define ROOT_STATE "/run/brink"
+#define RUNS_MAX   4096
+
+/* A stopped one takes nothing back: with its spare stopped or dead too it counts as dead, and revert ends both. */
+static bool works(const struct change_proc *p)
+{
+	struct proc_stat s;
+
+	return p->pid > 0 && proc_stat_of(p->pid, &s) == 0 && s.start_ticks == p->start_ticks &&
+	       !proc_is_dead(&s) && s.state != 'T' && s.state != 't';
+}
+
+static enum run_life life_of(const struct left_run *r)
+{
+	const struct journal_head *h = &r->journal.head;
+
+	if (!r->earlier_boot && (works(&h->keeper) || works(&h->spare)))
+		return RUN_ALIVE;
+	return h->state == HEAD_CLEAN ? RUN_DONE : RUN_LEFT;
+}
+
+static void read_run(int state_dir, const char *boot_id, struct left_run *r)
+{
+	AUTO(auto_close) int dir = openat(state_dir, r->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	r->life = RUN_BLIND;
+	if (dir < 0 || fstat(dir, &st) < 0) {
+		err_sys(&r->err, "cannot open the directory of run %s", r->id);
+		return;
+	}
+	r->foreign = st.st_uid != geteuid();
+	if (r->foreign) { /* nothing of somebody else's text is believed */
+		err_set(&r->err, EACCES, "run %s belongs to user %u", r->id, st.st_uid);
+		return;
+	}
+	if (journal_open(dir, false, &r->journal, &r->err) < 0)
+		return;
+	r->earlier_boot = boot_id[0] && strcmp(boot_id, r->journal.head.boot_id) != 0;
+	r->life = life_of(r);
+}
+
+static int add_run(struct left_runs *l, const char *dir, int state_dir, const char *id,
+		   const char *boot_id, struct err *e)
+{
+	struct left_run *more, *r;
+
+	if (l->n == RUNS_MAX)
+		return err_set(e, E2BIG, "more than %d runs in '%s'", RUNS_MAX, dir);
+	more = realloc(l->at, (l->n + 1) * sizeof(*more));
+	if (!more)
+		return err_set(e, ENOMEM, "no memory for the list of runs");
+	l->at = more;
+	r = &l->at[l->n++];
+	*r = (struct left_run){ .journal = { .fd = -1 } };
+	snprintf(r->id, sizeof(r->id), "%.26s", id);
+	snprintf(r->dir, sizeof(r->dir), "%s", dir);
+	read_run(state_dir, boot_id, r);
+	return 0;
+}
+
+static int find_in(struct left_runs *l, const char *dir, struct err *e)
+{
+	char boot_id[40] = "";
+	struct err ignored;
+	struct dirent *d;
+	DIR *list = opendir(dir);
+	int rc = 0;
+
+	if (!list)
+		return errno == ENOENT ? 0 : err_sys(e, "cannot read '%s'", dir);
+	journal_boot_id(boot_id, &ignored);
+	while (rc == 0 && (d = readdir(list))) {
+		if (strlen(d->d_name) == ULID_LEN && ulid_is_suffix(d->d_name))
+			rc = add_run(l, dir, dirfd(list), d->d_name, boot_id, e);
+	}
+	closedir(list);
+	return rc;
+}
+
+/* An ULID begins with its time. */
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct left_run *)a)->id, ((const struct left_run *)b)->id);
+}
+
+int leftovers_find(const struct paths *p, bool foreign, struct left_runs *ret, struct err *e)
+{
+	struct left_runs l = { 0 };
+	int rc = find_in(&l, p->state, e);
+
+	if (rc == 0 && foreign && strcmp(p->state, ROOT_STATE) != 0)
+		rc = find_in(&l, ROOT_STATE, e);
+	if (rc < 0) {
+		leftovers_done(&l);
+		return rc;
+	}
+	if (l.n)
+		qsort(l.at, l.n, sizeof(*l.at), by_id);
+	*ret = l;
+	return 0;
+}
+
+void leftovers_done(struct left_runs *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		journal_done(&l->at[i].journal);
+	free(l->at);
+	*l = (struct left_runs){ 0 };
+}
+
+static bool ends_with(const char *id, const char *end)
+{
+	size_t n = strlen(end), m = strlen(id);
+
+	return n <= m && strcasecmp(id + m - n, end) == 0;
+}
+
+int leftovers_pick(const struct left_runs *l, const char *id, const struct left_run **ret, struct err *e)
+{
+	const struct left_run *found = NULL;
+	size_t n = 0;
+
+	if (!ulid_is_suffix(id))
+		return err_set(e, EINVAL, "'%.40s' is no run id", id);
+	for (size_t i = 0; i < l->n; i++) {
+		if (ends_with(l->at[i].id, id)) {
+			found = &l->at[i];
+			n++;
+		}
+	}
+	if (n > 1)
+		return err_set(e, EEXIST, "%zu runs end with '%s'", n, id);
+	if (!found)
+		return err_set(e, ENOENT, "there is no run '%s' on record", id);
+	*ret = found;
+	return 0;
+}
+
+const char *leftovers_why(const struct left_run *r, char *buf, size_t size)
+{
+	struct text t = text_on(buf, size);
+
+	text_add_foreign(&t, r->journal.head.why, strlen(r->journal.head.why));
+	return buf;
+}
+
+/* Somebody else may be doing the same: whoever has the lock removes. */
+static void remove_record(const struct left_run *r)
+{
+	AUTO(auto_close) int state = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(auto_close) int dir = openat(state, r->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO(auto_close) int lock = openat(dir, JOURNAL_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+		journal_remove(state, dir, r->id);
+}
+
+static void warn_about(const struct left_run *r, bool root)
+{
+	char why[400];
+
+	if (r->life == RUN_LEFT || (r->life == RUN_BLIND && !r->foreign))
+		fprintf(stderr, "brink: warning: run %s died and is not clean. See: %sbrink revert %s\n",
+			r->id, root ? "sudo " : "", r->id);
+	if (r->life != RUN_DONE)
+		return;
+	leftovers_why(r, why, sizeof(why));
+	fprintf(stderr, "brink: note: run %s ended by itself%s%s; everything was restored\n", r->id,
+		why[0] ? ": " : "", why);
+	remove_record(r);
+}
+
+void leftovers_warn(void)
+{
+	struct left_runs l;
+	struct paths p;
+	struct err ignored;
+
+	paths_find(&p);
+	if (leftovers_find(&p, false, &l, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < l.n; i++)
+		warn_about(&l.at[i], p.root);
+	leftovers_done(&l);
+}
+
+/* Is one of the resources of this change still held by what the old run did? */
+static bool holds(const struct left_run *r, const char *key)
+{
+	for (unsigned i = 0; i < r->journal.head.n_slots; i++) {
+		const struct journal_slot *s = &r->journal.slot[i];
+
+		if (s->state != SLOT_RESTORED && strcmp(s->undo.resource, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int check_change(const struct left_runs *l, const struct change_spec *s, struct err *e)
+{
+	const struct change_ops *ops = change_ops_of(s->kind);
+	char key[96];
+	struct text t = text_on(key, sizeof(key));
+
+	if (!ops || !ops->resource || ops->resource(s, &t) < 0 || !t.len)
+		return 0;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct left_run *r = &l->at[i];
+
+		if (r->life != RUN_LEFT || r->earlier_boot || !holds(r, key))
+			continue;
+		err_set(e, EBUSY, "first: brink revert %s", r->id);
+		return err_ctx(e, "run %s died and has not given back '%s'", r->id, key);
+	}
+	return 0;
+}
+
+int leftovers_check(const struct paths *p, const struct run_plan *plan, struct err *e)
+{
+	struct left_runs l;
+	int rc = leftovers_find(p, false, &l, e);
+
+	if (rc < 0)
+		return rc;
+	for (unsigned f = 0; f < plan->n_faults && rc == 0; f++) {
+		for (unsigned c = 0; c < plan->fault[f].n_changes && rc == 0; c++)
+			rc = check_change(&l, &plan->fault[f].change[c], e);
+	}
+	leftovers_done(&l);
+	return rc;
+}

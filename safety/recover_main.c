@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "safety/recover_main.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/exit.h"
+#include "base/io.h"
+#include "inject/change/netns.h"
+#include "inject/proc_fs.h"
+#include "inject/target.h"
+#include "safety/deadman.h"
+#include "safety/proto.h"
+#include "safety/recover.h"
+
+#define PER_SLOT_NS (3 * NS_PER_S)
+#define STEP_NS	    (20 * NS_PER_MS)
+#define OTHERS_NS   (30 * NS_PER_S) /* another revert, or a spare at work: both are bounded themselves */
+#define DEATH_NS    (5 * NS_PER_S)
+#define NO_SLOT	    (2 * JOURNAL_BLOCK) /* a journal of this size never had a slot: nothing was changed */
+
+struct recovery {
+	int sock, state_dir, run_dir, lock;
+	const char *run_id;
+	unsigned flags;
+	int64_t wait_ns;
+	struct journal j;
+	unsigned restored; /* changes taken back by this process */
+	bool dirty;
+};
+
+static void say(struct recovery *r, struct kmsg *m)
+{
+	/* nobody listens any more, or a terminal is stalled: the work goes on, the exit code tells */
+	proto_send(r->sock, m, sizeof(*m), false);
+}
+
+static void note(struct recovery *r, const char *text)
+{
+	struct kmsg m = { .type = KMSG_NOTE };
+
+	snprintf(m.u.text, sizeof(m.u.text), "%s", text);
+	say(r, &m);
+}
+
+static void pause_step(void)
+{
+	struct timespec t = { 0, STEP_NS };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+enum life { DEAD, STOPPED, AT_WORK };
+
+static enum life life_of(const struct change_proc *p)
+{
+	struct proc_stat s;
+
+	if (p->pid <= 0 || proc_stat_of(p->pid, &s) < 0 || s.start_ticks != p->start_ticks || proc_is_dead(&s))
+		return DEAD;
+	return s.state == 'T' || s.state == 't' ? STOPPED : AT_WORK;
+}
+
+/* A stopped process that went on later would work on a journal that is not its own any more. */
+static void kill_stopped(const struct change_proc *p)
+{
+	const struct proc_id id = { .pid = p->pid, .start_ticks = p->start_ticks };
+	struct err ignored;
+	AUTO(auto_close) int fd = -1;
+
+	if (life_of(p) != STOPPED)
+		return;
+	fd = proc_open(&id, &ignored);
+	if (fd >= 0 && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0)
+		io_wait(fd, POLLIN, clock_mono_ns() + DEATH_NS);
+}
+
+static bool is_this_boot(const struct journal_head *h)
+{
+	struct err ignored;
+	char now[40];
+
+	return journal_boot_id(now, &ignored) < 0 || strcmp(now, h->boot_id) == 0;
+}
+
+/*
+ * Who has the lock? True: somebody who is at work on it and is worth waiting for (a spare, another revert), or nobody
+ * any more. False: a keeper that does its job.
+ */
+static bool worth_waiting(struct recovery *r)
+{
+	struct journal j;
+	struct err ignored;
+	enum life keeper, spare;
+
+	if (journal_open(r->run_dir, false, &j, &ignored) < 0)
+		return true; /* removed meanwhile, or just being made */
+	keeper = life_of(&j.head.keeper);
+	spare = life_of(&j.head.spare);
+	if (keeper != AT_WORK && spare != AT_WORK) {
+		kill_stopped(&j.head.runner);
+		kill_stopped(&j.head.spare);
+		kill_stopped(&j.head.keeper);
+	}
+	journal_done(&j);
+	return keeper != AT_WORK;
+}
+
+static int lock_run(struct recovery *r, struct err *e)
+{
+	int64_t began = clock_mono_ns();
+
+	r->lock = openat(r->run_dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (r->lock < 0)
+		return err_sys(e, "cannot open the lock of run %s", r->run_id);
+	while (flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
+		int64_t waited = clock_mono_ns() - began;
+
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, "cannot lock run %s", r->run_id);
+		if (waited > r->wait_ns && !worth_waiting(r))
+			return err_set(e, EALREADY, "run %s is alive", r->run_id);
+		if (waited > r->wait_ns + OTHERS_NS)
+			return err_set(e, EBUSY, "somebody else works on run %s", r->run_id);
+		pause_step();
+	}
+	return 0;
+}
+
+static int open_run(struct recovery *r, struct err *e)
+{
+	struct stat st;
+
+	r->run_dir = openat(r->state_dir, r->run_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (r->run_dir < 0 && errno == ENOENT)
+		return -ENOENT; /* somebody else was faster */
+	if (r->run_dir < 0 || fstat(r->run_dir, &st) < 0)
+		return err_sys(e, "cannot open the directory of run %s", r->run_id);
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return err_set(e, EPERM, "the directory of run %s belongs to user %u", r->run_id, st.st_uid);
+	return lock_run(r, e);
+}
+
+/* A journal without a slot: it died before it could have changed anything. */
+static bool nothing_begun(const struct recovery *r)
+{
+	struct stat st;
+
+	if (fstatat(r->run_dir, JOURNAL_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT;
+	return st.st_size <= NO_SLOT;
+}
+
+static void tell_left(struct recovery *r, const struct journal_slot *s)
+{
+	struct kmsg m = { .type = KMSG_LEFT, .fault = s->undo.fault };
+
+	snprintf(m.u.left.what, sizeof(m.u.left.what), "%.63s%s%.180s", s->undo.label,
+		 s->undo.label[0] ? ": " : "", s->left);
+	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand), "%s", s->undo.by_hand);
+	say(r, &m);
+}
+
+/* Somebody else's value stands there now, and the caller says that this is fine. */
+static bool give_up(struct recovery *r, unsigned i, int rc)
+{
+	struct journal_slot *s = &r->j.slot[i];
+	char text[400];
+	struct err ignored;
+
+	if (rc != -EEXIST || !(r->flags & RECOVER_ACCEPT_CONFLICT))
+		return false;
+	snprintf(text, sizeof(text), "%s: left as others made it: %s", s->undo.label, s->left);
+	note(r, text);
+	s->state = SLOT_RESTORED;
+	journal_put(&r->j, i, &ignored);
+	return true;
+}
+
+/* Kernel state died with its boot; what survives one has a record of its own elsewhere. */
+static bool died_with_its_boot(const struct journal_slot *s)
+{
+	const struct change_ops *ops = change_ops_of(s->undo.kind);
+
+	return s->state == SLOT_UNKNOWN || !ops || ops->class != CLASS_PERSISTENT;
+}
+
+static void take_back(struct recovery *r)
+{
+	bool this_boot = is_this_boot(&r->j.head);
+	char words[ERR_LINE * 2];
+	struct err e;
+
+	if (this_boot && recover_end_holders(&r->j, &e) < 0)
+		note(r, err_format(&e, words, sizeof(words)));
+	for (unsigned i = r->j.head.n_slots; i-- > 0;) {
+		struct journal_slot *s = &r->j.slot[i];
+		int rc;
+
+		if (s->state == SLOT_RESTORED || (!this_boot && died_with_its_boot(s)))
+			continue;
+		rc = recover_slot(&r->j, i, clock_mono_ns() + PER_SLOT_NS, &e);
+		if (rc == 0) {
+			r->restored++;
+		} else if (!give_up(r, i, rc)) {
+			r->dirty = true;
+			tell_left(r, s);
+		}
+	}
+}
+
+static void finish(struct recovery *r)
+{
+	struct journal_head *h = &r->j.head;
+	char words[ERR_LINE * 2], text[ERR_LINE * 3];
+	struct err e;
+
+	h->state = r->dirty ? HEAD_DIRTY : HEAD_CLEAN;
+	journal_put_head(&r->j, &e); /* an undo that was read back is done, whether or not this can be written */
+	if (r->dirty || !h->deadman_unit[0] || !is_this_boot(h))
+		return;
+	if (deadman_disarm(NULL, r->run_id, &e) < 0) {
+		snprintf(text, sizeof(text), "the dead-man timer stays: %s",
+			 err_format(&e, words, sizeof(words)));
+		note(r, text);
+	}
+}
+
+static int recover_run(struct recovery *r, struct err *e)
+{
+	int rc = open_run(r, e);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	rc = journal_open(r->run_dir, true, &r->j, e);
+	if (rc == 0) {
+		if (r->j.head.state != HEAD_CLEAN) {
+			take_back(r);
+			finish(r);
+		}
+	} else if (!nothing_begun(r)) {
+		return err_ctx(e, "nobody can say what run %s changed", r->run_id);
+	}
+	if (r->dirty)
+		return err_set(e, EBUSY, "not everything could be confirmed");
+	rc = journal_remove(r->state_dir, r->run_dir, r->run_id);
+	return rc < 0 ? err_set(e, -rc, "cannot remove the directory of run %s: %s", r->run_id, strerror(-rc)) :
+			0;
+}
+
+static int one_run(struct recovery r)
+{
+	struct kmsg m = { .type = KMSG_CLEAN };
+	int64_t began = clock_mono_ns();
+
+	m.code = recover_run(&r, &m.u.err);
+	m.value = r.restored;
+	m.took_ns = clock_mono_ns() - began;
+	say(&r, &m);
+	journal_done(&r.j);
+	netns_forget();
+	auto_close(&r.lock);
+	auto_close(&r.run_dir);
+	if (m.code == -EALREADY)
+		return EXIT_REFUSED;
+	return m.code < 0 ? EXIT_NOT_CLEAN : EXIT_PASS;
+}
+
+/* Nothing that a terminal or a full memory does ends it in the middle. */
+static void harden(void)
+{
+	AUTO(auto_close) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	setsid();
+	if (oom >= 0)
+		io_write_full(oom, "-1000", 5);
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
+int recover_main(int argc, char **argv)
+{
+	struct recovery r = { .state_dir = -1, .run_dir = -1, .lock = -1, .j = { .fd = -1 } };
+	int worst = EXIT_PASS;
+
+	if (argc < 6)
+		return EXIT_USAGE;
+	r.sock = atoi(argv[1]);
+	r.wait_ns = atoll(argv[3]) * NS_PER_MS;
+	r.flags = (unsigned)atoi(argv[4]);
+	harden();
+	r.state_dir = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (r.state_dir < 0 && errno == ENOENT)
+		return EXIT_PASS; /* and every run with it */
+	for (int i = 5; i < argc; i++) {
+		int code;
+
+		r.run_id = argv[i];
+		code = one_run(r);
+		if (code > worst)
+			worst = code;
+	}
+	return worst;
+}

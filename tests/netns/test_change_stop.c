@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "inject/change/kinds.h"
+#include "tests/support/rig.h"
+#include "tests/support/test.h"
+
+struct fixture {
+	struct rig r;
+	pid_t target;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->target = fork();
+	assert_true(f->target >= 0);
+	if (f->target == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	f->r.spec.kind = CHANGE_STOP;
+	f->r.spec.u.pause.proc =
+		(struct change_proc){ .pid = f->target, .start_ticks = rig_start_ticks(f->target) };
+	snprintf(f->r.spec.u.pause.name, sizeof(f->r.spec.u.pause.name), "sleeper");
+	f->r.caps = UINT64_C(1) << CAP_KILL;
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	rig_kill(&f->r);
+	if (f->target) {
+		kill(f->target, SIGKILL);
+		waitpid(f->target, NULL, 0);
+	}
+	free(f);
+	return 0;
+}
+
+static bool in_state(pid_t pid, char state)
+{
+	char states[64];
+
+	rig_states(pid, states, sizeof(states));
+	return states[0] == state && !states[1];
+}
+
+static bool is_stopped(void *arg)
+{
+	return in_state(*(pid_t *)arg, 'T');
+}
+
+static bool is_asleep(void *arg)
+{
+	return in_state(*(pid_t *)arg, 'S');
+}
+
+static void stop_it(struct fixture *f)
+{
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_QUIET);
+	rig_must(&f->r, RIG_ARM);
+	assert_int_equal(rig_ended(&f->r), 0);
+	rig_must(&f->r, RIG_FIRE);
+	assert_true(is_stopped(&f->target));
+	assert_int_equal(rig_ended(&f->r), 1);
+}
+
+static void it_stops_and_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	stop_it(f);
+	rig_must(&f->r, RIG_REFRESH);
+	rig_must(&f->r, RIG_EFFECT);
+	assert_int_equal(f->r.value, 1);
+	rig_must(&f->r, RIG_QUIET);
+	assert_true(rig_await(is_asleep, &f->target));
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), 0);
+}
+
+static void it_stays_stopped_when_the_holder_dies_and_undo_continues_it(void **state)
+{
+	struct fixture *f = *state;
+
+	stop_it(f);
+	rig_kill(&f->r);
+	assert_true(is_stopped(&f->target));
+	assert_int_equal(rig_ended(&f->r), 1);
+	assert_int_equal(rig_gone(&f->r), 1);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_true(rig_await(is_asleep, &f->target));
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), 0);
+}
+
+static void what_was_stopped_before_stays_so(void **state)
+{
+	struct fixture *f = *state;
+
+	kill(f->target, SIGSTOP);
+	assert_true(rig_await(is_stopped, &f->target));
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	rig_must(&f->r, RIG_FIRE);
+	assert_int_equal(rig_ended(&f->r), 0); /* nothing of it is brink's */
+	rig_must(&f->r, RIG_QUIET);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_true(is_stopped(&f->target));
+	assert_int_equal(rig_gone(&f->r), 0);
+	assert_string_equal(f->r.undo.by_hand, "");
+}
+
+static void a_stop_by_others_before_the_shot_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	kill(f->target, SIGSTOP);
+	assert_true(rig_await(is_stopped, &f->target));
+	assert_int_equal(rig_do(&f->r, RIG_FIRE), -EALREADY);
+	rig_must(&f->r, RIG_QUIET);
+	assert_true(is_stopped(&f->target));
+}
+
+static void continued_by_others_is_a_lost_lease(void **state)
+{
+	struct fixture *f = *state;
+
+	stop_it(f);
+	kill(f->target, SIGCONT);
+	assert_true(rig_await(is_asleep, &f->target));
+	assert_int_equal(rig_do(&f->r, RIG_REFRESH), -ENOENT);
+	assert_true(rig_says(&f->r, "continued by somebody else"));
+}
+
+static void a_target_that_dies_is_an_end(void **state)
+{
+	struct fixture *f = *state;
+
+	stop_it(f);
+	kill(f->target, SIGKILL);
+	assert_int_equal(waitpid(f->target, NULL, 0), f->target);
+	f->target = 0;
+	rig_must(&f->r, RIG_REFRESH);
+	assert_int_equal(rig_ended(&f->r), 0);
+	rig_must(&f->r, RIG_QUIET);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), 0);
+}
+
+static void a_process_that_only_has_the_number_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(rig_start(&f->r), 0);
+	kill(f->target, SIGSTOP);
+	assert_true(rig_await(is_stopped, &f->target));
+	f->r.undo.u.pause.proc.start_ticks++;
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_true(is_stopped(&f->target));
+	assert_int_equal(rig_gone(&f->r), 0);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(it_stops_and_goes_on),
+		TEST(it_stays_stopped_when_the_holder_dies_and_undo_continues_it),
+		TEST(what_was_stopped_before_stays_so),
+		TEST(a_stop_by_others_before_the_shot_is_refused),
+		TEST(continued_by_others_is_a_lost_lease),
+		TEST(a_target_that_dies_is_an_end),
+		TEST(a_process_that_only_has_the_number_is_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
