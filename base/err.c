@@ -19,7 +19,7 @@ static void put(struct err *e, const char *fmt, va_list ap)
 	vsnprintf(e->msg[at], sizeof(e->msg[at]), fmt, ap);
 }
 
-int err_set(struct err *e, int code, const char *fmt, ...)
+int(err_set)(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -32,7 +32,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	return -code;
 }
 
-int err_sys(struct err *e, const char *fmt, ...)
+int(err_sys)(struct err *e, const char *fmt, ...)
 {
 	int code = errno;
 	va_list ap;
@@ -56,7 +56,7 @@ int err_at(struct err *e, struct src_pos pos)
 	return -e->code;
 }
 
-int err_ctx(struct err *e, const char *fmt, ...)
+int(err_ctx)(struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -35,6 +35,12 @@ int err_at(struct err *e, struct src_pos pos);
 /* Adds one noun of context: "fault 'slow-db'". */
 int err_ctx(struct err *e, const char *fmt, ...) PRINTF_FMT(2, 3);
 
+#ifdef __clang_analyzer__ /* what it cannot see across files: an error is never 0 */
+#define err_set(e, code, ...) ((err_set)(e, code, __VA_ARGS__), -(code))
+#define err_sys(...)	      ((err_sys)(__VA_ARGS__), -EIO)
+#define err_ctx(...)	      ((err_ctx)(__VA_ARGS__), -EIO)
+#endif
+
 /* "file:line:col: outermost: ...: root" into buf, always terminated. Returns buf. */
 char *err_format(const struct err *e, char *buf, size_t size);
 

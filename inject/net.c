@@ -141,8 +141,11 @@ static int add_netem(const struct net_aim *aim, unsigned device, const struct ne
 {
 	struct change_spec *c = plan_add(ret, ctx, CHANGE_NETEM_SIDE, e);
 	char qdisc[16] = "";
-	int rc = c ? route_check_device(&aim->netns, aim->device[device], qdisc, e) : -e->code;
+	int rc;
 
+	if (!c)
+		return -e->code;
+	rc = route_check_device(&aim->netns, aim->device[device], qdisc, e);
 	if (rc < 0)
 		return rc;
 	c->u.netem = *netem;
@@ -158,6 +161,7 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 		    const struct plan_context *ctx, struct plan *ret, struct err *e)
 {
 	struct change_spec *c = plan_add(ret, ctx, CHANGE_NFT_GATE, e);
+	const struct net_select sel = { &aim->to, &aim->from, aim->dir, ctx->targets->shield };
 	struct nft_gate_spec *g;
 	unsigned exempted = 0;
 	int rc;
@@ -174,7 +178,7 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 	own_name(g->table, sizeof(g->table), ctx, device, 16);
 	if (how->action == GATE_FWD)
 		own_name(g->fwd_dev, IFNAMSIZ, ctx, device, 7);
-	rc = net_matches(g, &aim->to, &aim->from, aim->dir, ctx->targets->shield, &exempted, e);
+	rc = net_matches(g, &sel, &exempted, e);
 	if (rc == 0 && exempted)
 		plan_note(ret, "shield: %u established session%s on %s left alone", exempted,
 			  exempted > 1 ? "s" : "", aim->device[device]);

@@ -240,35 +240,59 @@ static int exempt_flow(struct nft_gate_spec *g, const struct shield_flow *f, uin
 	return rc;
 }
 
-static int exempt_flows(struct nft_gate_spec *g, const struct net_groups *dst, const struct net_groups *src,
-			const struct shield *shield, uint8_t hook, unsigned *count, struct err *e)
-{
-	bool out = hook == GATE_EGRESS || hook == GATE_OUTPUT;
-
-	for (unsigned i = 0; shield && i < shield->n_flows; i++) {
-		const struct shield_flow *f = &shield->flow[i];
-		const uint8_t *to = out ? f->remote : f->local, *from = out ? f->local : f->remote;
-		unsigned to_port = out ? 0 : f->local_port, from_port = out ? f->local_port : 0;
-		int rc;
-
-		if (!groups_have(dst, f->family, to, to_port) ||
-		    !groups_have(src, f->family, from, from_port))
-			continue;
-		rc = exempt_flow(g, f, hook, out, e);
-		if (rc < 0)
-			return err_ctx(e, "the operator's session cannot be exempted");
-		++*count;
-	}
-	return 0;
-}
-
+/* Packets of one path: where they stand, and which end of the selector is their destination there. */
 struct path {
 	const struct net_groups *dst, *src;
 	uint8_t hook;
 };
 
-int net_matches(struct nft_gate_spec *g, const struct net_groups *to, const struct net_groups *from,
-		enum net_direction dir, const struct shield *shield, unsigned *ret_exempted, struct err *e)
+/* Both ends on this machine: packets of either direction pass the same hooks of the loopback device. */
+static bool both_ends_here(const struct shield_flow *f)
+{
+	static const uint8_t v6_loopback[16] = { [15] = 1 };
+
+	return memcmp(f->local, f->remote, f->family == 4 ? 4 : 16) == 0 ||
+	       (f->family == 4 ? f->remote[0] == 127 : memcmp(f->remote, v6_loopback, 16) == 0);
+}
+
+/* Exempts a flow's packets that travel in this direction, if the fault could catch them. */
+static int exempt_direction(struct nft_gate_spec *g, const struct path *p, const struct shield_flow *f,
+			    bool out, struct err *e)
+{
+	const uint8_t *to = out ? f->remote : f->local, *from = out ? f->local : f->remote;
+	unsigned to_port = out ? 0 : f->local_port, from_port = out ? f->local_port : 0;
+	int rc;
+
+	if (!groups_have(p->dst, f->family, to, to_port) ||
+	    !groups_have(p->src, f->family, from, from_port))
+		return 0;
+	rc = exempt_flow(g, f, p->hook, out, e);
+	return rc < 0 ? err_ctx(e, "the operator's session cannot be exempted") : 1;
+}
+
+static int exempt_flows(struct nft_gate_spec *g, const struct path *p, const struct shield *shield,
+			unsigned *count, struct err *e)
+{
+	bool out = p->hook == GATE_EGRESS || p->hook == GATE_OUTPUT;
+
+	for (unsigned i = 0; shield && i < shield->n_flows; i++) {
+		const struct shield_flow *f = &shield->flow[i];
+		int hit = exempt_direction(g, p, f, out, e);
+
+		if (hit >= 0 && both_ends_here(f)) {
+			int back = exempt_direction(g, p, f, !out, e);
+
+			hit = back < 0 ? back : hit | back;
+		}
+		if (hit < 0)
+			return hit;
+		*count += (unsigned)hit;
+	}
+	return 0;
+}
+
+int net_matches(struct nft_gate_spec *g, const struct net_select *sel, unsigned *ret_exempted,
+		struct err *e)
 {
 	bool netdev = g->action == GATE_FWD || g->action == GATE_DROP;
 	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT, in = netdev ? GATE_INGRESS : GATE_INPUT;
@@ -277,17 +301,17 @@ int net_matches(struct nft_gate_spec *g, const struct net_groups *to, const stru
 	int rc = 0;
 
 	*ret_exempted = 0;
-	if (dir != NET_IN)
-		path[n++] = (struct path){ to, from, out };
-	if (dir == NET_IN)
-		path[n++] = (struct path){ to, from, in };
-	if (dir == NET_BOTH) /* what comes back has the ends the other way round */
-		path[n++] = (struct path){ from, to, in };
+	path[n++] = (struct path){ sel->to, sel->from, sel->dir == NET_IN ? in : out };
+	if (sel->dir == NET_BOTH) /* what comes back has the ends the other way round */
+		path[n++] = (struct path){ sel->from, sel->to, in };
 	for (unsigned i = 0; i < n && rc == 0; i++) {
+		unsigned here = 0;
+
 		rc = exempt_basics(g, path[i].dst, path[i].src, path[i].hook, e);
 		if (rc == 0)
-			rc = exempt_flows(g, path[i].dst, path[i].src, shield, path[i].hook, ret_exempted,
-					  e);
+			rc = exempt_flows(g, &path[i], sel->shield, &here, e);
+		if (here > *ret_exempted) /* the same sessions on both paths */
+			*ret_exempted = here;
 		if (rc == 0)
 			rc = put_hook(g, path[i].dst, path[i].src, path[i].hook, e);
 	}

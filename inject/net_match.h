@@ -13,6 +13,13 @@ struct net_groups {
 	struct endpoint at[NET_GROUPS];
 };
 
+/* What is chosen, and what of it is not to be touched (shield may be NULL). */
+struct net_select {
+	const struct net_groups *to, *from;
+	enum net_direction dir;
+	const struct shield *shield;
+};
+
 /* Parses a list of endpoints into groups. proto: of the fault, 0 = not said. Duplicates and covered ranges go. */
 int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret, struct err *e);
 
@@ -21,7 +28,7 @@ int net_groups_parse(const struct strings *list, uint8_t proto, struct net_group
  * IPv6 neighbour discovery and DHCP where a match could catch them, and shielded flows (shield may be NULL).
  * *ret_exempted: how many shielded flows got one.
  */
-int net_matches(struct nft_gate_spec *g, const struct net_groups *to, const struct net_groups *from,
-		enum net_direction dir, const struct shield *shield, unsigned *ret_exempted, struct err *e);
+int net_matches(struct nft_gate_spec *g, const struct net_select *sel, unsigned *ret_exempted,
+		struct err *e);
 
 #endif

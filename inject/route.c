@@ -54,7 +54,7 @@ int route_device(const struct netns_ref *ns, const struct net_prefix *to, char r
 	struct rtmsg r = { .rtm_family = to->family == 4 ? AF_INET : AF_INET6,
 			   .rtm_dst_len = (uint8_t)(len * 8) };
 	char name[INET6_ADDRSTRLEN] = "?", dev[IFNAMSIZ] = { 0 };
-	struct nlsock *s;
+	struct nlsock *s = NULL;
 	int oif = 0;
 	int rc = netns_sock(ns, NETLINK_ROUTE, &s, e);
 
@@ -76,9 +76,9 @@ int route_device(const struct netns_ref *ns, const struct net_prefix *to, char r
 
 int route_check_device(const struct netns_ref *ns, const char *dev, char ret_qdisc[16], struct err *e)
 {
-	struct link_info link;
+	struct link_info link = { 0 };
 	struct qdisc_info q = { 0 };
-	struct nlsock *s;
+	struct nlsock *s = NULL;
 	int rc = netns_sock(ns, NETLINK_ROUTE, &s, e);
 
 	if (rc == 0)

@@ -16,7 +16,7 @@
 #include "runner/execute.h"
 #include "runner/say.h"
 
-#define RUN_NS  (60 * NS_PER_S) /* far more than limits.duration of the files plus any revert */
+#define RUN_NS  (150 * NS_PER_S) /* far more than limits.duration of the files plus any revert */
 #define KILL_NS (15 * NS_PER_S)
 
 struct demo {
@@ -51,15 +51,15 @@ static void tell(const struct demo *d, const char *fmt, ...) PRINTF_FMT(2, 3);
 static void tell(const struct demo *d, const char *fmt, ...)
 {
 	bool color = options_color(d->o, STDERR_FILENO);
+	char line[PATH_MAX + 200];
 	va_list ap;
 
-	if (d->o->quiet)
-		return;
-	fputs(say_on(color, SAY_BOLD), stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "%s\n", say_off(color, SAY_BOLD));
+	if (!d->o->quiet)
+		fprintf(stderr, "%s%s%s\n", say_on(color, SAY_BOLD), line,
+			say_off(color, SAY_BOLD));
 }
 
 /* Signals come through a descriptor; the demo passes them on to the run, which is in a group of its

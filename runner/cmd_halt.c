@@ -11,16 +11,20 @@
 #include "runner/say.h"
 #include "safety/control.h"
 
-#define END_NS	(120 * NS_PER_S) /* packets in flight, stubborn targets: everything a revert waits for is bounded */
+#define END_NS                                                                                    \
+	(120 * NS_PER_S) /* packets in flight, stubborn targets: everything a revert waits for is \
+			    bounded */
 #define STEP_NS (20 * NS_PER_MS)
 
 enum ending { GOES_ON, ENDED_CLEAN, ENDED_DIRTY };
 
-/* Looked at from outside: the keeper's last act is to remove its record, or to say that it is not clean. */
+/* Looked at from outside: the keeper's last act is to remove its record, or to say that it is not
+ * clean. */
 static enum ending look(const char *dir, const char *id)
 {
 	AUTO(auto_close) int state = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO(auto_close) int run = openat(state, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO(auto_close)
+	int run = openat(state, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	enum ending how = GOES_ON;
 	struct journal j;
 	struct err ignored;
@@ -69,7 +73,8 @@ static enum ending await_end(const struct paths *p, const struct left_run *r)
 	return how;
 }
 
-static int say_end(const struct options *o, const struct paths *p, const struct left_run *r, enum ending how)
+static int say_end(const struct options *o, const struct paths *p, const struct left_run *r,
+		   enum ending how)
 {
 	if (o->json)
 		printf("{\"run\":\"%s\",\"halted\":true,\"clean\":%s}\n", r->id,
@@ -82,6 +87,14 @@ static int say_end(const struct options *o, const struct paths *p, const struct 
 	fprintf(stderr, "NOT CLEAN  run %s was told to halt and %s\n", r->id,
 		how == GOES_ON ? "is still at it" : "could not take everything back");
 	fprintf(stderr, "           by hand:   brink revert --print %s\n", r->id);
+	fprintf(stderr, "           or later:  %sbrink revert %s\n", p->root ? "sudo " : "", r->id);
+	return EXIT_NOT_CLEAN;
+}
+
+static int say_dead(const struct paths *p, const struct left_run *r)
+{
+	fprintf(stderr, "NOT CLEAN  run %s is dead or does not answer: nobody is there to halt\n",
+		r->id);
 	fprintf(stderr, "           or later:  %sbrink revert %s\n", p->root ? "sudo " : "", r->id);
 	return EXIT_NOT_CLEAN;
 }
@@ -103,8 +116,7 @@ static int halt_one(const struct options *o, const struct paths *p, const struct
 	if (rc < 0 && look(r->dir, r->id) != ENDED_CLEAN) {
 		err_ctx(&e, "run %s", r->id);
 		say_error(o, &e);
-		fprintf(stderr, "  = help: if it is dead: brink revert %s\n", r->id);
-		return EXIT_NOT_CLEAN;
+		return say_dead(p, r);
 	}
 	return say_end(o, p, r, await_end(p, r));
 }
@@ -132,15 +144,15 @@ static int halt_named(const struct options *o, const struct paths *p, const stru
 	if (may_run(r))
 		return halt_one(o, p, r);
 	if (r->life == RUN_DONE) {
-		fprintf(stderr, "nothing to halt: run %s is dead, and everything was restored\n", r->id);
+		fprintf(stderr, "nothing to halt: run %s is dead, and everything was restored\n",
+			r->id);
 		return EXIT_PASS;
 	}
-	fprintf(stderr, "NOT CLEAN  run %s is dead: nobody is there to halt\n", r->id);
-	fprintf(stderr, "           or later:  %sbrink revert %s\n", p->root ? "sudo " : "", r->id);
-	return EXIT_NOT_CLEAN;
+	return say_dead(p, r);
 }
 
-static int halt_many(const struct options *o, const struct paths *p, const struct left_runs *l, size_t n)
+static int halt_many(const struct options *o, const struct paths *p, const struct left_runs *l,
+		     size_t n)
 {
 	struct err e = { 0 };
 	int worst = EXIT_PASS;

@@ -29,9 +29,9 @@ struct revert {
 	const struct options *o;
 	struct paths paths;
 	struct left_runs all;
-	size_t n;		 /* chosen */
+	size_t n; /* chosen */
 	const struct left_run **run;
-	size_t at;		 /* the one that the worker speaks of */
+	size_t at; /* the one that the worker speaks of */
 	unsigned n_left;
 	json_t *left; /* of the run that the worker speaks of */
 	struct not_clean last[LEFT_MAX];
@@ -47,7 +47,8 @@ static bool belongs_to_unit(const struct left_run *r, const char *unit)
 	const char *has = r->life == RUN_BLIND ? "" : r->journal.head.unit;
 	size_t n = strlen(unit);
 
-	return strcmp(has, unit) == 0 || (strncmp(has, unit, n) == 0 && strcmp(has + n, ".service") == 0);
+	return strcmp(has, unit) == 0 ||
+	       (strncmp(has, unit, n) == 0 && strcmp(has + n, ".service") == 0);
 }
 
 static bool is_wanted(const struct revert *r, const struct left_run *run)
@@ -59,7 +60,8 @@ static bool is_wanted(const struct revert *r, const struct left_run *run)
 	return !r->o->unit || belongs_to_unit(run, r->o->unit);
 }
 
-static int refuse(const struct options *o, int code, int exit_code, const char *what, const char *help)
+static int refuse(const struct options *o, int code, int exit_code, const char *what,
+		  const char *help)
 {
 	struct err e = { 0 };
 
@@ -72,7 +74,7 @@ static int refuse(const struct options *o, int code, int exit_code, const char *
 static int choose_named(struct revert *r)
 {
 	const char *id = r->o->args.at[0];
-	const struct left_run *run;
+	const struct left_run *run = NULL;
 	struct err e = { 0 };
 	char what[120], help[120];
 	int rc = leftovers_pick(&r->all, id, &run, &e);
@@ -81,17 +83,19 @@ static int choose_named(struct revert *r)
 		fprintf(stderr, "nothing to revert: run %s left nothing behind\n", id);
 		return EXIT_PASS;
 	}
-	if (rc < 0) {
+	if (rc < 0 || !run) {
 		say_error(r->o, &e);
 		return EXIT_USAGE;
 	}
-	snprintf(what, sizeof(what), "run %s %s", run->id, run->foreign ? "belongs to root" : "is alive");
+	snprintf(what, sizeof(what), "run %s %s", run->id,
+		 run->foreign ? "belongs to root" : "is alive");
 	if (run->foreign) {
 		snprintf(help, sizeof(help), "write: sudo brink revert %s", run->id);
 		return refuse(r->o, EPERM, EXIT_UNABLE, what, help);
 	}
 	if (run->life == RUN_ALIVE) {
-		snprintf(help, sizeof(help), "it takes its faults back itself: brink halt %s", run->id);
+		snprintf(help, sizeof(help), "it takes its faults back itself: brink halt %s",
+			 run->id);
 		return refuse(r->o, EBUSY, EXIT_REFUSED, what, help);
 	}
 	r->run[r->n++] = run;
@@ -101,10 +105,11 @@ static int choose_named(struct revert *r)
 static int choose_many(struct revert *r)
 {
 	bool any = r->o->all || r->o->at_boot || r->o->unit || r->o->print;
-	size_t foreign = 0;
+	size_t foreign = 0, alive = 0;
 
 	for (size_t i = 0; i < r->all.n; i++) {
 		foreign += r->all.at[i].foreign;
+		alive += r->all.at[i].life == RUN_ALIVE;
 		if (is_wanted(r, &r->all.at[i]))
 			r->run[r->n++] = &r->all.at[i];
 	}
@@ -117,9 +122,12 @@ static int choose_many(struct revert *r)
 	}
 	if (!r->n && !r->o->at_boot && !r->o->unit)
 		fputs("nothing to revert: no run has left anything behind\n", stderr);
+	if (alive && !r->n)
+		fprintf(stderr, "  = help: %zu run%s on; to end %s: brink halt\n", alive,
+			alive == 1 ? " goes" : "s go", alive == 1 ? "it" : "them");
 	if (foreign && !r->n)
-		fprintf(stderr, "  = help: %zu run%s of root cannot be read: sudo brink revert\n", foreign,
-			foreign == 1 ? "" : "s");
+		fprintf(stderr, "  = help: %zu run%s of root cannot be read: sudo brink revert\n",
+			foreign, foreign == 1 ? "" : "s");
 	return EXIT_PASS;
 }
 
@@ -138,7 +146,8 @@ static void print_where(const struct netns_ref *n)
 		printf("nsenter --net=%s -- ", n->path);
 }
 
-/* Read back: what the kernel has taken away by itself needs no command. What cannot be read needs one. */
+/* Read back: what the kernel has taken away by itself needs no command. What cannot be read needs
+ * one. */
 static bool is_there(const struct journal_slot *s)
 {
 	const struct change_ops *ops = change_ops_of(s->undo.kind);
@@ -194,8 +203,10 @@ static void exec_worker(const struct revert *r, const char *path, int sock)
 	if (!argv)
 		_exit(127);
 	snprintf(arg_sock, sizeof(arg_sock), "%d", sock);
-	snprintf(arg_wait, sizeof(arg_wait), "%lld", (long long)(r->o->lock_timeout_ns / NS_PER_MS));
-	snprintf(arg_flags, sizeof(arg_flags), "%d", r->o->accept_conflict ? RECOVER_ACCEPT_CONFLICT : 0);
+	snprintf(arg_wait, sizeof(arg_wait), "%lld",
+		 (long long)(r->o->lock_timeout_ns / NS_PER_MS));
+	snprintf(arg_flags, sizeof(arg_flags), "%d",
+		 r->o->accept_conflict ? RECOVER_ACCEPT_CONFLICT : 0);
 	argv[n++] = "brink-keeper";
 	argv[n++] = "recover";
 	argv[n++] = arg_sock;
@@ -216,13 +227,14 @@ static void heard_left(struct revert *r, const struct kmsg *m)
 
 	text_add_foreign(&t, m->u.left.what, strnlen(m->u.left.what, sizeof(m->u.left.what)));
 	if (r->left)
-		json_array_append_new(r->left,
-				      json_pack("{s:s, s:s}", "what", what, "by_hand", m->u.left.by_hand));
+		json_array_append_new(r->left, json_pack("{s:s, s:s}", "what", what, "by_hand",
+							 m->u.left.by_hand));
 	if (r->n_left == LEFT_MAX)
 		return;
 	snprintf(r->last[r->n_left].id, sizeof(r->last[0].id), "%s", r->run[r->at]->id);
 	snprintf(r->last[r->n_left].left.what, sizeof(m->u.left.what), "%.255s", what);
-	snprintf(r->last[r->n_left].left.by_hand, sizeof(m->u.left.by_hand), "%.511s", m->u.left.by_hand);
+	snprintf(r->last[r->n_left].left.by_hand, sizeof(m->u.left.by_hand), "%.511s",
+		 m->u.left.by_hand);
 	r->n_left++;
 }
 
@@ -233,7 +245,8 @@ static void print_json(struct revert *r, const char *id, const struct kmsg *m)
 			      (json_int_t)m->value, "left", r->left);
 
 	if (o && m->code < 0)
-		json_object_set_new(o, "error", json_string(err_format(&m->u.err, words, sizeof(words))));
+		json_object_set_new(o, "error",
+				    json_string(err_format(&m->u.err, words, sizeof(words))));
 	json_dumpf(o, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(o);
@@ -249,7 +262,8 @@ static void heard_end(struct revert *r, const struct kmsg *m)
 	if (r->left)
 		json_array_clear(r->left);
 	if (m->code == 0 && !r->o->quiet)
-		fprintf(stderr, "CLEAN  run %s: %llu change%s taken back, checked by reading the system back\n",
+		fprintf(stderr,
+			"CLEAN  run %s: %llu change%s taken back, checked by reading the system back\n",
 			run->id, (unsigned long long)m->value, m->value == 1 ? "" : "s");
 	if (m->code < 0)
 		fprintf(stderr, "%s  %s\n", m->code == -EALREADY ? "ALIVE" : "NOT CLEAN",
@@ -264,7 +278,8 @@ static void hear(struct revert *r, int sock)
 	struct kmsg m;
 	int rc;
 
-	while (io_wait(sock, POLLIN, INT64_MAX) > 0 && (rc = proto_recv(sock, &m, sizeof(m))) >= 0) {
+	while (io_wait(sock, POLLIN, INT64_MAX) > 0 &&
+	       (rc = proto_recv(sock, &m, sizeof(m))) >= 0) {
 		if (rc == 0 || r->at == r->n)
 			continue;
 		if (m.type == KMSG_NOTE)
@@ -315,7 +330,8 @@ static int work(struct revert *r)
 	int pair[2], code;
 	pid_t pid;
 
-	if (own_executable("brink-keeper", path, sizeof(path), &e) < 0 || proto_pair(pair, &e) < 0) {
+	if (own_executable("brink-keeper", path, sizeof(path), &e) < 0 ||
+	    proto_pair(pair, &e) < 0) {
 		say_error(r->o, &e);
 		return EXIT_NOT_CLEAN;
 	}
@@ -347,7 +363,7 @@ static int revert(struct revert *r)
 		return code;
 	if (!r->o->print)
 		return work(r);
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = 0; i < r->n && r->run[i]; i++) {
 		int one = print_run(r->run[i]);
 
 		code = one > code ? one : code;
@@ -366,12 +382,13 @@ int cmd_revert(const struct options *o)
 	r->o = o;
 	paths_find(&r->paths);
 	if (o->args.n && (o->all || o->at_boot || o->unit)) {
-		code = refuse(o, EINVAL, EXIT_USAGE, "a RUN and a choice of runs", "write one of them");
+		code = refuse(o, EINVAL, EXIT_USAGE, "a RUN and a choice of runs",
+			      "write one of them");
 	} else if (leftovers_find(&r->paths, true, &r->all, &e) < 0) {
 		say_error(o, &e);
 		code = EXIT_NOT_CLEAN;
 	} else {
-		r->run = calloc(r->all.n + 1, sizeof(*r->run));
+		r->run = calloc(r->all.n + 1, sizeof(const struct left_run *));
 		code = r->run ? revert(r) : EXIT_NOT_CLEAN;
 	}
 	leftovers_done(&r->all);

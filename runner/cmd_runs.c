@@ -8,7 +8,8 @@
 #include "runner/leftovers.h"
 #include "runner/say.h"
 
-#define ID_SHOWN 10 /* its end: the beginning of an ULID is its time, alike in all runs of a day */
+/* The end of the id: its beginning is its time, alike in all runs of a day. */
+#define ID_SHOWN 10
 
 /* Does it go on, according to its journal? */
 static bool is_alive(const struct left_runs *l, const char *id)
@@ -38,9 +39,9 @@ static const char *clean_of(const struct past_run *r, bool alive)
 
 static void print_json(const struct past_run *r, bool alive)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "run", r->id, "started", r->started, "name",
-			      r->name, "verdict", verdict_of(r, alive), "ended", r->ended, "recovered",
-			      r->recovered);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "run", r->id, "started", r->started,
+			      "name", r->name, "verdict", verdict_of(r, alive), "ended", r->ended,
+			      "recovered", r->recovered);
 
 	if (r->ended || r->recovered)
 		json_object_set_new(o, "clean", json_boolean(r->clean));

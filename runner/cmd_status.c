@@ -27,7 +27,8 @@ struct fault_view {
 };
 
 /*
- * Read from the system, not from anybody's memory. 1 = the target feels it, 0 = it does not, negative = cannot be told.
+ * Read from the system, not from anybody's memory. 1 = the target feels it, 0 = it does not,
+ * negative = cannot be told.
  */
 static int is_felt(const struct journal_slot *s)
 {
@@ -106,8 +107,8 @@ static json_t *faults_json(const struct left_run *r)
 	struct fault_view f = { 0 };
 
 	for (unsigned at = 0; next_fault(r, at, &f); at = f.first + f.n)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "fault", f.label, "state", f.state,
-						      "changes", f.kinds));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "fault", f.label, "state",
+						      f.state, "changes", f.kinds));
 	return list;
 }
 
@@ -168,7 +169,8 @@ static int show(const struct options *o, const struct paths *p, const struct lef
 	int rc = o->args.n ? leftovers_pick(l, o->args.at[0], &only, &e) : 0;
 
 	if (rc == -ENOENT && history_knows(p->runs, o->args.at[0])) {
-		fprintf(stderr, "run %s has ended and left nothing behind. See: brink runs\n", o->args.at[0]);
+		fprintf(stderr, "run %s has ended and left nothing behind. See: brink runs\n",
+			o->args.at[0]);
 		return EXIT_PASS;
 	}
 	if (rc < 0) {

@@ -8,7 +8,7 @@
 #include "runner/say.h"
 
 #define TRY_FOR_NS     (30 * NS_PER_S)      /* as in a file without `for` */
-#define TRY_COMMAND_NS (30 * 60 * NS_PER_S) /* a command that never ends must not hold a fault for ever */
+#define TRY_COMMAND_NS (NS_PER_S * 30 * 60) /* a command that never ends must not hold a fault for ever */
 #define NEVER_RAN 125
 
 static char *copy(struct experiment *x, const char *text)

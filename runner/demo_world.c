@@ -56,8 +56,8 @@ int demo_make_base(struct demo_world *w, struct err *e)
 
 	if (geteuid() == 0)
 		own = "/run";
-	snprintf(w->base, sizeof(w->base), "%s/brink-demo-%d-XXXXXX",
-		 can_write(own) ? own : "/tmp", getpid());
+	snprintf(w->base, sizeof(w->base), "%s/brink-demo-%d-XXXXXX", can_write(own) ? own : "/tmp",
+		 getpid());
 	if (mkdtemp(w->base))
 		return 0;
 	err_sys(e, "cannot create a folder '%s'", w->base);
@@ -166,35 +166,6 @@ static int start_part(struct demo_world *w, enum demo_role role, struct err *e)
 	return p->pidfd < 0 ? err_sys(e, "cannot watch a process") : hear(p, "net", e);
 }
 
-int demo_start(struct demo_world *w, struct err *e)
-{
-	struct nlsock s = { .fd = -1 };
-	pid_t in[DEMO_ROLES];
-	int rc = 0;
-
-	/* nothing that a run starts gets lost; children that came with us (exec keeps them) are not
-	 * ours to wait for */
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	w->strangers = waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED | WNOHANG | WNOWAIT) == 0;
-	for (int i = 0; i < DEMO_ROLES; i++)
-		w->part[i] = (struct demo_part){ .pidfd = -1, .go = -1, .said = -1 };
-	for (int i = 0; i < DEMO_ROLES && rc == 0; i++) {
-		rc = start_part(w, (enum demo_role)i, e);
-		in[i] = w->part[i].pid;
-	}
-	if (rc < 0)
-		return rc;
-	rc = nlsock_open(NETLINK_ROUTE, &s, e);
-	if (rc < 0)
-		return rc;
-	rc = demo_veth(&s, VETH, in, e);
-	nlsock_close(&s);
-	for (int i = 0; i < DEMO_ROLES && rc == 0; i++)
-		rc = write(w->part[i].go, "!", 1) == 1 ? hear(&w->part[i], "ready", e) :
-							 err_sys(e, "the shop does not start");
-	return rc;
-}
-
 static void ask_main(const struct demo_world *w, const char *path, int said)
 {
 	char ns[64], name[] = "shop", ask[] = "ask", whom[32], what[64];
@@ -241,6 +212,49 @@ int demo_ask(const struct demo_world *w, const char *path, char *ret, size_t siz
 	if (strncmp(ret, "200 ", 4) == 0)
 		return 0;
 	return err_set(e, EIO, "the shop answers: %s", n ? ret : "nothing");
+}
+
+/* The first packets may be lost: the kernel takes up to a second to see that both ends of a veth
+ * are up. */
+static int await_first(const struct demo_world *w, struct err *e)
+{
+	int64_t deadline = clock_mono_ns() + STEP_NS;
+	char answer[200];
+	int rc;
+
+	do {
+		rc = demo_ask(w, "/orders", answer, sizeof(answer), e);
+	} while (rc < 0 && clock_mono_ns() < deadline);
+	return rc;
+}
+
+int demo_start(struct demo_world *w, struct err *e)
+{
+	struct nlsock s = { .fd = -1 };
+	pid_t in[DEMO_ROLES];
+	int rc = 0;
+
+	/* nothing that a run starts gets lost; children that came with us (exec keeps them) are not
+	 * ours to wait for */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	w->strangers = waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED | WNOHANG | WNOWAIT) == 0;
+	for (int i = 0; i < DEMO_ROLES; i++)
+		w->part[i] = (struct demo_part){ .pidfd = -1, .go = -1, .said = -1 };
+	for (int i = 0; i < DEMO_ROLES && rc == 0; i++) {
+		rc = start_part(w, (enum demo_role)i, e);
+		in[i] = w->part[i].pid;
+	}
+	if (rc < 0)
+		return rc;
+	rc = nlsock_open(NETLINK_ROUTE, &s, e);
+	if (rc < 0)
+		return rc;
+	rc = demo_veth(&s, VETH, in, e);
+	nlsock_close(&s);
+	for (int i = 0; i < DEMO_ROLES && rc == 0; i++)
+		rc = write(w->part[i].go, "!", 1) == 1 ? hear(&w->part[i], "ready", e) :
+							 err_sys(e, "the shop does not start");
+	return rc < 0 ? rc : await_first(w, e);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)

@@ -12,7 +12,8 @@
 #include "base/io.h"
 #include "base/text.h"
 
-#define PART	 (64 * 1024) /* the first and the last so many bytes of a file are read: samples stand between */
+/* The first and the last so many bytes of a file are read: samples stand between. */
+#define PART     ((size_t)64 * 1024)
 #define RUNS_MAX 100000
 
 static int open_events(const char *runs_dir, const char *id, int flags)
@@ -98,8 +99,11 @@ int history_read_run(const char *runs_dir, const char *id, struct past_run *ret)
 		return -EINVAL;
 	snprintf(r.id, sizeof(r.id), "%.26s", id);
 	rc = read_part(fd, 0, &r);
-	if (rc == 0 && st.st_size > PART)
-		rc = read_part(fd, st.st_size > 2 * (off_t)PART ? st.st_size - PART : PART, &r);
+	if (rc == 0 && st.st_size > (off_t)PART)
+		rc = read_part(fd,
+			       st.st_size > 2 * (off_t)PART ? st.st_size - (off_t)PART :
+							      (off_t)PART,
+			       &r);
 	if (rc == 0)
 		*ret = r;
 	return rc;
@@ -168,7 +172,8 @@ bool history_knows(const char *runs_dir, const char *id)
 	bool found = false;
 
 	while (list && !found && (d = readdir(list)))
-		found = is_run(d->d_name) && n <= ULID_LEN && strcasecmp(d->d_name + ULID_LEN - n, id) == 0;
+		found = is_run(d->d_name) && n <= ULID_LEN &&
+			strcasecmp(d->d_name + ULID_LEN - n, id) == 0;
 	if (list)
 		closedir(list);
 	return found;
@@ -177,18 +182,19 @@ bool history_knows(const char *runs_dir, const char *id)
 void history_add_recovery(const char *runs_dir, const char *id, unsigned restored, bool clean)
 {
 	AUTO(auto_close) int fd = open_events(runs_dir, id, O_WRONLY | O_APPEND);
-	struct past_run r;
+	struct past_run r = { 0 };
 	char line[400], when[32];
 	int n;
 
 	if (fd < 0 || history_read_run(runs_dir, id, &r) < 0)
 		return;
-	/* the first newline ends a line that a killed runner may have left half written; readers skip empty ones */
+	/* the first newline ends a line that a killed runner may have left half written; readers
+	 * skip empty ones */
 	n = snprintf(line, sizeof(line),
 		     "\n{\"v\":1,\"run\":\"%s\",\"seq\":%llu,\"t\":\"%s\",\"mono_ns\":%lld,"
 		     "\"ev\":\"run.recovered\",\"restored\":%u,\"clean\":%s}\n",
 		     r.id, (unsigned long long)r.last_seq + 1,
-		     clock_iso(clock_wall_ns(), when, sizeof(when)), (long long)clock_mono_ns(), restored,
-		     clean ? "true" : "false");
+		     clock_iso(clock_wall_ns(), when, sizeof(when)), (long long)clock_mono_ns(),
+		     restored, clean ? "true" : "false");
 	io_write_full(fd, line, (size_t)n); /* may fail without harm, as all events */
 }

@@ -8,13 +8,14 @@
 #include "base/err.h"
 #include "base/ulid.h"
 
-/* Earlier runs, from their events.ndjson. What is broken, cut or not UTF-8 in such a file is skipped. */
+/* Earlier runs, from their events.ndjson. What is broken, cut or not UTF-8 in such a file is
+ * skipped. */
 struct past_run {
 	char id[ULID_LEN + 1];
 	char name[200], started[32], verdict[24], why[400]; /* safe to print; "" = not known */
-	int exit;	/* of the run; -1 = it never said how it ended */
-	bool ended;	/* it wrote its last event */
-	bool clean;	/* ended and clean, or taken back later */
+	int exit;       /* of the run; -1 = it never said how it ended */
+	bool ended;     /* it wrote its last event */
+	bool clean;     /* ended and clean, or taken back later */
 	bool recovered; /* `brink revert` took something back afterwards */
 	uint64_t last_seq;
 };

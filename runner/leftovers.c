@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 
 #include "inject/proc_fs.h"
+#include "runner/history.h"
 
 #define ROOT_STATE "/run/brink"
 #define RUNS_MAX   4096
 
-/* A stopped one takes nothing back: with its spare stopped or dead too it counts as dead, and revert ends both. */
+/* A stopped one takes nothing back: with its spare stopped or dead too it counts as dead, and
+ * revert ends both. */
 static bool works(const struct change_proc *p)
 {
 	struct proc_stat s;
@@ -29,12 +31,15 @@ static enum run_life life_of(const struct left_run *r)
 
 	if (!r->earlier_boot && (works(&h->keeper) || works(&h->spare)))
 		return RUN_ALIVE;
-	return h->state == HEAD_CLEAN ? RUN_DONE : RUN_LEFT;
+	/* without a slot it was never allowed to change anything */
+	return h->state == HEAD_CLEAN || (h->state == HEAD_OPEN && h->n_slots == 0) ? RUN_DONE :
+										      RUN_LEFT;
 }
 
 static void read_run(int state_dir, const char *boot_id, struct left_run *r)
 {
-	AUTO(auto_close) int dir = openat(state_dir, r->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO(auto_close)
+	int dir = openat(state_dir, r->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 
 	r->life = RUN_BLIND;
@@ -129,7 +134,8 @@ static bool ends_with(const char *id, const char *end)
 	return n <= m && strcasecmp(id + m - n, end) == 0;
 }
 
-int leftovers_pick(const struct left_runs *l, const char *id, const struct left_run **ret, struct err *e)
+int leftovers_pick(const struct left_runs *l, const char *id, const struct left_run **ret,
+		   struct err *e)
 {
 	const struct left_run *found = NULL;
 	size_t n = 0;
@@ -159,29 +165,34 @@ const char *leftovers_why(const struct left_run *r, char *buf, size_t size)
 }
 
 /* Somebody else may be doing the same: whoever has the lock removes. */
-static void remove_record(const struct left_run *r)
+static void remove_record(const struct left_run *r, const char *runs_dir)
 {
 	AUTO(auto_close) int state = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO(auto_close) int dir = openat(state, r->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	AUTO(auto_close) int lock = openat(dir, JOURNAL_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	AUTO(auto_close)
+	int dir = openat(state, r->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO(auto_close)
+	int lock = openat(dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
-		journal_remove(state, dir, r->id);
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0 || journal_remove(state, dir, r->id) < 0)
+		return;
+	history_add_recovery(runs_dir, r->id, 0, true); /* its runner could not say how it ended */
 }
 
-static void warn_about(const struct left_run *r, bool root)
+static void warn_about(const struct left_run *r, const struct paths *p)
 {
 	char why[400];
 
-	if (r->life == RUN_LEFT || (r->life == RUN_BLIND && !r->foreign))
-		fprintf(stderr, "brink: warning: run %s died and is not clean. See: %sbrink revert %s\n",
-			r->id, root ? "sudo " : "", r->id);
+	/* ENOENT: just being made, or it died before it had a journal, let alone a change */
+	if (r->life == RUN_LEFT || (r->life == RUN_BLIND && !r->foreign && r->err.code != ENOENT))
+		fprintf(stderr,
+			"brink: warning: run %s died and is not clean. See: %sbrink revert %s\n",
+			r->id, p->root ? "sudo " : "", r->id);
 	if (r->life != RUN_DONE)
 		return;
 	leftovers_why(r, why, sizeof(why));
 	fprintf(stderr, "brink: note: run %s ended by itself%s%s; everything was restored\n", r->id,
 		why[0] ? ": " : "", why);
-	remove_record(r);
+	remove_record(r, p->runs);
 }
 
 void leftovers_warn(void)
@@ -194,7 +205,7 @@ void leftovers_warn(void)
 	if (leftovers_find(&p, false, &l, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < l.n; i++)
-		warn_about(&l.at[i], p.root);
+		warn_about(&l.at[i], &p);
 	leftovers_done(&l);
 }
 

@@ -8,7 +8,8 @@
 #include "runner/planner.h"
 #include "safety/journal.h"
 
-/* What the runs of this machine left on record under paths.state: those that go on, and those that died. */
+/* What the runs of this machine left on record under paths.state: those that go on, and those that
+ * died. */
 enum run_life {
 	RUN_ALIVE, /* its keeper or its spare is at work */
 	RUN_DONE,  /* dead; everything was restored and read back */
@@ -20,8 +21,8 @@ struct left_run {
 	char id[ULID_LEN + 1];
 	char dir[PATHS_LEN]; /* paths.state, or /run/brink for root's runs as a user sees them */
 	enum run_life life;
-	bool foreign;	   /* root's, seen by a user */
-	bool earlier_boot; /* kernel state of it is gone */
+	bool foreign;           /* root's, seen by a user */
+	bool earlier_boot;      /* kernel state of it is gone */
 	struct journal journal; /* read only; slot == NULL when life is RUN_BLIND */
 	struct err err;
 };
@@ -36,19 +37,21 @@ int leftovers_find(const struct paths *p, bool foreign, struct left_runs *ret, s
 void leftovers_done(struct left_runs *l);
 
 /* The run of this id or unique end of one; -ENOENT none, -EEXIST several, -EINVAL no id. */
-int leftovers_pick(const struct left_runs *l, const char *id, const struct left_run **ret, struct err *e);
+int leftovers_pick(const struct left_runs *l, const char *id, const struct left_run **ret,
+		   struct err *e);
 
 /* "its runner died", from the journal; "" when nobody said why. Made safe to print. */
 const char *leftovers_why(const struct left_run *r, char *buf, size_t size);
 
 /*
- * Before every command that is not about old runs itself: one line on stderr for each run that died without being
- * clean; one line for each that died and was restored, whose record is then removed.
+ * Before every command that is not about old runs itself: one line on stderr for each run that died
+ * without being clean; one line for each that died and was restored, whose record is then removed.
  */
 void leftovers_warn(void);
 
 /*
- * Does the plan touch something that an old run has not given back? -EBUSY with who and what (exit code 4).
+ * Does the plan touch something that an old run has not given back? -EBUSY with who and what (exit
+ * code 4).
  */
 int leftovers_check(const struct paths *p, const struct run_plan *plan, struct err *e);
 

@@ -66,11 +66,14 @@ static void add_line(struct block *b, enum tint tint, const char *word, const ch
 static void add_head(struct run *r, struct block *b)
 {
 	const struct run_plan *p = r->rq->plan;
+	char name[200];
+	struct text safe = text_on(name, sizeof(name));
 	int64_t held = controller_hold_ns(r->ctl);
 	int64_t s = held ? (clock_mono_ns() - held) / NS_PER_S : 0, all = p->longest_ns / NS_PER_S;
 
+	text_add_foreign(&safe, r->rq->x->name, strlen(r->rq->x->name));
 	text_add(&b->t, "%.10s  %-.*s  %02d:%02d of %02d:%02d\n", p->run_id, (int)b->width - 30,
-		 r->rq->x->name, (int)(s / 60), (int)(s % 60), (int)(all / 60), (int)(all % 60));
+		 name, (int)(s / 60), (int)(s % 60), (int)(all / 60), (int)(all % 60));
 	b->lines++;
 }
 
@@ -85,7 +88,9 @@ static void add_fault(struct run *r, struct block *b, unsigned i)
 	controller_fault(r->ctl, i, &v);
 	if (v.phase == CTL_ON && v.ends_ns > now && v.ends_ns != CTL_NEVER)
 		text_add(&l, "%d s left", (int)((v.ends_ns - now + NS_PER_S - 1) / NS_PER_S));
-	text_add(&t, "%-9s %-20s %s  %s", f->item->ops->name, f->item->id, f->summary, left);
+	text_add(&t, "%-9s %-20s ", f->item->ops->name, f->item->id);
+	text_add_foreign(&t, f->summary, strlen(f->summary));
+	text_add(&t, "  %s", left);
 	switch (v.phase) {
 	case CTL_ON:
 		add_line(b, YELLOW, "HELD", rest);

@@ -23,13 +23,15 @@ static int (*const verbs[VERB_COUNT])(const struct options *o) = {
 	[VERB_REVERT] = cmd_revert,
 	[VERB_STATUS] = cmd_status,
 	[VERB_RUNS] = cmd_runs,
+	[VERB_DOCTOR] = cmd_doctor,
 	[VERB_DEMO] = cmd_demo,
 };
 /* clang-format on */
 
 /* Old runs are the very subject of these. */
 #define ABOUT_RUNS                                                                                 \
-	(VERB_BIT(VERB_HALT) | VERB_BIT(VERB_REVERT) | VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_RUNS))
+	(VERB_BIT(VERB_HALT) | VERB_BIT(VERB_REVERT) | VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_RUNS) |        \
+	 VERB_BIT(VERB_DOCTOR))
 
 static int dispatch(const struct options *o)
 {

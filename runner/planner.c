@@ -13,7 +13,7 @@ static int keep(struct run_plan *p, struct planned_fault *f, const struct plan *
 	f->n_changes = plan->n_changes;
 	f->change = arena_zalloc(&p->arena, plan->n_changes * sizeof(*f->change));
 	f->n_notes = plan->n_notes;
-	f->note = arena_zalloc(&p->arena, plan->n_notes * sizeof(*f->note));
+	f->note = arena_zalloc(&p->arena, (plan->n_notes + 1) * sizeof(*f->note));
 	if (!f->change || !f->note)
 		return err_set(e, ENOMEM, "no memory for the plan");
 	memcpy(f->change, plan->change, plan->n_changes * sizeof(*f->change));
@@ -59,7 +59,7 @@ int planner_plan(const struct experiment *x, const char *run_id, const struct ta
 		 struct run_plan *ret, unsigned *ret_fault, struct err *e)
 {
 	struct run_plan p = { .seed = targets->seed, .n_faults = (unsigned)x->n_faults };
-	AUTO(auto_free) struct plan *scratch = malloc(sizeof(*scratch));
+	struct plan *scratch = arena_zalloc(&p.arena, sizeof(*scratch));
 	int rc = 0;
 
 	*ret_fault = UINT32_MAX;

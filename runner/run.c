@@ -19,6 +19,7 @@ static int take_signals(struct run *r, struct err *e)
 		sigaddset(&set, wanted[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, not the end of the run */
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGTSTP, SIG_IGN); /* a stopped runner would look like a hung one */
 	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -32,10 +33,6 @@ static int code_of(int rc)
 	case EBUSY:
 	case EPERM:
 		return EXIT_REFUSED;
-	case EACCES:
-	case EOPNOTSUPP:
-	case ENOENT:
-		return EXIT_UNABLE;
 	default:
 		return EXIT_UNABLE;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 
 #include "base/io.h"
 #include "runner/run_parts.h"
@@ -166,10 +167,28 @@ static void heard(struct run *r, const struct kmsg *m)
 	}
 }
 
-static void keeper_lost(struct run *r)
+/* How the keeper ended, for the bug report that this line is. */
+static void add_end(const struct run *r, int rc, struct text *t)
 {
+	siginfo_t how = { 0 };
+
+	if (r->keeper.pidfd >= 0 && waitid(P_PIDFD, (id_t)r->keeper.pidfd, &how, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    how.si_pid)
+		text_add(t, " (the keeper ended: %s %d)", how.si_code == CLD_EXITED ? "exit code" : "signal",
+			 how.si_status);
+	else if (rc != -EPIPE)
+		text_add(t, " (%s)", strerror(-rc));
+}
+
+static void keeper_lost(struct run *r, int rc)
+{
+	char words[160];
+	struct text t = text_on(words, sizeof(words));
+
+	text_add(&t, "keeper and spare are gone: nobody is left to read the system back");
+	add_end(r, rc, &t);
 	r->keeper_lost = true;
-	run_say_note(r, "error", "keeper and spare are gone: nobody is left to read the system back");
+	run_say_note(r, "error", words);
 	halt(r, CTL_BY_KEEPER, "keeper and spare are gone");
 	for (unsigned i = 0; i < r->config.nfaults; i++)
 		step(r, &(struct ctl_event){ .kind = CTL_NOT_REVERTED, .item = i });
@@ -188,7 +207,7 @@ static void hear_keeper(struct run *r)
 			heard(r, &m);
 			continue;
 		}
-		keeper_lost(r);
+		keeper_lost(r, rc);
 		return;
 	}
 }
@@ -300,7 +319,7 @@ static void watch_keeper(struct run *r)
 		pidfd_send_signal(r->keeper.pidfd, SIGKILL, NULL, 0);
 	/* a spare that is stopped keeps the socket open and will never speak: the keeper's death is the end of both */
 	if (p->spare && io_wait(r->keeper.pidfd, POLLIN, 0) > 0)
-		keeper_lost(r);
+		keeper_lost(r, -EPIPE);
 }
 
 void run_loop(struct run *r)

@@ -22,7 +22,8 @@ static void progress(struct run *r, const char *word, const char *fmt, ...) PRIN
 
 static void progress(struct run *r, const char *word, const char *fmt, ...)
 {
-	char line[512], all[640], when[32];
+	char line[512], all[1100], when[32];
+	struct text t = text_on(all, sizeof(all));
 	va_list ap;
 
 	if (r->rq->quiet)
@@ -30,8 +31,9 @@ static void progress(struct run *r, const char *word, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	snprintf(all, sizeof(all), "%s %.*s %-11s %s", clock_iso(clock_wall_ns(), when, sizeof(when)),
-		 ID_SHOWN, r->rq->plan->run_id, word, line);
+	text_add(&t, "%s %.*s %-11s ", clock_iso(clock_wall_ns(), when, sizeof(when)), ID_SHOWN,
+		 r->rq->plan->run_id, word);
+	text_add_foreign(&t, line, strlen(line)); /* names, devices, answers: none of it is ours */
 	live_log(r, TALK_PROGRESS, all);
 }
 
@@ -247,13 +249,15 @@ static void result(struct run *r, const char *fmt, ...) PRINTF_FMT(2, 3);
 
 static void result(struct run *r, const char *fmt, ...)
 {
-	char line[900];
+	char line[900], all[1800];
+	struct text t = text_on(all, sizeof(all));
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	talk_line(r->rq->talk, 2, TALK_RESULT, "%s", line);
+	text_add_foreign(&t, line, strlen(line));
+	talk_line(r->rq->talk, 2, TALK_RESULT, "%s", all);
 }
 
 static void say_gate_details(struct run *r, const struct ctl_cause *c)

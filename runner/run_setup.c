@@ -9,6 +9,7 @@
 #include "runner/run_parts.h"
 #include "safety/control.h"
 
+#define BEFORE_NS  (NS_PER_S * 10 * 60) /* room for the steady state before the start */
 #define SETUP_NS   (60 * NS_PER_S)
 
 /* A command that never ends must not hold a fault for ever. */
@@ -229,7 +230,7 @@ static int ask_begin(struct run *r, struct err *e)
 	snprintf(b->state_dir, sizeof(b->state_dir), "%s", rq->paths->state);
 	snprintf(b->brink, sizeof(b->brink), "%s", n > 0 ? self : "");
 	b->starter_uid = getuid();
-	b->duration_ns = (rq->command ? command_max(rq) : rq->plan->longest_ns) + 10 * 60 * NS_PER_S;
+	b->duration_ns = (rq->command ? command_max(rq) : rq->plan->longest_ns) + BEFORE_NS;
 	b->lock_timeout_ns = rq->lock_timeout_ns;
 	b->fault_max_ns = rq->fault_max_ns;
 	b->max_faults = rq->plan->n_faults;

@@ -29,12 +29,22 @@ static void say_head(const struct options *o)
 	fprintf(stderr, "brink: %serror:%s ", say_on(color, SAY_RED), say_off(color, SAY_RED));
 }
 
+/* A message may quote what somebody else wrote: no control character of it reaches the terminal. */
+static void put_line(const char *before, const char *text)
+{
+	char safe[4 * (ERR_DEPTH * ERR_LINE + 400)];
+	struct text t = text_on(safe, sizeof(safe));
+
+	text_add_foreign(&t, text, strlen(text));
+	fprintf(stderr, "%s%s\n", before, safe);
+}
+
 void say_error(const struct options *o, const struct err *e)
 {
 	char buf[ERR_DEPTH * ERR_LINE + 400];
 
 	say_head(o);
-	fprintf(stderr, "%s\n", err_format(e, buf, sizeof(buf)));
+	put_line("", err_format(e, buf, sizeof(buf)));
 }
 
 void say_refused(const struct options *o, const struct err *e)
@@ -42,9 +52,9 @@ void say_refused(const struct options *o, const struct err *e)
 	if (!e->depth)
 		return;
 	say_head(o);
-	fprintf(stderr, "%s\n", e->msg[e->depth - 1]);
+	put_line("", e->msg[e->depth - 1]);
 	for (unsigned i = e->depth - 1; i-- > 0;)
-		fprintf(stderr, "  = help: %s\n", e->msg[i]);
+		put_line("  = help: ", e->msg[i]);
 }
 
 int say_flush(int rc)

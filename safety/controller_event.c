@@ -292,11 +292,12 @@ static void on_live_failed(struct controller *c, const struct ctl_event *ev)
 		ctl_stop_item(c, CTL_CAUSE_LIVE_FAILED, ev->item);
 }
 
+/* Also of a fault that is armed and waits for its time: it can never be fired any more. */
 static void on_lost(struct controller *c, const struct ctl_event *ev)
 {
 	struct fault *f = fault_of(c, ev);
 
-	if (f && ctl_is_on(f))
+	if (f && (ctl_is_on(f) || f->view.phase == CTL_WAITING))
 		ctl_stop_item(c, CTL_CAUSE_LOST, ev->item);
 }
 
@@ -373,6 +374,7 @@ static event_fn *const on_event[CTL_PHASES][CTL_EVENTS] = {
 	},
 	[CTL_GATE] = {
 		[CTL_SAMPLE] = on_sample,
+		[CTL_LOST] = on_lost,
 		[CTL_NOT_REVERTED] = on_not_reverted,
 		[CTL_HALT] = on_halt,
 		[CTL_DEADLINE] = on_deadline,

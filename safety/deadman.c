@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,9 +72,11 @@ static void exec_tool(const char *path, const char *const argv[], int out)
 {
 	static const char *const env[] = { "PATH=/usr/bin:/bin", "LC_ALL=C",
 					   "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0", NULL };
+	const struct sched_param normal = { 0 };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
 
+	sched_setscheduler(0, SCHED_OTHER, &normal); /* not the keeper's */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);

@@ -42,6 +42,26 @@ static int start_timer(struct holder *h, struct err *e)
 	return rc < 0 ? err_set(e, -rc, "cannot arm the holder's timer") : 0;
 }
 
+/*
+ * Dying takes the CPU too: on a busy machine the faults of a killed holder would outlive it by its turns in the queue.
+ * So it keeps the keeper's real-time class, one below it; a keeper that has none has said so. Not one that fills a
+ * disk: it works long in one go, and nobody waits for its end by the millisecond.
+ */
+static void lower_priority(const struct holder_job *job)
+{
+	struct sched_param param = { .sched_priority = HOLDER_PRIORITY };
+	int policy = SCHED_FIFO;
+
+	for (unsigned i = 0; i < job->n; i++) {
+		if (job->change[i].spec->kind == CHANGE_FILL) {
+			policy = SCHED_OTHER;
+			param.sched_priority = 0;
+		}
+	}
+	if (sched_getscheduler(0) == SCHED_FIFO)
+		sched_setscheduler(0, policy, &param);
+}
+
 /* Everything that can end this process is in place before it acquires anything. */
 static int secure(struct holder *h, struct err *e)
 {
@@ -52,7 +72,7 @@ static int secure(struct holder *h, struct err *e)
 		return rc;
 	if (job->netns_fd >= 0 && setns(job->netns_fd, CLONE_NEWNET) < 0)
 		return err_sys(e, "cannot enter the network namespace");
-	rc = sandbox_keep_caps(job->caps, e);
+	rc = sandbox_keep_caps(job->caps & sandbox_permitted(), e); /* without root: what there is */
 	if (rc < 0)
 		return rc;
 	/* after the change of credentials, which would clear it: prctl(2) */
@@ -260,8 +280,10 @@ static void turn(struct holder *h, int64_t *next_beat)
 		quiet_all(h, &ignored);
 		_exit(1);
 	}
-	if (p[1].revents && (h->live || h->firing)) {
-		quiet_all(h, &ignored);
+	if (p[1].revents) {
+		if (h->live || h->firing)
+			quiet_all(h, &ignored);
+		h->quieted = true; /* nothing is fired any more */
 		h->job->runner_pidfd = -1; /* poll(2) skips it from now on */
 	}
 	if (h->firing)
@@ -280,6 +302,7 @@ void holder_main(struct holder_job *job)
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL); /* SIGKILL comes through */
+	lower_priority(job);
 	netns_forget();
 	close_others(job);
 	prctl(PR_SET_NAME, "brink-holder");

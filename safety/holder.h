@@ -5,6 +5,8 @@
 #include "inject/fault.h"
 #include "safety/proto.h"
 
+#define HOLDER_PRIORITY 89 /* SCHED_FIFO; the keeper has one more */
+
 /*
  * A holder: the process that owns what the kernel frees when it dies, for one fault. Its own timer (CLOCK_MONOTONIC,
  * SIGKILL, re-armed while runner and keeper beat) ends it when it is stopped, spins or is cut off: a POSIX timer fires

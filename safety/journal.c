@@ -31,7 +31,7 @@ static uint32_t block_crc(const struct block *b)
 
 static off_t block_at(uint32_t index, uint64_t gen)
 {
-	return (off_t)(index * 2 + (gen & 1)) * JOURNAL_BLOCK;
+	return ((off_t)index * 2 + (off_t)(gen & 1)) * JOURNAL_BLOCK;
 }
 
 static ssize_t pio(int fd, void *buf, off_t at, bool out)
@@ -187,7 +187,7 @@ int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 	struct journal j = { .fd = -1 };
 	int rc;
 
-	j.fd = openat(dirfd, JOURNAL_FILE, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+	j.fd = openat(dirfd, JOURNAL_FILE, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	rc = j.fd < 0 ? err_sys(e, "cannot open the journal") :
 			get_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
 	if (rc == -ENOENT && j.fd >= 0)

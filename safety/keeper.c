@@ -26,7 +26,7 @@
 	(CAP(NET_ADMIN) | CAP(SYS_ADMIN) | CAP(SYS_PTRACE) | CAP(KILL) | CAP(DAC_OVERRIDE) |       \
 	 CAP(DAC_READ_SEARCH) | CAP(IPC_LOCK) | CAP(SYS_RESOURCE) | CAP(SETPCAP))
 #define CAPS_START (CAPS_KEEPER | CAP(SYS_MODULE) | CAP(SYS_NICE))
-#define RT_PRIORITY 90
+#define RT_PRIORITY (HOLDER_PRIORITY + 1)
 #define DEATH_NS (5 * NS_PER_S)
 #define HOLDER_POLLS 4
 #define DEAF_NS (50 * NS_PER_MS)
@@ -175,14 +175,20 @@ static void serve(struct keeper *k)
 	}
 }
 
-static void hear_holders(struct keeper *k, const struct pollfd *p, unsigned n)
+static void hear_holders(struct keeper *k, const struct pollfd *p, size_t n)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct keeper_fault *f = &k->fault[i];
 		struct hmsg m;
+		int rc = 0;
 
-		while (f->sock >= 0 && proto_recv(f->sock, &m, sizeof(m)) == 1)
+		while (f->sock >= 0 && (rc = proto_recv(f->sock, &m, sizeof(m))) == 1)
 			keeper_heard(k, f, &m);
+		/* it is dying: its end of file would wake us without pause, and our priority keep the CPU from it */
+		if (f->sock >= 0 && rc < 0) {
+			auto_close(&f->sock);
+			f->sock = -1;
+		}
 		if (f->pid && (p[2 * i + 1].revents & POLLIN))
 			keeper_holder_died(k, f);
 	}
@@ -192,7 +198,7 @@ static void hear_holders(struct keeper *k, const struct pollfd *p, unsigned n)
 static void check_beats(struct keeper *k)
 {
 	pulse_beat(&k->pulse->keeper);
-	if (k->runner_pidfd >= 0 && something_armed(k) && pulse_stale(&k->pulse->runner))
+	if (k->runner_pidfd >= 0 && pulse_stale(&k->pulse->runner))
 		kill_runner(k);
 	if (k->spare_pidfd >= 0 && pulse_stale(&k->pulse->spare)) /* its death ends the run: keeper_listen() */
 		pidfd_send_signal(k->spare_pidfd, SIGKILL, NULL, 0);
@@ -203,11 +209,11 @@ static void check_beats(struct keeper *k)
 void keeper_listen(struct keeper *k, int64_t deadline_ns)
 {
 	static struct pollfd p[2 * PROTO_FAULTS + HOLDER_POLLS];
-	unsigned n = k->n_faults;
+	size_t n = k->n_faults;
 	int64_t left = deadline_ns - clock_mono_ns();
 	struct timespec t = { left > 0 ? left / NS_PER_S : 0, left > 0 ? left % NS_PER_S : 0 };
 
-	for (unsigned i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		p[2 * i] = (struct pollfd){ .fd = k->fault[i].sock, .events = POLLIN };
 		p[2 * i + 1] = (struct pollfd){ .fd = k->fault[i].pidfd, .events = POLLIN };
 	}
@@ -246,7 +252,8 @@ static void harden(struct keeper *k)
 	setrlimit(RLIMIT_MEMLOCK, &all);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
 		keeper_say(k, KMSG_NOTE, "the keeper's memory is not locked (needs CAP_IPC_LOCK)");
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &rt) < 0)
+	/* spare and holders inherit it: they have no right to ask for it. What execs gives it up */
+	if (sched_setscheduler(0, SCHED_FIFO, &rt) < 0)
 		keeper_say(k, KMSG_NOTE, "the keeper has no real-time priority (needs CAP_SYS_NICE)");
 }
 

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
 
+#include "base/io.h"
 #include "inject/change/netns.h"
 #include "safety/deadman.h"
 #include "safety/keeper.h"
 
+#define SPARE_NS (2 * NS_PER_S)
 #define MARK_LEN 7
 
 /* Goes into one namespace after the other; the run's own one, with the machine's sysctls, comes first. */
@@ -77,7 +83,9 @@ int keeper_baseline(struct keeper *k, struct err *e)
 	int rc;
 
 	k->before = map_fingerprint(e);
-	rc = k->before ? take_all(k, k->before, e) : -e->code;
+	if (!k->before)
+		return -e->code;
+	rc = take_all(k, k->before, e);
 	if (rc < 0)
 		return err_ctx(e, "cannot take the fingerprint of the machine");
 	trim(k->before);
@@ -165,6 +173,18 @@ static void compare(struct keeper *k)
 	munmap(after, sizeof(*after));
 }
 
+/* It has nothing left to guard; one that is stopped just now must not outlive the run with its locks. */
+static void end_spare(struct keeper *k)
+{
+	if (k->spare_pidfd < 0)
+		return;
+	pidfd_send_signal(k->spare_pidfd, SIGKILL, NULL, 0);
+	io_wait(k->spare_pidfd, POLLIN, clock_mono_ns() + SPARE_NS);
+	waitpid(k->spare, NULL, WNOHANG);
+	auto_close(&k->spare_pidfd);
+	k->spare_pidfd = -1;
+}
+
 void keeper_finish(struct keeper *k)
 {
 	struct kmsg m = { .type = KMSG_CLEAN };
@@ -172,6 +192,7 @@ void keeper_finish(struct keeper *k)
 
 	k->ended = true;
 	k->outcome = 0;
+	pulse_rest(&k->pulse->keeper); /* nothing is in force any more; reading the machine takes its time */
 	for (unsigned i = 0; i < k->n_faults; i++)
 		k->outcome |= k->fault[i].state == FAULT_DIRTY;
 	compare(k);
@@ -181,6 +202,7 @@ void keeper_finish(struct keeper *k)
 	}
 	if (!k->outcome)
 		disarm_deadman(k);
+	end_spare(k);
 	/* without a runner nobody reported what was changed: the record stays for the next brink command */
 	if (!k->outcome && k->run_dir >= 0 && (k->sock >= 0 || !k->guarded))
 		journal_remove(k->state_dir, k->run_dir, k->begin.run_id);

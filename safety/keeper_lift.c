@@ -11,6 +11,7 @@
 #define ANSWER_NS (1 * NS_PER_S)     /* a holder that does not answer in this time is ended */
 #define VERIFY_NS (3 * NS_PER_S)     /* the kernel's own clean-up after a holder's death takes milliseconds */
 #define RETRY_NS (5 * NS_PER_MS)
+#define UNDO_RETRY_NS (20 * NS_PER_MS)
 #define DRAIN_RETRY_NS (20 * NS_PER_MS)
 #define DRAIN_SLACK_NS (5 * NS_PER_S)
 #define DEADLINE_SLACK_NS (2 * NS_PER_S) /* the runner lifts on time; this is for one that does not */
@@ -230,6 +231,15 @@ void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
 	start_lift(f);
 }
 
+static bool is_guarded(struct keeper *k, const struct keeper_fault *f)
+{
+	for (unsigned i = f->first; i < f->first + f->n; i++) {
+		if (change_ops_of(k->spec[i]->kind)->class == CLASS_GUARDED)
+			return true;
+	}
+	return false;
+}
+
 static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
 {
 	struct err e;
@@ -241,6 +251,10 @@ static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
 		return;
 	}
 	f->retry_ns = now + RETRY_NS;
+	if (!f->pid && is_guarded(k, f)) { /* nobody is left to quiet it, and no kernel object ends it: undo does */
+		enter(f, FAULT_ENDED);
+		return;
+	}
 	if (now - f->since_ns > ANSWER_NS)
 		end_holder(f);
 	if (now - f->since_ns > ANSWER_NS + VERIFY_NS || (!f->pid && !f->lift_ns)) {
@@ -293,21 +307,27 @@ static void tell_left(struct keeper *k, const struct keeper_fault *f, const stru
 	keeper_send(k, &m);
 }
 
-static void step_undoing(struct keeper *k, struct keeper_fault *f)
+/* One attempt at every slot, last one first; what fails is tried again for a while, between heartbeats. */
+static void step_undoing(struct keeper *k, struct keeper_fault *f, int64_t now)
 {
 	struct err e, first = { 0 };
 	int rc = 0;
 
 	for (unsigned i = f->first + f->n; i-- > f->first;) {
-		int one = recover_slot(&k->journal, i, clock_mono_ns() + VERIFY_NS, &e);
+		int one = recover_slot(&k->journal, i, 0, &e);
 
-		if (one == 0)
-			continue;
-		tell_left(k, f, &k->journal.slot[i]);
-		if (rc == 0) {
+		if (one < 0 && rc == 0) {
 			rc = one;
 			first = e;
 		}
+	}
+	if (rc < 0 && now - f->since_ns < VERIFY_NS) {
+		f->retry_ns = now + UNDO_RETRY_NS;
+		return;
+	}
+	for (unsigned i = f->first; i < f->first + f->n; i++) {
+		if (k->journal.slot[i].state != SLOT_RESTORED)
+			tell_left(k, f, &k->journal.slot[i]);
 	}
 	enter(f, rc == 0 ? FAULT_RESTORED : FAULT_DIRTY);
 	tell(k, f, KMSG_REVERTED, rc, &first);
@@ -331,7 +351,7 @@ static void step(struct keeper *k, struct keeper_fault *f, int64_t now)
 		step_exiting(f, now);
 		break;
 	case FAULT_UNDOING:
-		step_undoing(k, f);
+		step_undoing(k, f, now);
 		break;
 	case FAULT_LIVE:
 		if (f->info.for_ns && clock_boot_ns() > f->deadline_boot_ns) {

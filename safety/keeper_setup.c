@@ -19,7 +19,7 @@
 #include "safety/modules.h"
 
 #define ARM_NS (30 * NS_PER_S)
-#define RUN_MAX_NS (48 * 3600 * NS_PER_S) /* beyond any policy: a damaged number, not a long run */
+#define RUN_MAX_NS (48 * INT64_C(3600) * NS_PER_S) /* beyond any policy: a damaged number, not a long run */
 
 static bool plain_name(const char *s, size_t size)
 {
@@ -258,6 +258,7 @@ int keeper_guard(struct keeper *k, struct err *e)
 
 	if (k->guarded)
 		return err_set(e, EALREADY, "the run is guarded already");
+	pulse_rest(&k->pulse->keeper); /* nothing is in force, and other programs take their time */
 	rc = modules_load(k->spec, k->n_changes, e);
 	if (rc == 0)
 		rc = keeper_baseline(k, e);

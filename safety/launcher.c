@@ -7,11 +7,13 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/fuse.h"
 #include "safety/probe/command.h"
 #include "safety/probe/judge.h"
 #include "safety/probe/sched.h"
 
-#define END_NS (2 * NS_PER_S)
+#define END_NS  (2 * NS_PER_S)
+#define FUSE_NS (10 * NS_PER_S) /* one that hangs or is stopped ends itself: see prober_main.c */
 
 struct slot {
 	uint32_t check, seq;
@@ -28,6 +30,7 @@ struct launcher {
 	struct sched sched;
 	struct slot *at; /* sched.n of them */
 	struct pollfd *polled;
+	timer_t fuse;
 };
 
 static int send_sample(struct slot *s, struct probe_sample *sample)
@@ -283,14 +286,17 @@ static void wait_for(struct launcher *l, int64_t wake)
 		n += command_poll(&l->at[i].command, l->polled + n);
 	if (left > 0)
 		t = (struct timespec){ left / NS_PER_S, left % NS_PER_S };
-	ppoll(l->polled, n, wake == INT64_MAX ? NULL : &t, NULL);
+	ppoll(l->polled, n, &t, NULL);
 }
 
 static int loop(struct launcher *l, struct err *e)
 {
 	for (;;) {
-		int r = take_messages(l, e);
+		int64_t wake = clock_mono_ns() + FUSE_NS / 2;
+		int r;
 
+		fuse_set(l->fuse, FUSE_NS);
+		r = take_messages(l, e);
 		if (r <= 0)
 			return r;
 		r = work(l);
@@ -300,7 +306,9 @@ static int loop(struct launcher *l, struct err *e)
 			return 0;
 		if (r)
 			return err_set(e, -r, "the launcher failed: %s", strerror(-r));
-		wait_for(l, sched_wake_ns(&l->sched));
+		if (sched_wake_ns(&l->sched) < wake)
+			wake = sched_wake_ns(&l->sched);
+		wait_for(l, wake);
 	}
 }
 
@@ -350,7 +358,9 @@ static int launcher_main(void *arg, struct err *e)
 	l.polled = calloc(COMMAND_FDS + 1, sizeof(*l.polled));
 	if (!l.polled)
 		return err_set(e, ENOMEM, "no memory");
-	r = sandbox_deny_command(e);
+	r = fuse_new(&l.fuse, e);
+	if (!r)
+		r = sandbox_deny_command(e);
 	if (!r)
 		r = probe_msg_send(PROBE_FD, &ready, true);
 	if (!r)

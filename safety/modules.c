@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -26,8 +27,10 @@ static int run(const char *const argv[], struct err *e)
 		return err_sys(e, "cannot start modprobe");
 	if (pid == 0) {
 		static char *const env[] = { NULL };
+		const struct sched_param normal = { 0 };
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+		sched_setscheduler(0, SCHED_OTHER, &normal); /* not the keeper's */
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);

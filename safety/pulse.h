@@ -32,6 +32,12 @@ static inline void pulse_beat(_Atomic int64_t *cell)
 	atomic_store_explicit(cell, clock_mono_ns(), memory_order_release);
 }
 
+/* Not judged until the next beat. */
+static inline void pulse_rest(_Atomic int64_t *cell)
+{
+	atomic_store_explicit(cell, 0, memory_order_release);
+}
+
 /* Has it begun to beat and then stopped? */
 static inline bool pulse_stale(const _Atomic int64_t *cell)
 {

@@ -56,13 +56,14 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 		snprintf(s->left, sizeof(s->left), "slot %u of the journal cannot be read", i);
 		return err_set(e, EBADMSG, "%s", s->left);
 	}
-	do {
+	for (;;) {
 		rc = attempt(s, e);
 		s->attempts++;
-		if (rc == 0 || rc == -EEXIST) /* EEXIST: somebody else's now; asking again changes nothing */
+		/* EEXIST: somebody else's now; asking again changes nothing */
+		if (rc == 0 || rc == -EEXIST || clock_mono_ns() >= deadline_ns)
 			break;
 		pause_ns(RETRY_NS);
-	} while (clock_mono_ns() < deadline_ns);
+	}
 	s->last_errno = rc;
 	if (rc == 0)
 		s->state = SLOT_RESTORED;

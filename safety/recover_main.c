@@ -22,10 +22,12 @@
 #include "safety/recover.h"
 
 #define PER_SLOT_NS (3 * NS_PER_S)
-#define STEP_NS	    (20 * NS_PER_MS)
-#define OTHERS_NS   (30 * NS_PER_S) /* another revert, or a spare at work: both are bounded themselves */
-#define DEATH_NS    (5 * NS_PER_S)
-#define NO_SLOT	    (2 * JOURNAL_BLOCK) /* a journal of this size never had a slot: nothing was changed */
+#define STEP_NS     (20 * NS_PER_MS)
+#define OTHERS_NS \
+	(30 * NS_PER_S) /* another revert, or a spare at work: both are bounded themselves */
+#define DEATH_NS (5 * NS_PER_S)
+/* A journal of this size never had a slot: nothing was changed. */
+#define NO_SLOT ((off_t)2 * JOURNAL_BLOCK)
 
 struct recovery {
 	int sock, state_dir, run_dir, lock;
@@ -39,7 +41,8 @@ struct recovery {
 
 static void say(struct recovery *r, struct kmsg *m)
 {
-	/* nobody listens any more, or a terminal is stalled: the work goes on, the exit code tells */
+	/* nobody listens any more, or a terminal is stalled: the work goes on, the exit code tells
+	 */
 	proto_send(r->sock, m, sizeof(*m), false);
 }
 
@@ -64,7 +67,8 @@ static enum life life_of(const struct change_proc *p)
 {
 	struct proc_stat s;
 
-	if (p->pid <= 0 || proc_stat_of(p->pid, &s) < 0 || s.start_ticks != p->start_ticks || proc_is_dead(&s))
+	if (p->pid <= 0 || proc_stat_of(p->pid, &s) < 0 || s.start_ticks != p->start_ticks ||
+	    proc_is_dead(&s))
 		return DEAD;
 	return s.state == 'T' || s.state == 't' ? STOPPED : AT_WORK;
 }
@@ -92,8 +96,8 @@ static bool is_this_boot(const struct journal_head *h)
 }
 
 /*
- * Who has the lock? True: somebody who is at work on it and is worth waiting for (a spare, another revert), or nobody
- * any more. False: a keeper that does its job.
+ * Who has the lock? True: somebody who is at work on it and is worth waiting for (a spare, another
+ * revert), or nobody any more. False: a keeper that does its job.
  */
 static bool worth_waiting(struct recovery *r)
 {
@@ -139,13 +143,15 @@ static int open_run(struct recovery *r, struct err *e)
 {
 	struct stat st;
 
-	r->run_dir = openat(r->state_dir, r->run_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	r->run_dir =
+		openat(r->state_dir, r->run_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (r->run_dir < 0 && errno == ENOENT)
 		return -ENOENT; /* somebody else was faster */
 	if (r->run_dir < 0 || fstat(r->run_dir, &st) < 0)
 		return err_sys(e, "cannot open the directory of run %s", r->run_id);
 	if (st.st_uid != geteuid() || (st.st_mode & 022))
-		return err_set(e, EPERM, "the directory of run %s belongs to user %u", r->run_id, st.st_uid);
+		return err_set(e, EPERM, "the directory of run %s belongs to user %u", r->run_id,
+			       st.st_uid);
 	return lock_run(r, e);
 }
 
@@ -224,7 +230,8 @@ static void finish(struct recovery *r)
 	struct err e;
 
 	h->state = r->dirty ? HEAD_DIRTY : HEAD_CLEAN;
-	journal_put_head(&r->j, &e); /* an undo that was read back is done, whether or not this can be written */
+	journal_put_head(&r->j, &e); /* an undo that was read back is done, whether or not this can
+					be written */
 	if (r->dirty || !h->deadman_unit[0] || !is_this_boot(h))
 		return;
 	if (deadman_disarm(NULL, r->run_id, &e) < 0) {
@@ -254,7 +261,8 @@ static int recover_run(struct recovery *r, struct err *e)
 	if (r->dirty)
 		return err_set(e, EBUSY, "not everything could be confirmed");
 	rc = journal_remove(r->state_dir, r->run_dir, r->run_id);
-	return rc < 0 ? err_set(e, -rc, "cannot remove the directory of run %s: %s", r->run_id, strerror(-rc)) :
+	return rc < 0 ? err_set(e, -rc, "cannot remove the directory of run %s: %s", r->run_id,
+				strerror(-rc)) :
 			0;
 }
 

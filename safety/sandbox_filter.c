@@ -85,7 +85,8 @@ static const char *const probe_calls[] = {
 	/* time and chance */
 	"clock_gettime", "clock_gettime64", "clock_getres", "clock_nanosleep",
 	"clock_nanosleep_time64", "nanosleep", "gettimeofday", "time", "times", "getrandom",
-	"getrusage", "sysinfo", "uname", "timerfd_settime", "timerfd_settime64", "timerfd_gettime",
+	"getrusage", "sysinfo", "uname", "timer_settime", "timer_settime64", "timerfd_settime",
+	"timerfd_settime64", "timerfd_gettime",
 	/* descriptors */
 	"read", "readv", "pread64", "write", "writev", "close", "lseek", "_llseek", "fcntl",
 	"fcntl64", "dup", "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6",

@@ -50,10 +50,21 @@ static void tell_fault(struct keeper *k, unsigned index)
 	keeper_send(k, &m);
 }
 
-/* A runner that hangs too must not wake up later and speak of a run that is over. */
+/*
+ * A runner that hangs too must not wake up later and speak of a run that is over. Everything is restored by now: there
+ * is time to wait for its next beat, or for the end of patience.
+ */
 static void end_silent_runner(struct keeper *k)
 {
-	if (k->runner_pidfd < 0 || !pulse_stale(&k->pulse->runner))
+	int64_t now = clock_mono_ns();
+
+	if (k->runner_pidfd < 0)
+		return;
+	while (k->pulse->runner <= now && !pulse_stale(&k->pulse->runner)) {
+		if (io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + PULSE_BEAT_NS / 2) > 0)
+			break;
+	}
+	if (!pulse_stale(&k->pulse->runner))
 		return;
 	pidfd_send_signal(k->runner_pidfd, SIGKILL, NULL, 0);
 	if (io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + NS_PER_S) > 0) {
@@ -65,16 +76,19 @@ static void end_silent_runner(struct keeper *k)
 /* The journal on the medium is the truth, not the memory of a process that may have been cut off anywhere. */
 static int take_over(struct keeper *k)
 {
+	struct journal now;
 	struct err e;
-	int rc;
+	int rc = journal_open(k->run_dir, true, &now, &e);
 
-	auto_close(&k->journal.fd);
-	free(k->journal.slot);
-	rc = journal_open(k->run_dir, true, &k->journal, &e);
 	if (rc == -ENOENT)
 		return 0; /* the keeper ended well: its last act is to remove the journal */
-	if (rc == 0 && k->journal.head.state == HEAD_CLEAN)
+	if (rc == 0) { /* else: what this process was born with; taking back twice does no harm */
+		journal_done(&k->journal);
+		k->journal = now;
+	}
+	if (k->journal.head.state == HEAD_CLEAN)
 		return 0;
+	k->pulse->spare = INT64_MAX; /* at work, and bounded in all that it does: not to be taken for one that hangs */
 	netns_forget();
 	keeper_say(k, KMSG_HALT, "the keeper died; its spare took over");
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "the keeper died");

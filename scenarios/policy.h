@@ -99,8 +99,15 @@ struct policy_verdict {
 	char text[200];    /* "allowed by /etc/brink/policy.yaml:12 (net.* on lo, at most 30m)" */
 };
 
-int policy_check_fault(const struct policy *p, const struct limits *l,
-		       const struct fault_item *item, const struct change_spec *changes, unsigned n,
+/* A planned fault. */
+struct policy_fault {
+	const char *kind; /* "net.delay" */
+	int64_t for_ns;
+	const struct change_spec *change;
+	unsigned n_changes;
+};
+
+int policy_check_fault(const struct policy *p, const struct limits *l, const struct policy_fault *f,
 		       struct policy_verdict *ret, struct err *e);
 
 /* The tables of its blocks, for the man page; NULL-terminated. */

@@ -55,11 +55,6 @@ struct own_rules {
 	size_t n;
 };
 
-static void own_rules_done(struct own_rules *o)
-{
-	free(o->at);
-}
-
 static int own_rule(struct policy_rule *r, const char *key, const char *value, struct err *e)
 {
 	switch (key[0]) {
@@ -284,25 +279,30 @@ static void say_allowed(const struct judge *j, struct policy_verdict *ret)
 	text_add(&t, ")");
 }
 
-int policy_check_fault(const struct policy *p, const struct limits *l,
-		       const struct fault_item *item, const struct change_spec *changes, unsigned n,
+static int judge_fault(struct judge *j, const struct policy_fault *f, struct err *e)
+{
+	int rc = 0;
+
+	if (f->for_ns > j->p->fault_ns.value)
+		return too_long("it holds for", f->for_ns, &j->p->fault_ns, "fault", e);
+	for (unsigned i = 0; i < f->n_changes && rc == 0; i++)
+		rc = touch_each(f->kind, &f->change[i], judge_touch, j, e);
+	if (rc == 0 && j->p->has_allow && !j->allowed_by)
+		rc = err_set(e, EPERM, "the policy cannot tell what this fault touches");
+	return rc < 0 ? rc : check_processes(j, e);
+}
+
+int policy_check_fault(const struct policy *p, const struct limits *l, const struct policy_fault *f,
 		       struct policy_verdict *ret, struct err *e)
 {
-	AUTO(own_rules_done) struct own_rules own = { 0 };
+	struct own_rules own = { 0 };
 	struct judge j = { .p = p, .limits = l, .own = &own };
 	int rc = own_rules_make(&l->deny, &own, e);
 
-	if (rc < 0)
-		return rc;
-	if (item->for_ns > p->fault_ns.value)
-		return too_long("it holds for", item->for_ns, &p->fault_ns, "fault", e);
-	for (unsigned i = 0; i < n && rc == 0; i++)
-		rc = touch_each(item->ops->name, &changes[i], judge_touch, &j, e);
-	if (rc == 0 && p->has_allow && !j.allowed_by)
-		rc = err_set(e, EPERM, "the policy cannot tell what this fault touches");
 	if (rc == 0)
-		rc = check_processes(&j, e);
+		rc = judge_fault(&j, f, e);
 	if (rc == 0)
 		say_allowed(&j, ret);
+	free(own.at);
 	return rc;
 }

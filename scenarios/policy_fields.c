@@ -6,7 +6,7 @@
 #include "scenarios/load.h"
 #include "scenarios/policy_parts.h"
 
-#define DAY (24 * 3600 * NS_PER_S)
+#define DAY (INT64_C(24) * 3600 * NS_PER_S)
 
 const struct field_table policy_rule_fields = {
 	.name = "policy.rule",

@@ -119,7 +119,7 @@ static int each_listed(const struct walk *w, int dir)
 
 	if (!f)
 		return err_sys(w->e, "cannot read who is in a cgroup");
-	fd = -1; /* the stream's now */
+	(void)take_fd(&fd); /* the stream's now */
 	while (rc == 0 && fscanf(f, "%d", &pid) == 1) {
 		if (pid > 0) /* 0: of another PID namespace, out of everyone's sight here */
 			rc = touch_process(w, pid, 0);
@@ -133,11 +133,12 @@ static int each_below(const struct walk *w, int dir, unsigned depth)
 	AUTO(auto_close) int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(close_dir) DIR *d = again < 0 ? NULL : fdopendir(again);
 	const struct dirent *entry;
-	int rc = d ? 0 : err_sys(w->e, "cannot read a cgroup");
+	int rc = 0;
 
-	if (d)
-		again = -1; /* the stream's now */
-	if (rc == 0 && depth == CGROUP_DEPTH)
+	if (!d)
+		return err_sys(w->e, "cannot read a cgroup");
+	(void)take_fd(&again); /* the stream's now */
+	if (depth == CGROUP_DEPTH)
 		rc = err_set(w->e, ELOOP, "cgroups are nested deeper than %d", CGROUP_DEPTH);
 	if (rc == 0)
 		rc = each_listed(w, dir);

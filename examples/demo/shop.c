@@ -4,13 +4,12 @@
  *
  *	shop backend ADDRESS:PORT		knows the orders: GET /stock
  *	shop gateway ADDRESS:PORT BACKEND	what customers see: GET /health, GET /orders
- *	shop ask ADDRESS:PORT PATH		one request; prints "200 text (3 ms)", exit code 0 for
- *a 200
+ *	shop ask ADDRESS:PORT PATH		one request; prints "200 text (3 ms)"
  *
  * The gateway gives the backend two tries of 450 ms, then answers from what it heard at most two
- *seconds ago, then says 503. So it lives with a backend that is somewhat slow or loses packets, and
- *not with one that is cut off. IPv4 addresses only. A server prints "ready" when it listens and
- *ends with the process that started it.
+ * seconds ago, then says 503. So it lives with a backend that is somewhat slow or loses packets,
+ * and not with one that is cut off. IPv4 addresses only. A server prints "ready" when it listens
+ * and ends with the process that started it. ask: exit code 0 for a 200.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -26,13 +25,14 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-#define TRIES      2
-#define TRY_NS     (450 * NS_PER_MS)
-#define FRESH_NS   (2 * NS_PER_S)
-#define CLIENT_NS  (2 * NS_PER_S) /* a client that is slower is left */
-#define ASK_NS     (5 * NS_PER_S)
-#define BUSY_MAX   16
-#define TEXT_BYTES 1024
+#define TRIES       2
+#define TRY_NS      (450 * NS_PER_MS)
+#define FRESH_NS    (2 * NS_PER_S)
+#define CLIENT_NS   (2 * NS_PER_S) /* a client that is slower is left */
+#define ASK_NS      (5 * NS_PER_S)
+#define STACK_BYTES ((size_t)128 * 1024)
+#define BUSY_MAX    16
+#define TEXT_BYTES  1024
 
 struct shop {
 	int listener;
@@ -201,7 +201,7 @@ static void accept_one(struct shop *s)
 		*c = (struct customer){ .shop = s, .fd = fd };
 		pthread_attr_init(&how);
 		pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
-		pthread_attr_setstacksize(&how, 128 * 1024);
+		pthread_attr_setstacksize(&how, STACK_BYTES);
 		started = pthread_create(&thread, &how, serve, c) == 0;
 		pthread_attr_destroy(&how);
 	}

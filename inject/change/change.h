@@ -219,7 +219,7 @@ struct change_ops {
 	int (*effect)(struct change *c, uint64_t *ret_hits, struct err *e);
 	/* Removes or restores all that is left. Idempotent; not there any more = 0; compare-and-restore. */
 	int (*undo)(const struct undo *u, struct err *e);
-	/* Effect read back: 0 = ended, 1 = still felt (ret_left says what), -errno = cannot tell. */
+	/* Effect read back: 0 = ended, 1 = still felt (ret_left says what), -errno = cannot tell. NULL: it has none. */
 	int (*ended)(const struct undo *u, struct text *ret_left, struct err *e);
 	/* State read back: 0 = as before, 1 = something is left, -EEXIST = changed by others, -errno = cannot tell. */
 	int (*gone)(const struct undo *u, struct text *ret_left, struct err *e);

@@ -16,6 +16,13 @@ uint64_t fill_reserve(uint64_t dev, const struct statvfs *fs, const struct shiel
  * to the run. */
 void fill_spare_name(char *ret, size_t size, const struct undo *u);
 
+/*
+ * File position of the files of this run and fault, which nothing else uses: /proc/PID/fdinfo shows
+ * it to whoever asks later whether they are still held. Below 2 GiB, which every file system
+ * allows.
+ */
+int64_t fill_mark(const struct undo *u);
+
 /* The ops that work from the record: fill_undo.c. */
 int fill_undo(const struct undo *u, struct err *e);
 int fill_ended(const struct undo *u, struct text *ret_left, struct err *e);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/crc32c.h"
 #include "base/io.h"
 #include "inject/change/proc_state.h"
 #include "inject/proc_fs.h"
@@ -17,6 +18,13 @@
 void fill_spare_name(char *ret, size_t size, const struct undo *u)
 {
 	snprintf(ret, size, ".brink-%s-%u", u->run_id, u->fault);
+}
+
+int64_t fill_mark(const struct undo *u)
+{
+	uint32_t run = crc32c(u->run_id, strlen(u->run_id));
+
+	return (int64_t)(run & 0x3fffff) << 8 | (u->fault & 0xff) | 1 << 30;
 }
 
 /* Whoever held it: see fill_drain. Only there is the disk asked for anything. */
@@ -49,7 +57,7 @@ int fill_undo(const struct undo *u, struct err *e)
 	return 0;
 }
 
-/* Is this descriptor a file without a name on the device, with space in it? */
+/* Is this descriptor a file without a name on the device, with space in it and with our mark? */
 struct held_scan {
 	const struct undo *u;
 	int32_t pid;
@@ -57,23 +65,45 @@ struct held_scan {
 	int32_t holder;
 };
 
-static bool holds(const struct held_scan *h, int fds, int fd, uint64_t *ret_bytes)
+static bool on_device(const struct held_scan *h, int fds, const char *fd, const struct stat *st)
 {
 	size_t len = strlen(h->u->u.fill.path);
-	char name[16], link[512];
-	struct stat st;
+	char link[512];
 	ssize_t n;
 
-	snprintf(name, sizeof(name), "%d", fd);
-	if (fstatat(fds, name, &st, 0) < 0 || !S_ISREG(st.st_mode) || st.st_nlink || !st.st_blocks)
-		return false;
-	*ret_bytes = (uint64_t)st.st_blocks * 512;
-	if (st.st_dev == h->u->u.fill.dev)
+	if (st->st_dev == h->u->u.fill.dev)
 		return true;
 	/* overlayfs: a file has another device number than its directory */
-	n = readlinkat(fds, name, link, sizeof(link) - 1);
+	n = readlinkat(fds, fd, link, sizeof(link) - 1);
 	return n > 0 && (size_t)n > len && memcmp(link, h->u->u.fill.path, len) == 0 &&
 	       link[len] == '/';
+}
+
+/* 1, 0, or -errno: what cannot be read is not absent. -ENOENT: closed meanwhile. */
+static int has_mark(const struct held_scan *h, int fds, const char *fd)
+{
+	char path[32], info[256];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "../fdinfo/%s", fd);
+	n = io_read_file(fds, path, info, sizeof(info));
+	if (n < 0)
+		return (int)n;
+	return strncmp(info, "pos:", 4) == 0 && strtoll(info + 4, NULL, 10) == fill_mark(h->u);
+}
+
+static int holds(const struct held_scan *h, int fds, int fd, uint64_t *ret_bytes)
+{
+	char name[16];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%d", fd);
+	if (fstatat(fds, name, &st, 0) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_nlink || !st.st_blocks || !on_device(h, fds, name, &st))
+		return 0;
+	*ret_bytes = (uint64_t)st.st_blocks * 512;
+	return has_mark(h, fds, name);
 }
 
 struct fd_walk {
@@ -85,12 +115,13 @@ static int see_fd(void *arg, int32_t fd)
 {
 	struct fd_walk *w = arg;
 	uint64_t bytes = 0;
+	int rc = holds(w->h, w->fds, fd, &bytes);
 
-	if (fd > 2 && holds(w->h, w->fds, fd, &bytes)) {
+	if (rc == 1) {
 		w->h->bytes += bytes;
 		w->h->holder = w->h->pid;
 	}
-	return 0;
+	return rc == -ENOENT || rc > 0 ? 0 : rc;
 }
 
 /* A holder of another user that we may not look into is not one of this user's runs. */
@@ -110,12 +141,11 @@ static int see_process(void *arg, int32_t pid)
 	AUTO(auto_close) int dir = -1;
 	AUTO(auto_close) int fds = -1;
 	struct fd_walk w = { .h = h };
-	char path[32], comm[64];
-	int rc;
+	char path[32];
+	int rc = proc_is_holder(pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	if (io_read_file(AT_FDCWD, path, comm, sizeof(comm)) < 0 || strcmp(comm, HOLDER_COMM) != 0)
-		return 0;
+	if (rc <= 0)
+		return rc;
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fds = dir < 0 ? -1 : openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

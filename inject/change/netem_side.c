@@ -27,8 +27,8 @@ static const struct netem_side_spec *spec_of(const struct change *c)
 static int side_prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	const struct netem_side_spec *s = spec_of(c);
-	struct nlsock *sock;
-	struct link_info taken;
+	struct nlsock *sock = NULL;
+	struct link_info taken = { 0 };
 	int rc = netns_sock(&s->netns, NETLINK_ROUTE, &sock, e);
 
 	if (rc < 0)
@@ -48,7 +48,7 @@ static int side_arm(struct change *c, struct err *e)
 {
 	const struct netem_side_spec *s = spec_of(c);
 	struct side_live *l = calloc(1, sizeof(*l));
-	struct link_info made;
+	struct link_info made = { 0 };
 	int rc;
 
 	if (!l)
@@ -74,7 +74,7 @@ static int side_arm(struct change *c, struct err *e)
 static int side_drain(struct change *c, struct err *e)
 {
 	struct side_live *l = c->live;
-	struct qdisc_info q;
+	struct qdisc_info q = { 0 };
 	int rc;
 
 	if (!l || !l->ifindex)
@@ -89,8 +89,8 @@ static int side_drain(struct change *c, struct err *e)
 
 static int side_undo(const struct undo *u, struct err *e)
 {
-	struct link_info found;
-	struct nlsock *sock;
+	struct link_info found = { 0 };
+	struct nlsock *sock = NULL;
 	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
 
 	if (rc == -ENOENT)
@@ -108,30 +108,10 @@ static int side_undo(const struct undo *u, struct err *e)
 	return rc == -ENODEV ? 0 : rc;
 }
 
-/* Without its gate netem delays nothing; what counts here is what it still holds. */
-static int side_ended(const struct undo *u, struct text *ret_left, struct err *e)
-{
-	struct link_info found;
-	struct qdisc_info q;
-	struct nlsock *sock;
-	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
-
-	(void)ret_left;
-	if (rc == -ENOENT)
-		return 0;
-	if (rc == 0)
-		rc = link_find(sock, u->u.netem.ifb, &found, e);
-	if (rc == -ENODEV)
-		return 0;
-	if (rc == 0)
-		rc = qdisc_root(sock, found.ifindex, &q, e);
-	return rc == -ENOENT ? 0 : rc;
-}
-
 static int side_gone(const struct undo *u, struct text *ret_left, struct err *e)
 {
-	struct link_info found;
-	struct nlsock *sock;
+	struct link_info found = { 0 };
+	struct nlsock *sock = NULL;
 	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
 
 	if (rc == -ENOENT)
@@ -198,8 +178,7 @@ const struct change_ops netem_side_ops = {
 	.prepare = side_prepare,
 	.arm = side_arm,
 	.drain = side_drain,
-	.undo = side_undo,
-	.ended = side_ended,
+	.undo = side_undo, /* no ended: without the gate that leads to it it has no effect */
 	.gone = side_gone,
 	.resource = side_resource,
 	.print = side_print,

@@ -33,7 +33,7 @@ static const struct nft_gate_spec *spec_of(const struct change *c)
 static int gate_prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	const struct nft_gate_spec *s = spec_of(c);
-	struct nlsock *sock;
+	struct nlsock *sock = NULL;
 
 	(void)e;
 	ret->netns = s->netns;
@@ -71,24 +71,24 @@ static int build(struct gate_live *g, const struct change *c, struct err *e)
 {
 	const struct nft_gate_spec *s = spec_of(c);
 	AUTO(auto_free) char *bytes = aligned_alloc(16, ARM_BYTES);
-	AUTO(auto_free) struct nlbuf *b = calloc(1, sizeof(*b));
+	struct nlbuf b;
 	uint32_t fwd = 0;
 
-	if (!bytes || !b)
+	if (!bytes)
 		return err_set(e, ENOMEM, "no memory for an nft table");
 	if (s->action == GATE_FWD) {
 		fwd = if_nametoindex(s->fwd_dev);
 		if (!fwd)
 			return err_sys(e, "cannot find the device '%s'", s->fwd_dev);
 	}
-	*b = nlbuf_on(bytes, ARM_BYTES);
-	nft_begin(b);
-	nft_table(b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
-	gate_sets(b, s);
-	gate_chains(b, s);
-	gate_rules(b, s, fwd);
-	nft_commit(b);
-	return nlsock_talk(&g->sock, b, e);
+	b = nlbuf_on(bytes, ARM_BYTES);
+	nft_begin(&b);
+	nft_table(&b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
+	gate_sets(&b, s);
+	gate_chains(&b, s);
+	gate_rules(&b, s, fwd);
+	nft_commit(&b);
+	return nlsock_talk(&g->sock, &b, e);
 }
 
 /* Runs in the holder, which stands in the right namespace already. */
@@ -223,7 +223,7 @@ static int table_exists(const struct undo *u, struct err *e)
 {
 	_Alignas(16) char bytes[256];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
-	struct nlsock *sock;
+	struct nlsock *sock = NULL;
 	bool found = false;
 	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
 
@@ -243,13 +243,15 @@ static int gate_undo(const struct undo *u, struct err *e)
 {
 	_Alignas(16) char bytes[256];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
-	struct nlsock *sock;
-	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
+	struct nlsock *sock = NULL;
+	int rc = table_exists(u, e);
 
-	if (rc == -ENOENT)
+	/* It went with its holder, as a rule. Deleting nothing waits for every table that the kernel is freeing. */
+	if (rc == 0)
 		return 0;
+	rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
 	if (rc < 0)
-		return rc;
+		return rc == -ENOENT ? 0 : rc;
 	nft_begin(&b);
 	nft_request(&b, NFT_MSG_DELTABLE, u->u.gate.family, NLM_F_ACK, "cannot delete the nft table");
 	nlbuf_str(&b, NFTA_TABLE_NAME, u->u.gate.table);
@@ -275,7 +277,7 @@ static int gate_ended(const struct undo *u, struct text *ret_left, struct err *e
 {
 	_Alignas(16) char bytes[256];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
-	struct nlsock *sock;
+	struct nlsock *sock = NULL;
 	bool alive = false;
 	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
 

@@ -39,16 +39,15 @@ void nft_table(struct nlbuf *b, uint8_t family, const char *table, uint32_t flag
 	nlbuf_be32(b, NFTA_TABLE_FLAGS, flags);
 }
 
-void nft_set(struct nlbuf *b, uint8_t family, const char *table, const char *set, uint32_t flags,
-	     uint32_t key_type, uint32_t key_len, uint32_t id)
+void nft_set(struct nlbuf *b, uint8_t family, const char *table, const struct nft_set_def *set)
 {
 	create(b, NFT_MSG_NEWSET, family, NLM_F_EXCL, "cannot create an nft set");
 	nlbuf_str(b, NFTA_SET_TABLE, table);
-	nlbuf_str(b, NFTA_SET_NAME, set);
-	nlbuf_be32(b, NFTA_SET_FLAGS, flags);
-	nlbuf_be32(b, NFTA_SET_KEY_TYPE, key_type);
-	nlbuf_be32(b, NFTA_SET_KEY_LEN, key_len);
-	nlbuf_be32(b, NFTA_SET_ID, id);
+	nlbuf_str(b, NFTA_SET_NAME, set->name);
+	nlbuf_be32(b, NFTA_SET_FLAGS, set->flags);
+	nlbuf_be32(b, NFTA_SET_KEY_TYPE, set->key_type);
+	nlbuf_be32(b, NFTA_SET_KEY_LEN, set->key_len);
+	nlbuf_be32(b, NFTA_SET_ID, set->id);
 }
 
 struct nft_elems nft_elems_open(struct nlbuf *b, uint16_t cmd, uint8_t family, const char *table,
@@ -86,20 +85,19 @@ void nft_elems_close(struct nlbuf *b, struct nft_elems list)
 	nlbuf_end(b, list.list);
 }
 
-void nft_chain(struct nlbuf *b, uint8_t family, const char *table, const char *chain, uint32_t hook,
-	       int32_t prio, const char *dev)
+void nft_chain(struct nlbuf *b, uint8_t family, const char *table, const struct nft_chain_def *chain)
 {
 	size_t nest;
 
 	create(b, NFT_MSG_NEWCHAIN, family, NLM_F_EXCL, "cannot create an nft chain on the device");
 	nlbuf_str(b, NFTA_CHAIN_TABLE, table);
-	nlbuf_str(b, NFTA_CHAIN_NAME, chain);
+	nlbuf_str(b, NFTA_CHAIN_NAME, chain->name);
 	nlbuf_str(b, NFTA_CHAIN_TYPE, "filter");
 	nest = nlbuf_nest(b, NFTA_CHAIN_HOOK);
-	nlbuf_be32(b, NFTA_HOOK_HOOKNUM, hook);
-	nlbuf_be32(b, NFTA_HOOK_PRIORITY, (uint32_t)prio);
-	if (dev)
-		nlbuf_str(b, NFTA_HOOK_DEV, dev);
+	nlbuf_be32(b, NFTA_HOOK_HOOKNUM, chain->hook);
+	nlbuf_be32(b, NFTA_HOOK_PRIORITY, (uint32_t)chain->prio);
+	if (chain->dev)
+		nlbuf_str(b, NFTA_HOOK_DEV, chain->dev);
 	nlbuf_end(b, nest);
 	nlbuf_be32(b, NFTA_CHAIN_POLICY, NF_ACCEPT);
 }

@@ -20,9 +20,13 @@ void nft_commit(struct nlbuf *b);
 void nft_request(struct nlbuf *b, uint16_t cmd, uint8_t family, uint16_t flags, const char *what);
 
 void nft_table(struct nlbuf *b, uint8_t family, const char *table, uint32_t flags);
-/* key_type is for listings only (nft(8) data type number). */
-void nft_set(struct nlbuf *b, uint8_t family, const char *table, const char *set, uint32_t flags, uint32_t key_type,
-	     uint32_t key_len, uint32_t id);
+struct nft_set_def {
+	const char *name;
+	uint32_t flags;	   /* NFT_SET_* */
+	uint32_t key_type; /* for listings only: nft(8) data type number */
+	uint32_t key_len, id;
+};
+void nft_set(struct nlbuf *b, uint8_t family, const char *table, const struct nft_set_def *set);
 
 /* Opens an element message (NFT_MSG_NEWSETELEM, _DELSETELEM), add elements, close it. */
 struct nft_elems {
@@ -33,9 +37,14 @@ struct nft_elems nft_elems_open(struct nlbuf *b, uint16_t cmd, uint8_t family, c
 void nft_elem(struct nlbuf *b, const void *key, size_t len, uint32_t flags, uint64_t timeout_ms);
 void nft_elems_close(struct nlbuf *b, struct nft_elems list);
 
-/* A base chain of type filter with policy accept; dev may be NULL. */
-void nft_chain(struct nlbuf *b, uint8_t family, const char *table, const char *chain, uint32_t hook, int32_t prio,
-	       const char *dev);
+/* A base chain of type filter with policy accept. */
+struct nft_chain_def {
+	const char *name;
+	uint32_t hook; /* NF_NETDEV_*, NF_INET_* */
+	int32_t prio;
+	const char *dev; /* netdev family; else NULL */
+};
+void nft_chain(struct nlbuf *b, uint8_t family, const char *table, const struct nft_chain_def *chain);
 
 struct nft_rule {
 	size_t list;

@@ -84,8 +84,12 @@ static void address_set(struct nlbuf *b, const struct nft_gate_spec *s, unsigned
 	if (!count_family(s, first, n, family))
 		return;
 	set_name(name, sizeof(name), first, family);
-	nft_set(b, fam, s->table, name, NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
-		family == 4 ? TYPE_IPV4 : TYPE_IPV6, len, set_id(first, family));
+	nft_set(b, fam, s->table,
+		&(struct nft_set_def){ .name = name,
+				       .flags = NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
+				       .key_type = family == 4 ? TYPE_IPV4 : TYPE_IPV6,
+				       .key_len = len,
+				       .id = set_id(first, family) });
 	list = nft_elems_open(b, NFT_MSG_NEWSETELEM, fam, s->table, name, "cannot fill an nft set");
 	for (unsigned i = first; i < first + n; i++) {
 		if (s->prefix[i].family != family)
@@ -101,7 +105,12 @@ void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
 {
 	bool done[GATE_PREFIXES] = { false };
 
-	nft_set(b, gate_family(s), s->table, GATE_LEASE_SET, NFT_SET_TIMEOUT, TYPE_MARK, 4, GATE_LEASE_ID);
+	nft_set(b, gate_family(s), s->table,
+		&(struct nft_set_def){ .name = GATE_LEASE_SET,
+				       .flags = NFT_SET_TIMEOUT,
+				       .key_type = TYPE_MARK,
+				       .key_len = 4,
+				       .id = GATE_LEASE_ID });
 	for (unsigned i = 0; i < s->n_matches; i++) {
 		const struct net_match *m = &s->match[i];
 		const unsigned lists[2][2] = { { m->dst_first, m->dst_n }, { m->src_first, m->src_n } };
@@ -150,8 +159,11 @@ void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
 		const struct hook_chain *h = &hook_chains[i];
 
 		if (used & h->hook)
-			nft_chain(b, fam, s->table, h->chain, h->number, PRIO_GATE,
-				  fam == NFPROTO_NETDEV ? s->dev : NULL);
+			nft_chain(b, fam, s->table,
+				  &(struct nft_chain_def){ .name = h->chain,
+							   .hook = h->number,
+							   .prio = PRIO_GATE,
+							   .dev = fam == NFPROTO_NETDEV ? s->dev : NULL });
 	}
 }
 

@@ -178,7 +178,7 @@ static int done_code(const struct nlmsghdr *h, const char *what, struct err *e)
 static int read_answer(struct nlsock *s, const struct nlbuf *b, uint32_t seq, nlsock_each *each, void *arg,
 		       struct err *e)
 {
-	_Alignas(16) char answer[32768]; /* the kernel never fills more: netlink_dump() in af_netlink.c */
+	_Alignas(16) char answer[32768] = { 0 }; /* the kernel never fills more: netlink_dump() in af_netlink.c */
 	int interrupted = 0;
 
 	for (;;) {

@@ -37,8 +37,8 @@ struct pause_live {
 	size_t hint; /* the kernel lists threads in one order: the next one is mostly behind the
 			last found */
 	unsigned added, clean;
-	int64_t deadline_ns;
-	bool firing;
+	int64_t deadline_ns, step_end_ns;
+	bool firing, paused;
 	struct err *e;
 };
 
@@ -222,6 +222,8 @@ static int seize(void *arg, int32_t tid)
 
 	if (find_thread(l, tid))
 		return 0;
+	if (clock_mono_ns() > l->step_end_ns) /* a list may grow as fast as it is read */
+		return -EAGAIN;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0) {
 		if (errno == ESRCH)
 			return 0;
@@ -280,7 +282,7 @@ static size_t collect(struct pause_live *l)
 	return waiting;
 }
 
-/* One scan of the thread list. -ESRCH: the process is gone. */
+/* One scan of the thread list. -ESRCH: the process is gone; -EAGAIN: the step's time is over. */
 static int scan(struct pause_live *l, struct err *e)
 {
 	int rc;
@@ -290,8 +292,8 @@ static int scan(struct pause_live *l, struct err *e)
 	l->hint = 0;
 	e->code = 0;
 	rc = proc_each(l->task, seize, l);
-	if (rc == -ENOENT || rc == -ESRCH)
-		return -ESRCH;
+	if (rc == -ENOENT || rc == -ESRCH || (rc == -EAGAIN && !e->code))
+		return rc == -EAGAIN ? rc : -ESRCH;
 	if (rc < 0 && !e->code)
 		return err_set(e, -rc, "cannot read the list of threads: %s", strerror(-rc));
 	return rc;
@@ -308,9 +310,10 @@ static int too_slow(const struct change *c, size_t waiting, struct err *e)
 static int pause_fire(struct change *c, struct err *e)
 {
 	struct pause_live *l = c->live;
-	int64_t now = clock_mono_ns(), step_end = now + STEP_NS;
+	int64_t now = clock_mono_ns();
 	size_t waiting;
 
+	l->step_end_ns = now + STEP_NS;
 	if (!l->firing)
 		l->deadline_ns = now + SEIZE_NS;
 	l->firing = true;
@@ -320,16 +323,18 @@ static int pause_fire(struct change *c, struct err *e)
 
 		if (rc == -ESRCH)
 			return 0; /* gone: whether anything landed is read back */
-		if (rc < 0)
+		if (rc < 0 && rc != -EAGAIN)
 			return rc;
 		waiting = collect(l);
-		l->clean = before || waiting || l->added ? 0 : l->clean + 1;
-		if (l->clean >= CLEAN_SCANS)
+		l->clean = rc < 0 || before || waiting || l->added ? 0 : l->clean + 1;
+		if (l->clean >= CLEAN_SCANS) {
+			l->paused = l->n > 0;
 			return 0;
+		}
 		now = clock_mono_ns();
 		if (now > l->deadline_ns)
 			return too_slow(c, waiting, e);
-		if (now > step_end)
+		if (now > l->step_end_ns)
 			return -EINPROGRESS;
 		if (waiting)
 			short_nap();
@@ -396,14 +401,13 @@ static int pause_quiet(struct change *c, struct err *e)
 	return 0;
 }
 
+/* So far: it stays said when the pause is over. */
 static int pause_effect(struct change *c, uint64_t *ret_hits, struct err *e)
 {
-	struct pause_live *l = c->live;
+	const struct pause_live *l = c->live;
 
 	(void)e;
-	*ret_hits = 0;
-	for (size_t i = 0; l && i < l->n && !*ret_hits; i++)
-		*ret_hits = l->thread[i].stopped && !l->thread[i].dead;
+	*ret_hits = l && l->paused;
 	return 0;
 }
 

@@ -13,12 +13,26 @@
 
 #define NAP_NS (300 * NS_PER_US)
 
-static bool comm_is(int32_t pid, const char *name)
+/* 0 with the name, which is empty when the process has gone; or -errno. */
+static int read_comm(int32_t pid, char *ret, size_t size)
 {
-	char path[32], comm[64];
+	char path[32];
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	return io_read_file(AT_FDCWD, path, comm, sizeof(comm)) > 0 && strcmp(comm, name) == 0;
+	n = io_read_file(AT_FDCWD, path, ret, size);
+	if (n >= 0)
+		return 0;
+	ret[0] = '\0';
+	return n == -ENOENT || n == -ESRCH ? 0 : (int)n;
+}
+
+int proc_is_holder(int32_t pid)
+{
+	char comm[64];
+	int rc = read_comm(pid, comm, sizeof(comm));
+
+	return rc < 0 ? rc : strcmp(comm, HOLDER_COMM) == 0;
 }
 
 int proc_thread_read(int task_dir, int32_t tid, char *ret_state, int32_t *ret_tracer)
@@ -52,18 +66,22 @@ struct thread_walk {
 	struct proc_threads t;
 };
 
-static void count_tracer(struct thread_walk *w, int32_t tracer, char state)
+/* What cannot be read is not "nobody of ours". */
+static int count_tracer(struct thread_walk *w, int32_t tracer, char state)
 {
-	if (!tracer)
-		return;
-	if (tracer != w->holder && comm_is(tracer, HOLDER_COMM))
+	int rc = tracer && tracer != w->holder ? proc_is_holder(tracer) : 0;
+
+	if (rc < 0 || !tracer)
+		return rc;
+	if (rc)
 		w->holder = tracer;
 	if (tracer != w->holder) {
 		w->t.tracer = tracer;
-		return;
+		return 0;
 	}
 	w->t.held++;
 	w->t.held_trapped += state == 't';
+	return 0;
 }
 
 static int count_thread(void *arg, int32_t tid)
@@ -83,8 +101,7 @@ static int count_thread(void *arg, int32_t tid)
 		w->t.one = tid;
 	w->t.stopped += state == 'T';
 	w->t.trapped += state == 't';
-	count_tracer(w, tracer, state);
-	return 0;
+	return count_tracer(w, tracer, state);
 }
 
 int proc_threads_read(const struct change_proc *p, struct proc_threads *ret)
@@ -122,8 +139,12 @@ bool proc_is_brink(int32_t pid)
 					     "brink-spare", "brink-prober", "brink-launcher",
 					     "brink-warden" };
 
+	char comm[64];
+
+	if (read_comm(pid, comm, sizeof(comm)) < 0)
+		return true; /* better one too few hit */
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (comm_is(pid, names[i]))
+		if (strcmp(comm, names[i]) == 0)
 			return true;
 	}
 	return false;

@@ -178,36 +178,65 @@ static bool all_dead(struct signal_live *l)
 	return l->n == 0;
 }
 
+/* The second signal of this round, to those that live. */
+static int end_grace(struct change *c, struct err *e)
+{
+	struct signal_live *l = c->live;
+	int rc = all_dead(l) ? 0 : send_all(l, spec_of(c)->signal, e);
+
+	l->grace = false;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static bool grace_is_over(struct signal_live *l, const struct signal_spec *s, int64_t now)
+{
+	return all_dead(l) || now >= l->round_ns + s->grace_ns;
+}
+
 /* Delivered is enough; that SIGKILL has killed is waited for, but not for one in uninterruptible
  * sleep. */
-static int signal_fire(struct change *c, struct err *e)
+static int await_deaths(struct signal_live *l, const struct signal_spec *s, int64_t step_end)
 {
-	const struct signal_spec *s = spec_of(c);
-	struct signal_live *l = c->live;
-	int64_t step_end = clock_mono_ns() + STEP_NS;
-
-	if (l->quiet)
-		return err_set(e, ECANCELED, "the signal was called off");
-	if (!l->firing) {
-		int rc = begin_round(c, e);
-
-		if (rc < 0)
-			return rc == -ENOENT ? err_set(e, ESRCH, "no process is left to signal") :
-					       rc;
-		l->firing = true;
-	}
-	if (s->grace_ns || s->signal != SIGKILL)
-		return 0;
-	while (!all_dead(l)) {
+	while (s->signal == SIGKILL && !all_dead(l)) {
 		int64_t now = clock_mono_ns();
 
-		if (now > l->round_ns + DEATH_NS)
-			return 0;
+		if (now > l->round_ns + s->grace_ns + DEATH_NS)
+			break;
 		if (now > step_end)
 			return -EINPROGRESS;
 		short_nap();
 	}
 	return 0;
+}
+
+/* A single shot has been fired when all of it has: the run does not end before. A repeated one goes
+ * on in refresh. */
+static int signal_fire(struct change *c, struct err *e)
+{
+	const struct signal_spec *s = spec_of(c);
+	struct signal_live *l = c->live;
+	int64_t step_end = clock_mono_ns() + STEP_NS;
+	int rc = 0;
+
+	if (l->quiet)
+		return err_set(e, ECANCELED, "the signal was called off");
+	if (!l->firing) {
+		rc = begin_round(c, e);
+		if (rc < 0)
+			return rc == -ENOENT ? err_set(e, ESRCH, "no process is left to signal") :
+					       rc;
+		l->firing = true;
+	}
+	if (s->every_ns && s->grace_ns)
+		return 0;
+	while (l->grace && !grace_is_over(l, s, clock_mono_ns())) {
+		if (clock_mono_ns() > step_end)
+			return -EINPROGRESS;
+		short_nap();
+	}
+	if (l->grace)
+		rc = end_grace(c, e);
+	return rc < 0 ? rc : await_deaths(l, s, step_end);
 }
 
 static int signal_refresh(struct change *c, struct err *e)
@@ -219,10 +248,8 @@ static int signal_refresh(struct change *c, struct err *e)
 
 	if (l->quiet)
 		return 0;
-	if (l->grace && (all_dead(l) || now >= l->round_ns + s->grace_ns)) {
-		l->grace = false;
-		rc = l->n ? send_all(l, s->signal, e) : 0;
-	}
+	if (l->grace && grace_is_over(l, s, now))
+		rc = end_grace(c, e);
 	if (rc == 0 && s->every_ns && now >= l->round_ns + s->every_ns)
 		rc = begin_round(c, e);
 	return rc == -ENOENT ? 0 : rc; /* nobody there this time */

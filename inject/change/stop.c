@@ -17,7 +17,8 @@
 
 struct stop_live {
 	int pidfd;
-	bool sent, firing;
+	bool sent; /* and not taken back */
+	bool firing, stopped;
 	int64_t deadline_ns;
 };
 
@@ -90,6 +91,7 @@ static int send_stop(struct change *c, struct err *e)
 	if (pidfd_send_signal(l->pidfd, SIGSTOP, NULL, 0) < 0)
 		return err_sys(e, "cannot stop process %d (%s)", s->proc.pid, s->name);
 	l->sent = true;
+	l->stopped = true;
 	return 0;
 }
 
@@ -158,7 +160,7 @@ static int stop_effect(struct change *c, uint64_t *ret_hits, struct err *e)
 	const struct stop_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l && l->sent;
+	*ret_hits = l && l->stopped;
 	return 0;
 }
 

@@ -145,7 +145,8 @@ static double pareto_quantile(double p)
 static int16_t scaled(double v)
 {
 	v = v * DIST_SCALE + (v < 0 ? -0.5 : 0.5);
-	return v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : (int16_t)v;
+	v = v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v;
+	return (int16_t)v;
 }
 
 int netem_table(enum netem_dist dist, int16_t *ret, unsigned n)
@@ -169,9 +170,8 @@ int netem_table(enum netem_dist dist, int16_t *ret, unsigned n)
 
 int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec, struct err *e)
 {
-	const size_t size = DIST_POINTS * sizeof(int16_t) + 1024;
-	AUTO(auto_free) char *bytes = aligned_alloc(16, size);
-	AUTO(auto_free) int16_t *table = calloc(DIST_POINTS, sizeof(*table));
+	_Alignas(16) char bytes[DIST_POINTS * sizeof(int16_t) + 1024];
+	int16_t table[DIST_POINTS];
 	struct tcmsg t = { .tcm_ifindex = ifindex, .tcm_parent = TC_H_ROOT, .tcm_handle = 0x10000 };
 	struct tc_netem_qopt q = { .limit = spec->limit, .loss = netem_share(spec->loss_ppm) };
 	struct tc_netem_corr corr = { .delay_corr = netem_share(spec->delay_corr_ppm),
@@ -179,10 +179,9 @@ int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec,
 	struct nlbuf b;
 	size_t options;
 
-	if (!bytes || !table ||
-	    (spec->dist != DIST_UNIFORM && netem_table(spec->dist, table, DIST_POINTS) < 0))
+	if (spec->dist != DIST_UNIFORM && netem_table(spec->dist, table, DIST_POINTS) < 0)
 		return err_set(e, ENOMEM, "no memory for a netem table");
-	b = nlbuf_on(bytes, size);
+	b = nlbuf_on(bytes, sizeof(bytes));
 	nlbuf_msg(&b, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &t, sizeof(t),
 		  "cannot add netem");
 	nlbuf_str(&b, TCA_KIND, "netem");
@@ -193,7 +192,7 @@ int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec,
 	if (corr.delay_corr || corr.loss_corr)
 		nlbuf_attr(&b, TCA_NETEM_CORR, &corr, sizeof(corr));
 	if (spec->dist != DIST_UNIFORM)
-		nlbuf_attr(&b, TCA_NETEM_DELAY_DIST, table, DIST_POINTS * sizeof(*table));
+		nlbuf_attr(&b, TCA_NETEM_DELAY_DIST, table, sizeof(table));
 	nlbuf_end(&b, options);
 	return nlsock_talk(s, &b, e);
 }

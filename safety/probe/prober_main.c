@@ -10,12 +10,19 @@
 #include <sys/timerfd.h>
 
 #include "base/clock.h"
+#include "base/fuse.h"
 #include "inject/proc_fs.h"
 #include "safety/probe/http.h"
 #include "safety/probe/judge.h"
 #include "safety/probe/proc_up.h"
 #include "safety/probe/sched.h"
 #include "safety/sandbox.h"
+
+/*
+ * The runner has no right to end a process of another user, and PDEATHSIG is bound to the same
+ * right: a prober that hangs or is stopped ends itself.
+ */
+#define FUSE_NS (10 * NS_PER_S)
 
 struct probed {
 	uint32_t check, seq;
@@ -25,6 +32,7 @@ struct probed {
 struct state {
 	struct http *http;
 	int timer_fd, proc_fd;
+	timer_t fuse;
 	struct sched sched;
 	struct probed *at; /* sched.n of them */
 };
@@ -168,6 +176,7 @@ static int loop(struct state *st, struct err *e)
 	int r;
 
 	for (;;) {
+		fuse_set(st->fuse, FUSE_NS);
 		r = take_messages(st, e);
 		if (r <= 0)
 			return r;
@@ -214,7 +223,8 @@ static int set_up(struct state *st, struct err *e)
 	st->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (st->timer_fd < 0)
 		return err_sys(e, "cannot make a timer");
-	return sandbox_allow_probe(e);
+	r = fuse_new(&st->fuse, e);
+	return r ? r : sandbox_allow_probe(e);
 }
 
 int main(void)

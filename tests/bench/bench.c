@@ -47,19 +47,26 @@ int64_t series_quantile(struct series *s, double q)
 	return s->at[(size_t)(q * (double)(s->n - 1) + 0.5)];
 }
 
+static void add_time(struct text *t, int64_t ns, double unit)
+{
+	double v = (double)ns / unit;
+
+	text_add(t, v < 100 ? "%.3g" : "%.0f", v);
+}
+
 /* "1.23 / 6.02 / 14.5 ms (300)": median, p99, largest, how many. One unit for the three, chosen by
  * the median. */
 static void add_series(struct text *t, struct series *s)
 {
-	static const struct {
-		const char *name;
-		double ns;
-	} units[] = { { "ms", 1e6 }, { "us", 1e3 } };
-	size_t u = series_quantile(s, 0.5) < NS_PER_MS / 10;
+	bool ms = series_quantile(s, 0.5) >= NS_PER_MS / 10;
+	double unit = ms ? (double)NS_PER_MS : (double)NS_PER_US;
 
-	text_add(t, "%.3g / %.3g / %.3g %s (%zu)", (double)series_quantile(s, 0.5) / units[u].ns,
-		 (double)series_quantile(s, 0.99) / units[u].ns,
-		 (double)series_quantile(s, 1) / units[u].ns, units[u].name, s->n);
+	add_time(t, series_quantile(s, 0.5), unit);
+	text_add(t, " / ");
+	add_time(t, series_quantile(s, 0.99), unit);
+	text_add(t, " / ");
+	add_time(t, series_quantile(s, 1), unit);
+	text_add(t, " %s (%zu)", ms ? "ms" : "us", s->n);
 }
 
 void row_print(const struct row *r)
@@ -80,10 +87,10 @@ void row_print(const struct row *r)
 	else
 		text_add(&t, "%s", r->ours_text);
 	if (r->ratio > 0)
-		text_add(&t, "\t%.3gx", r->ratio);
+		text_add(&t, r->ratio < 100 ? "\t%.3gx" : "\t%.0fx", r->ratio);
 	else
 		text_add(&t, "\t-");
-	text_add(&t, "\t%s\t%s\n", r->aim, r->met ? "met" : "MISSED");
+	text_add(&t, "\t%s\t%s\n", r->aim, r->aim[0] == '-' ? "-" : r->met ? "met" : "MISSED");
 	fputs(buf, stdout);
 	fflush(stdout);
 }

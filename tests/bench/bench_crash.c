@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From SIGKILL of a holder, or of the runner, until packets pass and the paused process runs. Found
- * by looking without a pause, so that this program keeps one CPU busy meanwhile.
+ * by looking every 50 us, in real time so that others do not delay the look.
  */
 #include <arpa/inet.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "tests/bench/bench.h"
 #include "tests/bench/held.h"
 
-#define GIVE_UP_NS (15 * NS_PER_S)
+#define GIVE_UP_NS (5 * NS_PER_S)
 
 /* A UDP socket on HELD_PORT that sends to itself: over lo a packet has arrived when the call
  * returns. */
@@ -55,8 +57,17 @@ static pid_t holder_of(const struct held *h, int part)
 	bench_die("the fault has no holder");
 }
 
+/* Below brink's own; where it is not allowed, others delay the look. */
+static void in_real_time(bool on)
+{
+	struct sched_param p = { .sched_priority = on };
+
+	sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p);
+}
+
 static void one(int meter, bool runner, int part, struct series *s)
 {
+	const struct timespec look = { 0, 50 * NS_PER_US };
 	struct held h;
 	int64_t began;
 	pid_t pid;
@@ -65,13 +76,16 @@ static void one(int meter, bool runner, int part, struct series *s)
 	if (passes(meter) || !held_is_paused(h.victim))
 		bench_die("the faults are held and do nothing");
 	pid = runner ? h.runner : holder_of(&h, part);
+	in_real_time(true);
 	began = clock_mono_ns();
 	kill(pid, SIGKILL);
 	while (in_force(&h, meter, part)) {
 		if (clock_mono_ns() - began > GIVE_UP_NS)
 			bench_die("a fault does not end");
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &look, NULL); /* the dying need a CPU too */
 	}
 	series_add(s, clock_mono_ns() - began);
+	in_real_time(false);
 	held_end(&h);
 	held_done(&h);
 }

@@ -85,7 +85,7 @@ static void say(const struct pair *p, bool fire, struct series *peer, struct ser
 
 static void measure(const struct pair *p, struct change *c)
 {
-	unsigned n = bench_count("BENCH_GATES", 300);
+	unsigned n = bench_count("BENCH_GATES", getenv("BRINK_VM") ? 60 : 300);
 	AUTO(series_done) struct series add = { 0 };
 	AUTO(series_done) struct series del = { 0 };
 	AUTO(series_done) struct series fire = { 0 };

@@ -14,11 +14,11 @@
 /* faults: of the runs that are measured. %d: a process to pause. */
 #define HELD_DROP  "  - {net.drop: {to: \"127.0.0.1:7001\"}, for: 60s}\n"
 #define HELD_PAUSE "  - {proc.pause: {target: victim}, for: 60s}\n"
-#define HELD_FIVE                                                      \
-	HELD_DROP                                                      \
-		"  - {net.drop: {to: \"127.0.0.1:7002\"}, for: 60s}\n" \
-		"  - {net.drop: {to: \"127.0.0.1:7003\"}, for: 60s}\n" \
-		"  - {net.drop: {to: \"127.0.0.1:7004\", proto: tcp, reply: reset}, for: 60s}\n" HELD_PAUSE
+#define HELD_FIVE                                              \
+	HELD_DROP                                              \
+	"  - {net.drop: {to: \"127.0.0.1:7002\"}, for: 60s}\n" \
+	"  - {net.drop: {to: \"127.0.0.1:7003\"}, for: 60s}\n" \
+	"  - {net.drop: {to: \"127.0.0.1:7004\", proto: tcp, reply: reset}, for: 60s}\n" HELD_PAUSE
 
 /* A real run of the real program, whose faults are held. */
 struct held {
@@ -34,6 +34,8 @@ struct held {
 	int status; /* of the runner, when it is over */
 };
 
+/* What the check connects to. */
+int held_listen(void);
 /* Starts a run with these faults and waits until n of them are held. In bench_world(). */
 void held_start(struct held *h, const char *faults, unsigned n);
 /* Waits until runner and keeper are gone and everything that was written is read. */

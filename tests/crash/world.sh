@@ -106,7 +106,7 @@ faults:
     after: $2
 YAML
 }
-TCP='{id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 200ms}'
+TCP='{id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 500ms}'
 SLOW='{id: slow, command: ["sleep", "4"], every: 6s, timeout: 5s}'
 
 # Starts the run in the background; $run is its pid. Further arguments: words before "brink".
@@ -122,4 +122,22 @@ ended() {
 	poll "$1" eval "! kill -0 $run 2>/dev/null" || return 1
 	wait "$run"
 	rc=$?
+}
+
+# For tests of one command after the other.
+b() { # brink ARGS: exit code in rc, output in out and err
+	rc=0
+	"$BRINK" "$@" >"$dir/out" 2>"$dir/err" </dev/null || rc=$?
+}
+is_rc() { [ $rc = "$1" ] || fail "exit $rc instead of $1: $(cat "$dir/out" "$dir/err")"; }
+says() { grep -q -- "$1" "$dir/err" || fail "does not say '$1': $(cat "$dir/err")"; }
+prints() { grep -q -- "$1" "$dir/out" || fail "does not print '$1': $(cat "$dir/out")"; }
+before() {
+	mkdir -p /run/brink/locks
+	state >"$dir/before"
+}
+as_before() {
+	state >"$dir/after"
+	cmp -s "$dir/before" "$dir/after" || fail "not as before: $(diff "$dir/before" "$dir/after" | cut -c 1-1000)"
+	echo "# $case_name"
 }

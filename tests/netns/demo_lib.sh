@@ -64,7 +64,6 @@ machine() {
 	ip -o addr show | sed 's/ *valid_lft.*//'
 	ip route show table all
 	nft list ruleset
-	ls -d /tmp/brink-65534* 2>/dev/null || :
 	for p in /proc/[0-9]*; do
 		case $(readlink "$p/exe" 2>/dev/null) in
 		"$1"/*) echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)" ;;
@@ -94,6 +93,7 @@ end_demo() {
 	! compgen -G "/run/brink-demo-$demo-*" || fail "$1: a folder is left"
 	! compgen -G "/tmp/brink-demo-$demo-*" || fail "$1: a folder is left"
 	for id in $(sed -n 's/.* run=\([0-9A-Z]*\)$/\1/p' "$dir/$1.err"); do
+		! compgen -G "/tmp/brink-65534/$id" || fail "$1: a run directory is left"
 		! compgen -G "/run/brink/$id" || fail "$1: a run directory is left"
 		! compgen -G "/var/lib/brink/runs/$id" || fail "$1: events are left"
 	done
@@ -111,6 +111,13 @@ demo_once() {
 	grep -q 'GET /orders: 200 .*: the shop is healthy again' "$dir/$name.err" || fail "$name: not shown healthy"
 	grep -q 'Both runs ended as designed' "$dir/$name.err" || fail "$name: no last word"
 	! grep -q 'changed by others' "$dir/$name.err" || fail "$name: something changed by itself"
+}
+
+# It was net.delay, on a kernel that has netem.
+with_delay() { # $1: name of a demo
+	grep -q 'demo-slow.brink.yaml' "$dir/$1.err" || fail "$1: no net.delay"
+	grep -q 'demo-very-slow.brink.yaml' "$dir/$1.err" || fail "$1: no net.delay"
+	! grep -q 'net.drop' "$dir/$1.err" || fail "$1: net.drop took its place"
 }
 
 # Stopped by a signal in the middle of a fault, as a terminal's Ctrl-C reaches it: the demo alone; the second one
@@ -148,7 +155,7 @@ shop_by_hand() {
 	ip netns exec $g "$BUILD/examples/demo/shop" gateway 192.0.2.1:8080 192.0.2.2:9000 >"$dir/g.ready" &
 	helpers="$helpers $!"
 	await "grep -qs ready '$dir/b.ready' && grep -qs ready '$dir/g.ready'" 10 || fail "the shop does not open"
-	ask /orders >/dev/null || fail "the shop does not sell"
+	await "ask /orders >/dev/null" 10 || fail "the shop does not sell"
 }
 
 ask() { ip netns exec "$g" "$BUILD/examples/demo/shop" ask 192.0.2.1:8080 "$1"; }

@@ -146,7 +146,7 @@ static void fill_it(struct fixture *f)
 	rig_must(&f->r, RIG_ARM);
 	assert_int_equal(rig_ended(&f->r), 0);
 	rig_must(&f->r, RIG_FIRE);
-	assert_true(f->r.step_ns < 100 * NS_PER_MS);
+	assert_true(f->r.step_ns < RIG_STEP_NS);
 	assert_int_equal(rig_ended(&f->r), 1);
 	assert_int_equal(rig_gone(&f->r), 1);
 }
@@ -171,6 +171,8 @@ static void a_level_is_reached_within_one_mib(struct fixture *f, uint64_t leave)
 	assert_int_equal(rig_gone(&f->r), 0);
 	assert_true(avail(f) >= before - MIB);
 	assert_int_equal(other_writes(f, leave + 2 * MIB), 0);
+	rig_must(&f->r, RIG_EFFECT); /* what was, also afterwards */
+	assert_int_equal(f->r.value, held);
 	rig_done(&f->r);
 }
 
@@ -241,6 +243,47 @@ static void a_size_is_taken_and_no_more(void **state)
 	set_spec(f, 5 * MIB, 0);
 	fill_it(f);
 	assert_int_equal(before - avail(f), 5 * MIB);
+}
+
+static void two_fills_of_one_disk_are_told_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct rig first;
+
+	mount_tmpfs(f);
+	set_spec(f, 5 * MIB, 0);
+	fill_it(f);
+	first = f->r;
+	f->r = (struct rig){ .spec.fault = 1 };
+	set_spec(f, 7 * MIB, 0);
+	fill_it(f);
+	rig_must(&f->r, RIG_QUIET);
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_ended(&first), 1);
+	rig_kill(&first);
+	assert_int_equal(rig_ended(&first), 0);
+}
+
+/* A holder may have inherited anything: only what it holds for this fault counts. */
+static void other_files_of_a_holder_are_no_leftover(void **state)
+{
+	struct fixture *f = *state;
+	char path[100];
+	int named, deleted;
+
+	mount_tmpfs(f);
+	set_spec(f, 5 * MIB, 0);
+	snprintf(path, sizeof(path), "%s/log", f->dir);
+	named = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	deleted = open(f->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	assert_int_equal(write(named, "text", 4), 4);
+	assert_int_equal(write(deleted, "text", 4), 4);
+	assert_int_equal(rig_start(&f->r), 0);
+	close(named);
+	close(deleted);
+	rig_must(&f->r, RIG_ARM);
+	assert_int_equal(rig_ended(&f->r), 0);
+	unlink(path);
 }
 
 static void nothing_to_take_does_not_land(void **state)
@@ -323,6 +366,22 @@ static void a_named_file_is_found_and_removed_by_undo(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* The next run, or the user who takes the disk away, does not wait for the holder. */
+static void drain_lets_go_of_the_file_system(void **state)
+{
+	struct fixture *f = *state;
+
+	mount_tmpfs(f);
+	set_spec(f, MIB, 0);
+	fill_it(f);
+	rig_must(&f->r, RIG_QUIET);
+	assert_int_equal(umount(f->dir), -1);
+	assert_int_equal(errno, EBUSY);
+	rig_must(&f->r, RIG_DRAIN);
+	assert_int_equal(umount(f->dir), 0);
+	f->mounted = false;
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -333,11 +392,14 @@ int main(void)
 		TEST(ext4_is_filled_to_the_end_and_freed_by_the_kernel),
 		TEST(ext2_is_filled_by_writing),
 		TEST(a_size_is_taken_and_no_more),
+		TEST(two_fills_of_one_disk_are_told_apart),
+		TEST(other_files_of_a_holder_are_no_leftover),
 		TEST(nothing_to_take_does_not_land),
 		TEST(another_directory_of_that_name_is_refused),
 		TEST(the_reserve_stays_free_and_is_given_back_when_others_need_it),
 		TEST(a_reserve_is_kept_only_where_it_matters),
 		TEST(a_named_file_is_found_and_removed_by_undo),
+		TEST(drain_lets_go_of_the_file_system),
 	};
 
 	return cmocka_run_group_tests(tests, setup_group, NULL) != 0;

@@ -154,6 +154,8 @@ static void a_whole_cgroup_stands_still_and_runs_again(void **state)
 	rig_must(&f->r, RIG_EFFECT);
 	assert_int_equal(f->r.value, 1);
 	rig_must(&f->r, RIG_QUIET);
+	rig_must(&f->r, RIG_EFFECT); /* what was, also afterwards */
+	assert_int_equal(f->r.value, 1);
 	assert_true(rig_await(counter_moves, f));
 	assert_int_equal(rig_ended(&f->r), 0);
 	assert_int_equal(rig_gone(&f->r), 0);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 #include "tests/support/test.h"
 
 #define KILL_CAPS (UINT64_C(1) << CAP_KILL | UINT64_C(1) << CAP_SYS_PTRACE)
+#define BIG_BYTES ((size_t)64 << 20)
 #define TARGETS   8
 #define GRACE_NS  (300 * NS_PER_MS)
 #define EVERY_NS  (200 * NS_PER_MS)
@@ -37,8 +39,12 @@ static pid_t start(struct fixture *f, const char *comm, bool stubborn)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_NAME, comm);
-		if (stubborn)
+		if (stubborn) {
 			signal(SIGTERM, SIG_IGN);
+			/* and it takes a while to die */
+			mmap(NULL, BIG_BYTES, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		}
 		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
@@ -198,12 +204,39 @@ static void with_a_grace_term_comes_first_and_the_signal_to_survivors(void **sta
 	f->r.spec.u.signal.grace_ns = GRACE_NS;
 	arm(f);
 	began = clock_mono_ns();
-	rig_must(&f->r, RIG_FIRE);
-	assert_int_equal(beat_until_ended(f, polite), SIGTERM);
-	assert_int_equal(beat_until_ended(f, stubborn), SIGKILL);
+	rig_must(&f->r, RIG_FIRE); /* done when all of it is done */
 	assert_true(clock_mono_ns() - began >= GRACE_NS);
+	assert_true(f->r.step_ns < RIG_STEP_NS);
+	assert_int_equal(ended_by(f, polite), SIGTERM);
+	assert_int_equal(ended_by(f, stubborn), SIGKILL);
 	rig_must(&f->r, RIG_EFFECT);
 	assert_int_equal(f->r.value, 3);
+}
+
+static void the_grace_ends_early_when_all_are_gone(void **state)
+{
+	struct fixture *f = *state;
+	pid_t polite = start(f, f->comm, false);
+
+	aim_at(f, polite);
+	f->r.spec.u.signal.grace_ns = 2 * RIG_WAIT_NS; /* no answer would come in time */
+	arm(f);
+	rig_must(&f->r, RIG_FIRE);
+	assert_int_equal(ended_by(f, polite), SIGTERM);
+}
+
+static void a_repeated_shot_sends_the_second_signal_between_two_rounds(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid = start(f, f->comm, true);
+
+	aim_at(f, pid);
+	f->r.spec.u.signal.grace_ns = GRACE_NS;
+	f->r.spec.u.signal.every_ns = 2 * RIG_WAIT_NS;
+	arm(f);
+	rig_must(&f->r, RIG_FIRE);
+	assert_int_equal(ended_by(f, pid), 0);
+	assert_int_equal(beat_until_ended(f, pid), SIGKILL);
 }
 
 static void quiet_calls_off_the_second_signal(void **state)
@@ -213,6 +246,7 @@ static void quiet_calls_off_the_second_signal(void **state)
 
 	aim_at(f, pid);
 	f->r.spec.u.signal.grace_ns = GRACE_NS;
+	f->r.spec.u.signal.every_ns = 2 * RIG_WAIT_NS;
 	arm(f);
 	rig_must(&f->r, RIG_FIRE);
 	rig_must(&f->r, RIG_QUIET);
@@ -364,6 +398,8 @@ int main(void)
 		TEST(arming_sends_nothing),
 		TEST(nothing_is_sent_after_quiet),
 		TEST(with_a_grace_term_comes_first_and_the_signal_to_survivors),
+		TEST(the_grace_ends_early_when_all_are_gone),
+		TEST(a_repeated_shot_sends_the_second_signal_between_two_rounds),
 		TEST(quiet_calls_off_the_second_signal),
 		TEST(every_finds_the_process_that_took_its_place),
 		TEST(by_pid_every_stays_with_the_process_itself),

@@ -87,6 +87,8 @@ static void it_stops_and_goes_on(void **state)
 	rig_must(&f->r, RIG_EFFECT);
 	assert_int_equal(f->r.value, 1);
 	rig_must(&f->r, RIG_QUIET);
+	rig_must(&f->r, RIG_EFFECT); /* what was, also afterwards */
+	assert_int_equal(f->r.value, 1);
 	assert_true(rig_await(is_asleep, &f->target));
 	assert_int_equal(rig_ended(&f->r), 0);
 	assert_int_equal(rig_gone(&f->r), 0);

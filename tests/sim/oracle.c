@@ -77,8 +77,8 @@ static void fault_event(struct oracle *o, const struct ctl_event *ev, int64_t no
 {
 	struct oracle_fault *f = &o->faults[ev->item];
 
-	o->lost = ev->kind == CTL_LOST && f->fired && !f->told && !f->reverted &&
-		  !o->cfg->faults[ev->item].one_shot;
+	o->lost = ev->kind == CTL_LOST && !f->told && !f->reverted && !f->stuck &&
+		  !(f->fired && o->cfg->faults[ev->item].one_shot);
 	if (ev->kind == CTL_LIVE && f->fired && !f->landed) {
 		f->landed = true;
 		f->live_ns = now_ns;

@@ -94,6 +94,7 @@ int rig_start(struct rig *r)
 	memset(&r->undo, 0, sizeof(r->undo));
 	assert_int_equal(change_spec_check(&r->spec, &r->e), 0);
 	r->undo.kind = r->spec.kind;
+	r->undo.fault = r->spec.fault;
 	snprintf(r->undo.run_id, sizeof(r->undo.run_id), "01JD3W9K7Q0000000000000000");
 	rc = ops->prepare(&c, &r->undo, &r->e);
 	if (rc < 0)

@@ -245,6 +245,30 @@ static void a_lost_lease_aborts(void **state)
 	assert_int_equal(finish(r), EXIT_ABORTED);
 }
 
+static void a_fault_that_is_lost_before_its_time_aborts(void **state)
+{
+	struct run *r = *state;
+
+	r->cfg.nfaults = 2;
+	r->faults[1].after_ns = 3 * S;
+	to_hold(r);
+	event(r, CTL_LOST, 1);
+	assert_true(r->acts.undo_all);
+	event(r, CTL_REVERTED, 0);
+	assert_int_equal(finish(r), EXIT_ABORTED);
+	assert_int_equal(result(r).cause.kind, CTL_CAUSE_LOST);
+}
+
+static void a_fault_that_is_lost_at_the_gate_aborts(void **state)
+{
+	struct run *r = *state;
+
+	to_gate(r);
+	event(r, CTL_LOST, 0);
+	assert_true(r->acts.undo_all);
+	assert_int_equal(finish(r), EXIT_ABORTED);
+}
+
 static void a_fault_that_cannot_be_placed_is_unable_if_nothing_landed(void **state)
 {
 	struct run *r = *state;
@@ -390,6 +414,8 @@ int main(void)
 		TEST(a_failing_rule_on_an_observed_check_aborts),
 		TEST(the_limit_of_the_run_is_a_fail),
 		TEST(a_lost_lease_aborts),
+		TEST(a_fault_that_is_lost_before_its_time_aborts),
+		TEST(a_fault_that_is_lost_at_the_gate_aborts),
 		TEST(a_fault_that_cannot_be_placed_is_unable_if_nothing_landed),
 		TEST(a_fault_that_cannot_be_placed_beside_another_is_aborted),
 		TEST(a_fault_that_never_answers_aborts),

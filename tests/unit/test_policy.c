@@ -120,13 +120,12 @@ static bool says(const struct world *w, const char *text)
 
 static int check(struct world *w, const char *kind, int64_t for_ns, const struct change_spec *c)
 {
-	const struct fault_ops ops = { .name = kind };
-	const struct fault_item item = { .id = "f", .ops = &ops, .for_ns = for_ns };
+	const struct policy_fault f = { kind, for_ns, c, 1 };
 	int rc;
 
 	assert_true(w->loaded);
 	memset(&w->e, 0, sizeof(w->e));
-	rc = policy_check_fault(&w->p, &w->limits, &item, c, 1, &w->v, &w->e);
+	rc = policy_check_fault(&w->p, &w->limits, &f, &w->v, &w->e);
 	err_format(&w->e, w->said, sizeof(w->said));
 	return rc;
 }

@@ -1,0 +1,227 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# brink revert, and what the next commands say about an old run.
+# shellcheck source=tests/crash/world.sh
+. "$(dirname "$0")/../crash/world.sh"
+old=$BUILD/tests/cli/prog_journal
+A=01ARZ3NDEKTSV4RRFFQ69G5FAA B=01ARZ3NDEKTSV4RRFFQ69G5FBB
+
+plant() { # a table that a kernel without owner flag would have left, and the device that nobody forwards to any more
+	ip netns exec cr_a nft "add table inet brink_$1; add chain inet brink_$1 c { type filter hook output priority 0; }; add rule inet brink_$1 c udp dport 7002 drop"
+}
+before
+case_name="nothing to revert"
+b revert
+is_rc 0
+says 'nothing to revert'
+b revert nonsense!
+is_rc 2
+b revert 5FAA
+is_rc 2
+as_before
+
+case_name="--print says what to type, in the order of undoing, and changes nothing"
+plant a1
+plant a2
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1 label=two table=brink_a2 table=brink_gone
+b revert --print
+is_rc 0
+printf '# run %s\nip netns exec cr_a nft delete table inet brink_a2\nip netns exec cr_a nft delete table inet brink_a1\n' $A >"$dir/want"
+cmp "$dir/out" "$dir/want" || fail "prints $(cat "$dir/out")"
+ip netns exec cr_a nft list table inet brink_a1 >/dev/null || fail "it changed something"
+test -e /run/brink/$A/journal || fail "the record is gone"
+bash -e "$dir/out" || fail "the commands do not work"
+b revert --print
+prints "nothing of it is left"
+b revert
+is_rc 0
+says "^CLEAN  run $A"
+as_before
+
+case_name="revert takes back, reads back and removes the record; a second one finds nothing"
+plant a1
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+b status
+is_rc 0
+prints "$A  dead, NOT CLEAN"
+prints 'LEFT  *one (nft_gate)'
+b revert 5faa
+is_rc 0
+says "^CLEAN  run $A: 1 change taken back"
+b revert $A
+is_rc 2
+as_before
+
+case_name="--json"
+plant a1
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+b revert --json
+is_rc 0
+[ "$(jq -c . "$dir/out")" = "{\"run\":\"$A\",\"clean\":true,\"restored\":1,\"left\":[]}" ] || fail "$(cat "$dir/out")"
+as_before
+
+case_name="every later command warns, and a run on the same resource is refused"
+plant a1
+experiment 1s 0s "$TCP"
+b plan "$dir/x.yaml"
+is_rc 0
+key=$(ip netns exec cr_a "$BUILD/tests/cli/prog_cookie" va)
+"$old" /run/brink $A label=one resource="$key" netns=cr_a table=brink_a1
+b version
+is_rc 0
+says "warning: run $A died and is not clean. See: sudo brink revert $A"
+b run "$dir/x.yaml"
+is_rc 4
+says "run $A died and has not given back"
+says "first: brink revert $A"
+b plan "$dir/x.yaml"
+is_rc 4
+b revert
+is_rc 0
+b run "$dir/x.yaml"
+is_rc 0
+as_before
+
+case_name="a run that restored itself is told once, and its record removed"
+"$old" /run/brink $A state=clean why='the runner died' table=brink_x
+b version
+says "note: run $A ended by itself: the runner died; everything was restored"
+b version
+[ ! -s "$dir/err" ] || fail "told twice"
+as_before
+
+case_name="a conflict is not clean, unless it is accepted"
+ip -n cr_a link add brinkaa type veth peer name other
+"$old" /run/brink $A label=slow netns=cr_a ifb=brinkaa
+b revert
+is_rc 20
+says 'NOT CLEAN  slow: .*brinkaa'
+says 'by hand:   ip link delete brinkaa'
+tail -n 1 "$dir/err" | grep -q "or later:  sudo brink revert $A" || fail "last line"
+test -e /run/brink/$A/journal || fail "the record is gone"
+b revert --accept-conflict
+is_rc 0
+says 'slow: left as others made it'
+ip -n cr_a link show brinkaa >/dev/null || fail "it removed what is not brink's"
+ip -n cr_a link del brinkaa
+as_before
+
+case_name="two runs: name one, or --all"
+plant a1
+plant a2
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+"$old" /run/brink $B label=two netns=cr_a table=brink_a2
+b revert
+is_rc 2
+says "^  $A"
+ip netns exec cr_a nft list table inet brink_a1 >/dev/null || fail "it changed something"
+b revert --all
+is_rc 0
+says "^CLEAN  run $A"
+says "^CLEAN  run $B"
+as_before
+
+case_name="--unit: only what that unit started"
+"$old" /run/brink $A unit=web.service label=one netns=cr_a table=brink_a1
+"$old" /run/brink $B unit=other.service label=two netns=cr_a table=brink_a2
+b revert --unit web
+is_rc 0
+[ ! -e /run/brink/$A ] || fail "the unit's run is left"
+[ -e /run/brink/$B ] || fail "another unit's run was taken"
+b revert --unit nobody.service
+is_rc 0
+b revert --all
+is_rc 0
+as_before
+
+case_name="--at-boot: only runs of earlier boots, whose kernel state is gone"
+"$old" /run/brink $A boot=00000000-0000-0000-0000-000000000000 label=one netns=cr_a table=of_the_host
+"$old" /run/brink $B label=two netns=cr_a table=brink_a2
+b revert --at-boot
+is_rc 0
+[ ! -e /run/brink/$A ] || fail "the old record is left"
+[ -e /run/brink/$B ] || fail "a run of this boot was taken"
+b revert $B
+is_rc 0
+as_before
+
+case_name="a record that cannot be read is never called clean"
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+dd if=/dev/zero of=/run/brink/$A/journal bs=4096 count=2 conv=notrunc status=none
+b revert $A
+is_rc 20
+says "nobody can say what run $A changed"
+rm -r /run/brink/$A
+as_before
+
+case_name="a slot that cannot be read is never called clean"
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+dd if=/dev/zero of=/run/brink/$A/journal bs=4096 seek=2 count=2 conv=notrunc status=none
+b revert $A
+is_rc 20
+says "slot 0 of the journal cannot be read"
+rm -r /run/brink/$A
+as_before
+
+case_name="a run that died before it wrote anything"
+"$old" /run/brink $A
+truncate -s 4096 /run/brink/$A/journal
+b revert $A
+is_rc 0
+mkdir /run/brink/$B
+b revert --all
+is_rc 0
+as_before
+
+case_name="two reverts at once"
+plant a1
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+"$BRINK" revert $A 2>"$dir/first" &
+first=$!
+"$BRINK" revert --all 2>"$dir/second" &
+second=$!
+wait $first || [ $? = 2 ] || fail "the first: $(cat "$dir/first")" # 2: the other one was done before it looked
+wait $second || fail "the second: $(cat "$dir/second")"
+as_before
+
+case_name="killed in the middle and run again"
+for i in 1 2 3 4 5 6 7 8; do plant k$i; done
+# shellcheck disable=SC2046
+"$old" /run/brink $A netns=cr_a $(for i in 1 2 3 4 5 6 7 8; do echo label=f$i table=brink_k$i; done)
+"$BRINK" revert $A 2>/dev/null &
+poll 5000 eval '! ip netns exec cr_a nft list table inet brink_k8 >/dev/null 2>&1' || fail "it does not begin"
+kill -KILL $! $(brink_pids brink-keeper) 2>/dev/null
+wait $! 2>/dev/null
+b revert --all
+is_rc 0
+as_before
+
+case_name="not root: a clear sentence"
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+install -d -m 755 /run/t/pub
+install -m 755 "$BRINK" "$BRINK-keeper" "$BRINK-prober" /run/t/pub/
+chmod 755 /run/t
+rc=0
+setpriv --reuid 65534 --regid 65534 --clear-groups env -u XDG_RUNTIME_DIR HOME=/ /run/t/pub/brink revert $A >"$dir/out" 2>"$dir/err" || rc=$?
+is_rc 8
+says "run $A belongs to root"
+says "sudo brink revert $A"
+b revert
+is_rc 0
+rm -rf /run/t/pub
+as_before
+
+case_name="a run that is alive is refused"
+experiment 60s 0s "$TCP"
+"$BRINK" run "$dir/x.yaml" >/dev/null 2>"$dir/err" </dev/null &
+run=$!
+poll 8000 said ' held ' || fail "never held"
+id=$(record)
+b revert "$id"
+is_rc 4
+says "run $id is alive"
+says "brink halt $id"
+blocked || fail "it took something back"
+kill -INT $run
+wait $run
+as_before

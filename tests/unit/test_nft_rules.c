@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The messages of a gate, read back: sets without overlap, rules in order, nothing that acts
+ * without the lease. */
+#include "inject/change/nft_rules.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inject/change/nlsock.h"
+#include "tests/support/test.h"
+
+#define BATCH_BYTES (192 * 1024)
+
+static _Alignas(16) char bytes[BATCH_BYTES];
+static struct nlbuf batch;
+
+static const struct nlmsghdr *next(const struct nlmsghdr *h)
+{
+	return (const struct nlmsghdr *)(const void *)((const char *)h + NLMSG_ALIGN(h->nlmsg_len));
+}
+
+static const struct nlattr *attr(const struct nlmsghdr *h, uint16_t type)
+{
+	size_t head = NLMSG_LENGTH(sizeof(struct nfgenmsg));
+
+	if (!h)
+		abort(); /* a message that must be there is not */
+	return nlattr_find((const char *)h + head, h->nlmsg_len - head, type);
+}
+
+static const struct nlattr *inner(const struct nlattr *a, uint16_t type)
+{
+	return a ? nlattr_find(nlattr_data(a), nlattr_len(a), type) : NULL;
+}
+
+static const struct nlattr *sure(const struct nlattr *a)
+{
+	if (!a)
+		abort();
+	return a;
+}
+
+static uint32_t number(const struct nlattr *a)
+{
+	uint32_t v = 0;
+
+	if (a)
+		memcpy(&v, nlattr_data(a), sizeof(v));
+	return ntohl(v);
+}
+
+/* Message i of a kind, or NULL. */
+static const struct nlmsghdr *message(uint16_t cmd, unsigned i)
+{
+	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)bytes;
+
+	for (unsigned k = 0; k < batch.n; k++, h = next(h)) {
+		if ((h->nlmsg_type & 0xff) == cmd && h->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES &&
+		    i-- == 0)
+			return h;
+	}
+	return NULL;
+}
+
+static unsigned messages(uint16_t cmd)
+{
+	unsigned n = 0;
+
+	while (message(cmd, n))
+		n++;
+	return n;
+}
+
+static void write_gate(const struct nft_gate_spec *s)
+{
+	batch = nlbuf_on(bytes, sizeof(bytes));
+	nft_begin(&batch);
+	nft_table(&batch, gate_family(s), s->table, NFT_TABLE_F_OWNER);
+	gate_sets(&batch, s);
+	gate_chains(&batch, s);
+	gate_rules(&batch, s, 7);
+	nft_commit(&batch);
+	assert_false(batch.full);
+}
+
+/* A rule as words: "meta cmp lookup:lease counter drop". */
+static const char *words(const struct nlmsghdr *h)
+{
+	static char buf[1000];
+	struct text t = text_on(buf, sizeof(buf));
+	const struct nlattr *list = sure(attr(h, NFTA_RULE_EXPRESSIONS));
+	const char *p = nlattr_data(list), *end = p + nlattr_len(list);
+
+	while (p < end) {
+		const struct nlattr *a = (const struct nlattr *)(const void *)p;
+		const struct nlattr *name = sure(inner(a, NFTA_EXPR_NAME)),
+				    *data = inner(a, NFTA_EXPR_DATA);
+		const struct nlattr *verdict =
+			inner(inner(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
+
+		text_add(&t, "%s", t.len ? " " : "");
+		if (nlattr_is(name, "lookup"))
+			text_add(&t, "@%s",
+				 (const char *)nlattr_data(sure(inner(data, NFTA_LOOKUP_SET))));
+		else if (nlattr_is(name, "immediate") && verdict)
+			text_add(&t, "%s",
+				 number(inner(verdict, NFTA_VERDICT_CODE)) == NF_DROP ? "drop" :
+											"accept");
+		else
+			text_add(&t, "%s", (const char *)nlattr_data(name));
+		p += NLA_ALIGN(a->nla_len);
+	}
+	return buf;
+}
+
+static struct nft_gate_spec gate(enum gate_action action, uint8_t hook)
+{
+	struct nft_gate_spec s = { .table = "brink_t",
+				   .dev = "eth0",
+				   .action = (uint8_t)action,
+				   .share_ppm = 1000000,
+				   .n_matches = 1 };
+
+	s.match[0] = (struct net_match){
+		.hook = hook, .dport_lo = 80, .dport_hi = 80, .proto = IPPROTO_TCP
+	};
+	return s;
+}
+
+static void add_prefix(struct nft_gate_spec *s, const char *address, unsigned len)
+{
+	struct net_prefix *p = &s->prefix[s->n_prefixes++];
+
+	p->family = strchr(address, ':') ? 6 : 4;
+	p->len = (uint8_t)len;
+	inet_pton(p->family == 6 ? AF_INET6 : AF_INET, address, p->addr);
+	s->match[0].dst_n++;
+}
+
+static void every_action_asks_for_the_lease_counts_and_then_acts(void **state)
+{
+	static const struct {
+		enum gate_action action;
+		uint8_t hook;
+		const char *want;
+	} cases[] = {
+		{ GATE_DROP, GATE_EGRESS,
+		  "meta cmp meta cmp payload cmp immediate @lease counter drop" },
+		{ GATE_FWD, GATE_INGRESS,
+		  "meta cmp meta cmp payload cmp immediate @lease counter immediate fwd" },
+		{ GATE_RESET, GATE_OUTPUT,
+		  "meta cmp meta cmp meta cmp payload cmp immediate @lease counter reject" },
+		{ GATE_UNREACHABLE, GATE_INPUT,
+		  "meta cmp meta cmp meta cmp payload cmp immediate @lease counter reject" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct nft_gate_spec s = gate(cases[i].action, cases[i].hook);
+		bool inet = cases[i].hook >= GATE_OUTPUT;
+
+		write_gate(&s);
+		assert_int_equal(gate_family(&s), inet ? NFPROTO_INET : NFPROTO_NETDEV);
+		assert_int_equal(messages(NFT_MSG_NEWTABLE), 1);
+		assert_int_equal(number(attr(message(NFT_MSG_NEWTABLE, 0), NFTA_TABLE_FLAGS)),
+				 NFT_TABLE_F_OWNER);
+		assert_int_equal(messages(NFT_MSG_NEWCHAIN),
+				 inet ? 2 : 1); /* and forwarded packets */
+		assert_int_equal(messages(NFT_MSG_NEWRULE),
+				 inet ? 4 : 2); /* a rule for each family */
+		for (unsigned r = 0; r < messages(NFT_MSG_NEWRULE); r++)
+			assert_string_equal(words(message(NFT_MSG_NEWRULE, r)), cases[i].want);
+	}
+}
+
+static void the_lease_set_is_empty_until_the_gate_is_fired(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWSET), 1);
+	assert_int_equal(messages(NFT_MSG_NEWSETELEM), 0);
+	assert_true(nlattr_is(attr(message(NFT_MSG_NEWSET, 0), NFTA_SET_NAME), "lease"));
+	assert_int_equal(number(attr(message(NFT_MSG_NEWSET, 0), NFTA_SET_FLAGS)), NFT_SET_TIMEOUT);
+}
+
+static void an_exemption_accepts_and_asks_nobody(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	s.match[0].exempt = 1;
+	write_gate(&s);
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 0)),
+			    "meta cmp meta cmp payload cmp accept");
+}
+
+static void a_port_without_a_protocol_is_tcp_and_udp(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	s.match[0].proto = 0;
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 4);
+	s.match[0].dport_lo = s.match[0].dport_hi = 0;
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 2);
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 0)),
+			    "meta cmp immediate @lease counter drop");
+	s.match[0].proto = IPPROTO_ICMPV6; /* of one family only */
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 1);
+}
+
+static void shares_are_a_die_or_a_hash_before_the_lease(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	s.share_ppm = 300000;
+	write_gate(&s);
+	assert_string_equal(
+		words(message(NFT_MSG_NEWRULE, 0)),
+		"meta cmp meta cmp payload cmp numgen byteorder cmp immediate @lease counter drop");
+	s.of_connections = 1;
+	write_gate(&s);
+	assert_string_equal(
+		words(message(NFT_MSG_NEWRULE, 0)),
+		"meta cmp meta cmp payload cmp payload bitwise cmp payload payload payload hash byteorder cmp "
+		"immediate @lease counter drop");
+	s.share_ppm = 1000000; /* all new ones: still only the first packet of each */
+	write_gate(&s);
+	assert_string_equal(
+		words(message(NFT_MSG_NEWRULE, 0)),
+		"meta cmp meta cmp payload cmp payload bitwise cmp immediate @lease counter drop");
+}
+
+static void both_ends_are_asked_in_one_rule(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	add_prefix(&s, "10.0.0.1", 32);
+	add_prefix(&s, "10.0.0.2", 32);
+	s.match[0].dst_n = 1;
+	s.match[0].src_first = 1;
+	s.match[0].src_n = 1;
+	s.match[0].sport_lo = 5;
+	s.match[0].sport_hi = 9;
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 1); /* IPv6 cannot match */
+	assert_string_equal(
+		words(message(NFT_MSG_NEWRULE, 0)),
+		"meta cmp meta cmp payload @a1_v4 payload @a0_v4 payload cmp cmp payload cmp "
+		"immediate @lease counter drop");
+}
+
+/* The elements of the first address set: "10.0.0.0 11.0.0.0E", E = end of an interval. */
+static const char *elements(void)
+{
+	static char buf[1000];
+	struct text t = text_on(buf, sizeof(buf));
+	const struct nlattr *list =
+		sure(attr(message(NFT_MSG_NEWSETELEM, 0), NFTA_SET_ELEM_LIST_ELEMENTS));
+	const char *p = nlattr_data(list), *end = p + nlattr_len(list);
+
+	while (p < end) {
+		const struct nlattr *a = (const struct nlattr *)(const void *)p;
+		const struct nlattr *key =
+			sure(inner(inner(a, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE));
+		char name[INET6_ADDRSTRLEN] = "";
+
+		inet_ntop(nlattr_len(key) == 4 ? AF_INET : AF_INET6, nlattr_data(key), name,
+			  sizeof(name));
+		text_add(&t, "%s%s%s", t.len ? " " : "", name,
+			 number(inner(a, NFTA_SET_ELEM_FLAGS)) == NFT_SET_ELEM_INTERVAL_END ? "E" :
+											      "");
+		p += NLA_ALIGN(a->nla_len);
+	}
+	return buf;
+}
+
+static void ranges_end_where_the_next_address_begins(void **state)
+{
+	static const struct {
+		const char *address;
+		unsigned len;
+		const char *want;
+	} cases[] = {
+		{ "10.0.0.0", 8, "10.0.0.0 11.0.0.0E" },
+		{ "10.0.0.4", 30, "10.0.0.4 10.0.0.8E" },
+		{ "10.255.0.0", 16, "10.255.0.0 11.0.0.0E" },
+		{ "10.0.0.128", 25, "10.0.0.128 10.0.1.0E" },
+		{ "0.0.0.0", 1, "0.0.0.0 128.0.0.0E" },
+		{ "128.0.0.0", 1, "128.0.0.0" }, /* to the end of all addresses */
+		{ "255.255.255.0", 24, "255.255.255.0" },
+		{ "0.0.0.0", 0, "0.0.0.0" },
+		{ "2001:db8::", 32, "2001:db8:: 2001:db9::E" },
+		{ "fd00::", 9, "fd00:: fd80::E" },
+		{ "ffff::", 16, "ffff::" },
+		{ "::", 0, "::" },
+		{ "fd00::fffe", 127, "fd00::fffe fd00::1:0E" },
+		{ "10.0.0.1", 32, "10.0.0.1" }, /* no interval at all */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+		add_prefix(&s, cases[i].address, cases[i].len);
+		write_gate(&s);
+		assert_string_equal(elements(), cases[i].want);
+	}
+	{ /* an address among ranges is a range of one; the last one of all has no end */
+		struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+		add_prefix(&s, "10.0.0.0", 8);
+		add_prefix(&s, "192.0.2.255", 32);
+		add_prefix(&s, "255.255.255.255", 32);
+		write_gate(&s);
+		assert_string_equal(elements(),
+				    "10.0.0.0 11.0.0.0E 192.0.2.255 192.0.3.0E 255.255.255.255");
+	}
+}
+
+static void the_largest_gate_fits(void **state)
+{
+	static struct nft_gate_spec s;
+
+	(void)state;
+	s = gate(GATE_DROP, GATE_EGRESS);
+	s.share_ppm = 1;
+	s.of_connections = 1;
+	for (unsigned i = 0; i < GATE_PREFIXES; i++)
+		add_prefix(&s, i % 2 ? "fd00::" : "10.0.0.0", 16);
+	s.n_matches = GATE_MATCHES;
+	for (unsigned i = 0; i < GATE_MATCHES; i++)
+		s.match[i] = (struct net_match){ .hook = GATE_EGRESS,
+						 .dst_first = (uint16_t)i,
+						 .dst_n = 2,
+						 .src_first = (uint16_t)(32 + 2 * i),
+						 .src_n = 2,
+						 .dport_lo = 1,
+						 .dport_hi = 2,
+						 .sport_lo = 1,
+						 .sport_hi = 2 };
+	batch = nlbuf_on(bytes, sizeof(bytes));
+	nft_begin(&batch);
+	nft_table(&batch, gate_family(&s), s.table, NFT_TABLE_F_OWNER);
+	gate_sets(&batch, &s);
+	gate_chains(&batch, &s);
+	gate_rules(&batch, &s, 7);
+	nft_commit(&batch);
+	/* it may be too large: then it says so, and nothing is sent */
+	assert_true(batch.full || batch.n <= NLBUF_MESSAGES);
+	assert_true(batch.len <= sizeof(bytes));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_action_asks_for_the_lease_counts_and_then_acts),
+		cmocka_unit_test(the_lease_set_is_empty_until_the_gate_is_fired),
+		cmocka_unit_test(an_exemption_accepts_and_asks_nobody),
+		cmocka_unit_test(a_port_without_a_protocol_is_tcp_and_udp),
+		cmocka_unit_test(shares_are_a_die_or_a_hash_before_the_lease),
+		cmocka_unit_test(both_ends_are_asked_in_one_rule),
+		cmocka_unit_test(ranges_end_where_the_next_address_begins),
+		cmocka_unit_test(the_largest_gate_fits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
