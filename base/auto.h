@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* AUTO(fn) on a local variable: fn(&variable) runs when it leaves scope. One per line, with its initialiser. */
-#define AUTO(fn) __attribute__((cleanup(fn)))
+/* AUTO(fn) on a local variable: fn(&variable) runs when it leaves scope. One per line, with its
+ * initialiser. */
+#define AUTO(fn)               __attribute__((cleanup(fn)))
 #define PRINTF_FMT(fmt, first) __attribute__((format(printf, fmt, first)))
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a)           (sizeof(a) / sizeof((a)[0]))
 
 /* Closes *fd unless it is negative. Keeps errno. */
 static inline void auto_close(int *fd)

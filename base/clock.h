@@ -7,7 +7,7 @@
 
 #define NS_PER_US INT64_C(1000)
 #define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_S  INT64_C(1000000000)
 
 /* Nanoseconds of CLOCK_MONOTONIC: order and length of things inside one boot. */
 int64_t clock_mono_ns(void);

@@ -54,7 +54,7 @@
 	  "Nothing stands behind the colon, or null, or ~. Remove the key to get its default.")                            \
 	X(1018, DEPTH, "nested too deep", NULL, "Blocks and lists may be nested 64 levels deep.")                          \
 	X(1019, TOO_MANY, "too many parts", NULL,                                                                          \
-	  "A file may have 200,000 values once aliases are written out, and a list 10,000 items.")                         \
+	  "A file may have 200,000 values once aliases are written out, a list 10,000 items, and a run 1,024 faults.")     \
 	X(1020, ONE_DOCUMENT, "more than one YAML document", NULL,                                                         \
 	  "A file holds one experiment; nothing may follow a second '---'.")                                               \
 	X(1021, MERGE_KEY, "a merge key", NULL,                                                                            \
@@ -123,6 +123,9 @@
 	  "classes such as 2xx and ranges such as 200-299.")                                                               \
 	X(1061, LIMIT, "longer than the file's own limits allow", NULL,                                                    \
 	  "limits.duration bounds the whole run. A fault that cannot end within it is refused.")                           \
+	X(1062, FAULT_VALUE, "a fault that cannot work", NULL,                                                             \
+	  "Each key is well formed, but what they say together, or the endpoint, path or selector behind one of them, "    \
+	  "would be refused by every run. brink explain KIND shows the keys and their forms.")                             \
 	X(1201, UNUSED_TARGET, "a target that nothing uses", NULL,                                                         \
 	  "It is harmless, but often the sign of a fault aimed elsewhere.")                                                \
 	X(1202, UNUSED_VAR, "a variable that nothing uses", NULL,                                                          \

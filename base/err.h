@@ -5,7 +5,7 @@
 #include "base/auto.h"
 
 #define ERR_DEPTH 6
-#define ERR_LINE 160
+#define ERR_LINE  160
 
 /* A place in a file. Lines and columns are 1-based; file == NULL means "no place". */
 struct src_pos {
@@ -28,7 +28,8 @@ struct err {
 
 /* The root cause. code is a positive errno. Text: lower case, no full stop, subject in quotes. */
 int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_FMT(3, 4);
-/* The same with code = errno, and ": strerror" appended. Must be the first call after the failure. */
+/* The same with code = errno, and ": strerror" appended. Must be the first call after the failure.
+ */
 int err_sys(struct err *e, const char *fmt, ...) PRINTF_FMT(2, 3);
 /* Adds the position; the first one given stays. */
 int err_at(struct err *e, struct src_pos pos);
@@ -37,8 +38,8 @@ int err_ctx(struct err *e, const char *fmt, ...) PRINTF_FMT(2, 3);
 
 #ifdef __clang_analyzer__ /* what it cannot see across files: an error is never 0 */
 #define err_set(e, code, ...) ((err_set)(e, code, __VA_ARGS__), -(code))
-#define err_sys(...)	      ((err_sys)(__VA_ARGS__), -EIO)
-#define err_ctx(...)	      ((err_ctx)(__VA_ARGS__), -EIO)
+#define err_sys(...)          ((err_sys)(__VA_ARGS__), -EIO)
+#define err_ctx(...)          ((err_ctx)(__VA_ARGS__), -EIO)
 #endif
 
 /* "file:line:col: outermost: ...: root" into buf, always terminated. Returns buf. */

@@ -36,7 +36,8 @@ int io_write_full(int fd, const void *buf, size_t size)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (n == 0) /* POSIX allows it for a zero size only: a device that does this would loop us */
+		if (n == 0) /* POSIX allows it for a zero size only: a device that does this would
+			       loop us */
 			return -EIO;
 		done += (size_t)n;
 	}

@@ -31,7 +31,8 @@ void text_add(struct text *t, const char *fmt, ...)
 	}
 }
 
-/* Length of the UTF-8 sequence at s (of n bytes), 0 if it is none or a control character. RFC 3629. */
+/* Length of the UTF-8 sequence at s (of n bytes), 0 if it is none or a control character. RFC 3629.
+ */
 static size_t utf8_printable(const unsigned char *s, size_t n)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-#define TIME_LEN 10
+#define TIME_LEN   10
 #define SUFFIX_MIN 4
 
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";

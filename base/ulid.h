@@ -8,7 +8,8 @@
 
 #define ULID_LEN 26
 
-/* A new ULID of now and 80 random bits (getrandom(2)): 26 characters of Crockford's base 32, terminated. */
+/* A new ULID of now and 80 random bits (getrandom(2)): 26 characters of Crockford's base 32,
+ * terminated. */
 int ulid_new(char ret[ULID_LEN + 1], struct err *e);
 /* Could text be a ULID, or the end of one (4 characters or more)? Letters of either case. */
 bool ulid_is_suffix(const char *text);

@@ -69,29 +69,44 @@ struct fill_aim {
 	bool in_memory;
 };
 
+static int path_check(const char *path, struct err *e)
+{
+	if (path[0] != '/')
+		return err_set(e, EINVAL, "path '%s' is not an absolute path", path);
+	return 0;
+}
+
+static int check_fill(const void *spec, struct err *e)
+{
+	const struct disk_fill *d = spec;
+
+	if (!d->target && !d->path)
+		return err_set(e, EINVAL, "say where: 'path' or 'target'");
+	if (d->target && d->path)
+		return err_set(e, EINVAL, "'target' and 'path' contradict each other");
+	return d->path ? path_check(d->path, e) : 0;
+}
+
 static int find_path(const struct disk_fill *d, const struct plan_context *ctx, const char **ret,
 		     struct err *e)
 {
 	const struct target *t;
+	int rc = check_fill(d, e);
 
 	*ret = d->path;
-	if (!d->target)
-		return d->path ? 0 : err_set(e, EINVAL, "say where: 'path' or 'target'");
-	if (d->path)
-		return err_set(e, EINVAL, "'target' and 'path' contradict each other");
+	if (rc < 0 || !d->target)
+		return rc;
 	t = targets_find(ctx->targets, d->target);
 	if (!t || t->kind != TARGET_PATH)
 		return err_set(e, ENOENT, "'%s' is no path of targets:", d->target);
 	*ret = t->path.path;
-	return 0;
+	return path_check(*ret, e);
 }
 
 static int find_dir(const char *path, struct fill_aim *aim, struct err *e)
 {
 	struct stat st;
 
-	if (path[0] != '/')
-		return err_set(e, EINVAL, "path '%s' is not an absolute path", path);
 	if (!realpath(path, aim->path))
 		return err_sys(e, "cannot find '%s'", path);
 	for (const char *c = aim->path; *c; c++) {
@@ -286,5 +301,6 @@ const struct fault_ops disk_fill_fault = {
 		"the space belongs to a file without a name: the kernel frees it when its holder lets go or dies",
 	.example = "path=/var/spool/mail until=95%",
 	.caps = UINT64_C(1) << CAP_DAC_OVERRIDE,
+	.check = check_fill,
 	.plan = plan_fill,
 };

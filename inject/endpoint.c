@@ -2,18 +2,25 @@
 #include "inject/endpoint.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FORM "write ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp], for example 10.0.0.0/8:5432 or [2001:db8::1]:443/tcp"
+#define FORM \
+	"write ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp], for example 10.0.0.0/8:5432 or [2001:db8::1]:443/tcp"
+
+#define HOST_MAX 253 /* RFC 1035 */
 
 static const struct {
 	const char *name;
 	uint8_t number;
-} protos[] = { { "tcp", IPPROTO_TCP },	     { "udp", IPPROTO_UDP },   { "icmp", IPPROTO_ICMP },
-	       { "icmpv6", IPPROTO_ICMPV6 }, { "sctp", IPPROTO_SCTP } };
+} protos[] = { { "tcp", IPPROTO_TCP },
+	       { "udp", IPPROTO_UDP },
+	       { "icmp", IPPROTO_ICMP },
+	       { "icmpv6", IPPROTO_ICMPV6 },
+	       { "sctp", IPPROTO_SCTP } };
 
 int endpoint_proto(const char *text, uint8_t *ret, struct err *e)
 {
@@ -30,7 +37,8 @@ int endpoint_proto(const char *text, uint8_t *ret, struct err *e)
 		*ret = (uint8_t)n;
 		return 0;
 	}
-	return err_set(e, EINVAL, "'%s' is no protocol: write tcp, udp, icmp, icmpv6, sctp or 1-255", text);
+	return err_set(e, EINVAL,
+		       "'%s' is no protocol: write tcp, udp, icmp, icmpv6, sctp or 1-255", text);
 }
 
 /* Digits only, 1 to 65535. Moves *p behind the number. */
@@ -78,12 +86,14 @@ static void clear_host_bits(struct net_prefix *p)
 		p->addr[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
 }
 
-static int add_prefix(struct endpoint *ret, unsigned family, const void *addr, unsigned len, struct err *e)
+static int add_prefix(struct endpoint *ret, unsigned family, const void *addr, unsigned len,
+		      struct err *e)
 {
 	struct net_prefix *p = &ret->prefix[ret->n_prefixes];
 
 	if (ret->n_prefixes == ENDPOINT_PREFIXES)
-		return err_set(e, E2BIG, "more than %d addresses behind one name", ENDPOINT_PREFIXES);
+		return err_set(e, E2BIG, "more than %d addresses behind one name",
+			       ENDPOINT_PREFIXES);
 	*p = (struct net_prefix){ .family = (uint8_t)family, .len = (uint8_t)len };
 	memcpy(p->addr, addr, family == 4 ? 4 : 16);
 	clear_host_bits(p);
@@ -97,7 +107,8 @@ static int add_prefix(struct endpoint *ret, unsigned family, const void *addr, u
 
 static int resolve(const char *host, struct endpoint *ret, struct err *e)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *list = NULL;
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM },
+			*list = NULL;
 	int rc = getaddrinfo(host, NULL, &hints, &list);
 
 	if (rc)
@@ -105,24 +116,57 @@ static int resolve(const char *host, struct endpoint *ret, struct err *e)
 	rc = 0;
 	for (struct addrinfo *a = list; a && rc == 0; a = a->ai_next) {
 		if (a->ai_family == AF_INET)
-			rc = add_prefix(ret, 4, &((struct sockaddr_in *)(void *)a->ai_addr)->sin_addr, 32, e);
+			rc = add_prefix(ret, 4,
+					&((struct sockaddr_in *)(void *)a->ai_addr)->sin_addr, 32,
+					e);
 		else if (a->ai_family == AF_INET6)
-			rc = add_prefix(ret, 6, &((struct sockaddr_in6 *)(void *)a->ai_addr)->sin6_addr,
+			rc = add_prefix(ret, 6,
+					&((struct sockaddr_in6 *)(void *)a->ai_addr)->sin6_addr,
 					128, e);
 	}
 	freeaddrinfo(list);
 	return rc;
 }
 
+/* A name that may be looked up: "300.1.1.1" and "10.1" are mistyped addresses, whatever the
+ * resolver makes of them. */
+static int check_name(const char *host, struct err *e)
+{
+	if (strlen(host) > HOST_MAX)
+		return err_set(e, EINVAL, "'%.40s...' is too long for a host name", host);
+	if (!host[strspn(host, "0123456789.")] || strchr(host, ':'))
+		return err_set(e, EINVAL, "'%s' is no address: %s", host, FORM);
+	for (const char *c = host; *c; c++) {
+		if (!isalnum((unsigned char)*c) && !strchr("-_.", *c) && !(*c & 0x80))
+			return err_set(e, EINVAL, "'%s' is no host name: %s", host, FORM);
+	}
+	return 0;
+}
+
+static int parse_length(const char *text, unsigned *len, struct err *e)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n > *len)
+		return err_set(e, EINVAL, "'/%s' is no prefix length: %s", text, FORM);
+	*len = (unsigned)n;
+	return 0;
+}
+
+/* Takes the host apart in place: an address, "" and "*" go to ret; a name stays there and gets a
+ * prefix of family 0. */
 static int parse_host(char *host, struct endpoint *ret, struct err *e)
 {
 	char *slash = strchr(host, '/');
 	unsigned char addr[16];
 	unsigned family = 0, len;
-	char *end;
+	int rc = 0;
 
 	if (!*host || strcmp(host, "*") == 0)
 		return 0;
+	if (strchr(host, '%'))
+		return err_set(e, EINVAL, "'%s' has a zone: say dev: instead of a zone", host);
 	if (slash)
 		*slash = '\0';
 	if (inet_pton(AF_INET, host, addr) == 1)
@@ -130,18 +174,16 @@ static int parse_host(char *host, struct endpoint *ret, struct err *e)
 	else if (inet_pton(AF_INET6, host, addr) == 1)
 		family = 6;
 	len = family == 4 ? 32 : 128;
-	if (slash && family) {
-		unsigned long n = strtoul(slash + 1, &end, 10);
-
-		if (slash[1] < '0' || slash[1] > '9' || *end || n > len)
-			return err_set(e, EINVAL, "'/%s' is no prefix length: %s", slash + 1, FORM);
-		len = (unsigned)n;
-	}
+	if (slash && family)
+		rc = parse_length(slash + 1, &len, e);
 	if (family)
-		return add_prefix(ret, family, addr, len, e);
-	if (slash)
+		return rc < 0 ? rc : add_prefix(ret, family, addr, len, e);
+	rc = check_name(host, e);
+	if (rc == 0 && slash)
 		return err_set(e, EINVAL, "'%s/%s' is no address range: %s", host, slash + 1, FORM);
-	return resolve(host, ret, e);
+	ret->prefix[0] = (struct net_prefix){ 0 };
+	ret->n_prefixes = 1;
+	return rc;
 }
 
 /* Cuts "/tcp" off the end. A part behind a slash that begins with a digit is a prefix length. */
@@ -155,16 +197,12 @@ static int cut_proto(char *text, struct endpoint *ret, struct err *e)
 	return endpoint_proto(slash + 1, &ret->proto, e);
 }
 
-int endpoint_parse(const char *text, struct endpoint *ret, struct err *e)
+/* Parses a writable copy of the text; *ret_host: the host in it, terminated. */
+static int parse(char *copy, struct endpoint *ret, char **ret_host, struct err *e)
 {
-	struct endpoint ep = { 0 };
-	char copy[300];
 	char *host = copy, *port = NULL, *colon;
-	int rc;
+	int rc = cut_proto(copy, ret, e);
 
-	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy) || !*text)
-		return err_set(e, EINVAL, "'%.40s' is no endpoint: %s", text, FORM);
-	rc = cut_proto(copy, &ep, e);
 	if (rc < 0)
 		return rc;
 	colon = strrchr(copy, ':');
@@ -172,22 +210,48 @@ int endpoint_parse(const char *text, struct endpoint *ret, struct err *e)
 		char *close = strchr(copy, ']');
 
 		if (!close || (close[1] && close[1] != ':'))
-			return err_set(e, EINVAL, "'%s' has an open '[': %s", text, FORM);
-		*close = '\0';
+			return err_set(e, EINVAL, "'%s' has an open '[': %s", copy, FORM);
 		host = copy + 1;
-		if (text[close - copy + 1] == ':')
+		if (close[1] == ':')
 			port = close + 2;
-	} else if (colon && strchr(copy, ':') == colon) { /* one colon: a port; more: a bare IPv6 address */
+		*close = '\0';
+	} else if (colon &&
+		   strchr(copy, ':') == colon) { /* one colon: a port; more: a bare IPv6 address */
 		*colon = '\0';
 		port = colon + 1;
 	}
 	if (port)
-		rc = parse_ports(port, &ep, e);
-	if (rc == 0)
-		rc = parse_host(host, &ep, e);
+		rc = parse_ports(port, ret, e);
+	*ret_host = host;
+	return rc < 0 ? rc : parse_host(host, ret, e);
+}
+
+static int read_text(const char *text, bool look_up, struct endpoint *ret, struct err *e)
+{
+	struct endpoint ep = { 0 };
+	char copy[300], *host = NULL;
+	int rc;
+
+	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy) || !*text)
+		return err_set(e, EINVAL, "'%.40s' is no endpoint: %s", text, FORM);
+	rc = parse(copy, &ep, &host, e);
+	if (rc == 0 && look_up && ep.n_prefixes && !ep.prefix[0].family) {
+		ep.n_prefixes = 0;
+		rc = resolve(host, &ep, e);
+	}
 	if (rc == 0)
 		*ret = ep;
 	return rc;
+}
+
+int endpoint_syntax(const char *text, struct endpoint *ret, struct err *e)
+{
+	return read_text(text, false, ret, e);
+}
+
+int endpoint_parse(const char *text, struct endpoint *ret, struct err *e)
+{
+	return read_text(text, true, ret, e);
 }
 
 void endpoint_add(struct text *t, const struct endpoint *ep)

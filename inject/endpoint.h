@@ -7,18 +7,22 @@
 #define ENDPOINT_PREFIXES 32
 
 /*
- * One `to` or `from`: ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp|/icmp|...], a host name in place of the address, "*" or
- * nothing for any address, IPv6 in brackets when a port follows: "10.0.0.0/8:5432", "db.local:80-90/tcp", "*:53/udp",
+ * One `to` or `from`: ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp|/icmp|...], a host name in place of the
+ * address, "*" or nothing for any address, IPv6 in brackets when a port follows: "10.0.0.0/8:5432",
+ * "db.local:80-90/tcp", "*:53/udp",
  * "[2001:db8::1]:443", "fe80::1".
  */
 struct endpoint {
 	unsigned n_prefixes; /* 0 = any address */
 	struct net_prefix prefix[ENDPOINT_PREFIXES];
 	uint16_t port_lo, port_hi; /* host order; 0, 0 = any */
-	uint8_t proto;		   /* 0 = not said */
+	uint8_t proto;             /* 0 = not said */
 };
 
-/* Parses and, for host names, resolves (getaddrinfo; all addresses). EINVAL with a right form; ENOENT: no such name. */
+/* The form alone, nothing is looked up: a host name becomes one prefix of family 0. EINVAL with a
+ * right form. */
+int endpoint_syntax(const char *text, struct endpoint *ret, struct err *e);
+/* The same, and resolves host names (getaddrinfo; all addresses). ENOENT: no such name. */
 int endpoint_parse(const char *text, struct endpoint *ret, struct err *e);
 /* "tcp", "udp", "icmp", "icmpv6", "sctp" or a number 1-255 to IPPROTO_*. */
 int endpoint_proto(const char *text, uint8_t *ret, struct err *e);

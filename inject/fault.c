@@ -8,8 +8,13 @@
 #include "inject/faults.h"
 
 const struct fault_ops *const fault_registry[] = {
-	&net_delay_fault, &net_loss_fault, &net_drop_fault, &proc_kill_fault, &proc_pause_fault,
-	&disk_fill_fault, NULL,
+	&net_delay_fault,
+	&net_loss_fault,
+	&net_drop_fault,
+	&proc_kill_fault,
+	&proc_pause_fault,
+	&disk_fill_fault,
+	NULL,
 };
 
 const struct fault_ops *fault_find(const char *name)
@@ -40,7 +45,8 @@ struct change_spec *plan_add(struct plan *p, const struct plan_context *ctx, enu
 	struct change_spec *c;
 
 	if (p->n_changes == PLAN_CHANGES) {
-		err_set(e, E2BIG, "one fault would need more than %d changes: aim at less", PLAN_CHANGES);
+		err_set(e, E2BIG, "one fault would need more than %d changes: aim at less",
+			PLAN_CHANGES);
 		return NULL;
 	}
 	c = &p->change[p->n_changes++];

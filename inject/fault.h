@@ -7,7 +7,7 @@
 #include "inject/target.h"
 
 #define PLAN_CHANGES 16
-#define PLAN_NOTES 8
+#define PLAN_NOTES   8
 
 /* What a fault is going to do: changes in the order in which they are armed. Pure data. */
 struct plan {
@@ -15,7 +15,8 @@ struct plan {
 	struct change_spec change[PLAN_CHANGES];
 	char summary[160]; /* "to 127.0.0.1:5432/tcp +200ms" */
 	unsigned n_notes;
-	char note[PLAN_NOTES][160]; /* lasting effects, exemptions, limits that the user must know */
+	char note[PLAN_NOTES]
+		 [160]; /* lasting effects, exemptions, limits that the user must know */
 	unsigned devices, processes, files; /* touched, for the plan's last lines */
 	bool one_shot; /* this one holds for no time and there is nothing to take back */
 };
@@ -31,7 +32,7 @@ struct plan_context {
 
 /* Does the fault do something, not just stand there? Asked by the keeper while it is live. */
 struct effect {
-	uint64_t hits;	  /* packets matched, signals sent, bytes held */
+	uint64_t hits;    /* packets matched, signals sent, bytes held */
 	const char *unit; /* "packets", "processes", "bytes" */
 };
 
@@ -39,15 +40,24 @@ struct fault_ops {
 	const char *name;    /* "net.delay" */
 	const char *summary; /* one line for brink list */
 	const struct field_table *fields;
-	/* For brink list, explain and the manual: "self-ending"; how it is taken back; "to=… delay=200ms" */
+	/* For brink list, explain and the manual: "self-ending"; how it is taken back; "to=…
+	 * delay=200ms" */
 	const char *class_words, *undo_words, *example;
 	uint64_t caps; /* bit mask of CAP_*: what its holder may do */
-	bool one_shot; /* has no duration and nothing to take back (unless repeated: see plan.one_shot) */
+	bool one_shot; /* has no duration and nothing to take back (unless repeated: see
+			  plan.one_shot) */
 	/*
-	 * Reads the system (routes, processes, names), writes nothing. spec is bound from fields. Errors: EINVAL for
-	 * contradictions, ENOENT for a target that is not there, EPERM for a shielded one.
+	 * What is wrong with it whatever the system looks like: touches nothing, resolves nothing.
+	 * NULL: nothing to check. plan() refuses the same by the same code.
 	 */
-	int (*plan)(const void *spec, const struct plan_context *ctx, struct plan *ret, struct err *e);
+	int (*check)(const void *spec, struct err *e);
+	/*
+	 * Reads the system (routes, processes, names), writes nothing. spec is bound from fields.
+	 * Errors: EINVAL for contradictions, ENOENT for a target that is not there, EPERM for a
+	 * shielded one.
+	 */
+	int (*plan)(const void *spec, const struct plan_context *ctx, struct plan *ret,
+		    struct err *e);
 };
 
 /* The registry: one line a fault, in the order of brink list. NULL-terminated. */
@@ -56,7 +66,9 @@ const struct fault_ops *fault_find(const char *name);
 
 /* Appends a note to the plan; a full list is no error, the last one says so. */
 void plan_note(struct plan *p, const char *fmt, ...) PRINTF_FMT(2, 3);
-/* The next change of the plan, zeroed and filled with the kind and fault index; NULL + E2BIG when full. */
-struct change_spec *plan_add(struct plan *p, const struct plan_context *ctx, enum change_kind kind, struct err *e);
+/* The next change of the plan, zeroed and filled with the kind and fault index; NULL + E2BIG when
+ * full. */
+struct change_spec *plan_add(struct plan *p, const struct plan_context *ctx, enum change_kind kind,
+			     struct err *e);
 
 #endif

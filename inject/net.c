@@ -10,17 +10,19 @@
 #include "inject/net_match.h"
 #include "inject/route.h"
 
-#define LIMIT_PPS 250000
-#define LIMIT_MIN 10000
-#define LIMIT_MAX 2000000
+#define LIMIT_PPS   250000
+#define LIMIT_MIN   10000
+#define LIMIT_MAX   2000000
 #define DEVICES_MAX 4
-#define PPM_ALL 1000000u
+#define IFB_ID      6 /* characters of the run id in an ifb's name: it has 15 in all */
+#define PPM_ALL     1000000u
 
 const char *const net_direction_words[] = { "out", "in", "both", NULL };
 
 uint32_t net_limit(int64_t delay_ns, int64_t jitter_ns)
 {
-	/* half as much again as could be under way at once; a jitter distribution reaches beyond the jitter */
+	/* half as much again as could be under way at once; a jitter distribution reaches beyond
+	 * the jitter */
 	double packets = 1.5 * LIMIT_PPS * (double)(delay_ns + 3 * jitter_ns) / NS_PER_S;
 
 	if (packets > LIMIT_MAX)
@@ -37,18 +39,82 @@ struct net_aim {
 	char device[DEVICES_MAX][IFNAMSIZ];
 };
 
-/* The flow: the fault's own keys, or those of the target that it names, not both. */
-static int find_flow(const struct net_spec *spec, const struct plan_context *ctx, struct flow_select *ret,
-		     struct err *e)
+static struct flow_select own_flow(const struct net_spec *spec)
+{
+	return (struct flow_select){ .to = spec->to,
+				     .from = spec->from,
+				     .proto = spec->proto,
+				     .dev = spec->dev,
+				     .netns = spec->netns };
+}
+
+typedef int groups_reader(const struct strings *list, uint8_t proto, struct net_groups *ret,
+			  struct err *e);
+
+static int read_groups(const struct flow_select *flow, groups_reader *parse,
+		       struct net_groups *ret_to, struct net_groups *ret_from, struct err *e)
+{
+	uint8_t proto = 0;
+	int rc = flow->proto ? endpoint_proto(flow->proto, &proto, e) : 0;
+
+	if (rc == 0)
+		rc = parse(&flow->to, proto, ret_to, e);
+	return rc < 0 ? rc : parse(&flow->from, proto, ret_from, e);
+}
+
+static int no_address(enum net_direction dir, struct err *e)
+{
+	return err_set(e, EINVAL, "'%s' names no address: say 'dev' to choose the device",
+		       dir == NET_IN ? "from" : "to");
+}
+
+static bool has_address(const struct net_groups *g)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		if (g->at[i].n_prefixes)
+			return true;
+	}
+	return false;
+}
+
+int net_check_flow(const struct flow_select *flow, struct err *e)
+{
+	struct net_groups to, from;
+	int rc = read_groups(flow, net_groups_syntax, &to, &from, e);
+
+	return rc < 0 ? rc : net_groups_agree(&to, &from, e);
+}
+
+int net_check(const struct net_spec *spec, struct err *e)
+{
+	const struct flow_select flow = own_flow(spec);
+	enum net_direction dir = (enum net_direction)spec->direction;
+	struct net_groups to, from;
+	int rc;
+
+	if (spec->target && (spec->to.n || spec->from.n || spec->proto || spec->dev || spec->netns))
+		return err_set(e, EINVAL,
+			       "'target' and a selector of its own contradict each other");
+	if (spec->target)
+		return 0;
+	rc = read_groups(&flow, net_groups_syntax, &to, &from, e);
+	if (rc == 0)
+		rc = net_groups_agree(&to, &from, e);
+	if (rc == 0 && !spec->dev && !has_address(dir == NET_IN ? &from : &to))
+		return no_address(dir, e);
+	return rc;
+}
+
+/* The flow: the fault's own keys, or those of the target that it names. */
+static int find_flow(const struct net_spec *spec, const struct plan_context *ctx,
+		     struct flow_select *ret, struct err *e)
 {
 	const struct target *t;
+	int rc = net_check(spec, e);
 
-	*ret = (struct flow_select){ .to = spec->to, .from = spec->from, .proto = spec->proto,
-				     .dev = spec->dev, .netns = spec->netns };
-	if (!spec->target)
-		return 0;
-	if (spec->to.n || spec->from.n || spec->proto || spec->dev || spec->netns)
-		return err_set(e, EINVAL, "'target' and a selector of its own contradict each other");
+	*ret = own_flow(spec);
+	if (rc < 0 || !spec->target)
+		return rc;
 	t = targets_find(ctx->targets, spec->target);
 	if (!t || t->kind != TARGET_FLOW)
 		return err_set(e, ENOENT, "'%s' is no flow of targets:", spec->target);
@@ -77,7 +143,8 @@ static int devices_by_route(struct net_aim *aim, const struct net_groups *far, s
 			char dev[IFNAMSIZ];
 			int rc = route_device(&aim->netns, &far->at[i].prefix[k], dev, e);
 
-			/* a name may have an IPv6 address on a host without IPv6 routes: no packet goes there */
+			/* a name may have an IPv6 address on a host without IPv6 routes: no packet
+			 * goes there */
 			if (rc < 0 && far->at[i].n_prefixes > 1 && far->at[i].prefix[k].family == 6)
 				continue;
 			if (rc == 0)
@@ -98,46 +165,44 @@ static int find_devices(struct net_aim *aim, const struct flow_select *flow, str
 		return add_device(aim, flow->dev, e);
 	rc = devices_by_route(aim, far, e);
 	if (rc == 0 && !aim->n_devices)
-		return err_set(e, EINVAL, "'%s' names no address: say 'dev' to choose the device",
-			       aim->dir == NET_IN ? "from" : "to");
+		return no_address(aim->dir, e);
 	return rc;
 }
 
-static int find_aim(const struct net_spec *spec, const struct plan_context *ctx, struct net_aim *ret,
-		    struct err *e)
+static int find_aim(const struct net_spec *spec, const struct plan_context *ctx,
+		    struct net_aim *ret, struct err *e)
 {
 	struct flow_select flow;
-	uint8_t proto = 0;
 	int rc = find_flow(spec, ctx, &flow, e);
 
 	*ret = (struct net_aim){ .dir = (enum net_direction)spec->direction };
 	if (rc == 0)
 		rc = netns_identify(flow.netns ? flow.netns : "", &ret->netns, e);
-	if (rc == 0 && flow.proto)
-		rc = endpoint_proto(flow.proto, &proto, e);
 	if (rc == 0)
-		rc = net_groups_parse(&flow.to, proto, &ret->to, e);
-	if (rc == 0)
-		rc = net_groups_parse(&flow.from, proto, &ret->from, e);
+		rc = read_groups(&flow, net_groups_parse, &ret->to, &ret->from, e);
 	return rc < 0 ? rc : find_devices(ret, &flow, e);
 }
 
-/* The random end of a run id tells runs apart; its first half is a time. Lower case, as nft(8) and ip(8) show names. */
-static void own_name(char *ret, size_t size, const struct plan_context *ctx, unsigned device, unsigned id_len)
+/* The random end of a run id tells runs apart; its first half is a time. Lower case, as nft(8) and
+ * ip(8) show names. */
+static void own_name(char *ret, size_t size, const struct plan_context *ctx, unsigned device,
+		     unsigned id_len)
 {
-	const char *mark = id_len > 7 ? "_" : ""; /* an ifb's name has 15 characters at most */
+	const char *mark = id_len > IFB_ID ? "_" : ""; /* an ifb's name has 15 characters at most */
 	size_t len = strlen(ctx->run_id);
 	const char *end = ctx->run_id + (len > id_len ? len - id_len : 0);
 	size_t n;
 
-	snprintf(ret, size, "brink%s%s%02x%c", mark, end, ctx->fault_index & 0xff, (char)('a' + device));
+	snprintf(ret, size, "brink%s%s%03x%c", mark, end, ctx->fault_index & 0xfff,
+		 (char)('a' + device));
 	n = strlen(ret);
 	for (size_t i = 0; i < n; i++)
 		ret[i] = (char)tolower((unsigned char)ret[i]);
 }
 
-static int add_netem(const struct net_aim *aim, unsigned device, const struct netem_side_spec *netem,
-		     const struct plan_context *ctx, struct plan *ret, struct err *e)
+static int add_netem(const struct net_aim *aim, unsigned device,
+		     const struct netem_side_spec *netem, const struct plan_context *ctx,
+		     struct plan *ret, struct err *e)
 {
 	struct change_spec *c = plan_add(ret, ctx, CHANGE_NETEM_SIDE, e);
 	char qdisc[16] = "";
@@ -151,9 +216,10 @@ static int add_netem(const struct net_aim *aim, unsigned device, const struct ne
 	c->u.netem = *netem;
 	c->u.netem.netns = aim->netns;
 	snprintf(c->u.netem.dev, IFNAMSIZ, "%s", aim->device[device]);
-	own_name(c->u.netem.ifb, IFNAMSIZ, ctx, device, 7);
+	own_name(c->u.netem.ifb, IFNAMSIZ, ctx, device, IFB_ID);
 	if (strcmp(qdisc, "fq") == 0)
-		plan_note(ret, "root qdisc fq of %s paces delayed packets a second time", aim->device[device]);
+		plan_note(ret, "root qdisc fq of %s paces delayed packets a second time",
+			  aim->device[device]);
 	return 0;
 }
 
@@ -177,7 +243,7 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 	snprintf(g->dev, IFNAMSIZ, "%s", aim->device[device]);
 	own_name(g->table, sizeof(g->table), ctx, device, 16);
 	if (how->action == GATE_FWD)
-		own_name(g->fwd_dev, IFNAMSIZ, ctx, device, 7);
+		own_name(g->fwd_dev, IFNAMSIZ, ctx, device, IFB_ID);
 	rc = net_matches(g, &sel, &exempted, e);
 	if (rc == 0 && exempted)
 		plan_note(ret, "shield: %u established session%s on %s left alone", exempted,
@@ -217,8 +283,8 @@ static void summarise(const struct net_aim *aim, struct plan *ret)
 		text_add(&t, "%s%s", i ? "," : " on ", aim->device[i]);
 }
 
-int net_plan(const struct net_spec *spec, const struct net_treatment *how, const struct plan_context *ctx,
-	     struct plan *ret, struct err *e)
+int net_plan(const struct net_spec *spec, const struct net_treatment *how,
+	     const struct plan_context *ctx, struct plan *ret, struct err *e)
 {
 	struct net_aim aim;
 	int rc = find_aim(spec, ctx, &aim, e);

@@ -17,22 +17,37 @@ enum net_direction { NET_OUT, NET_IN, NET_BOTH };
 extern const char *const net_direction_words[];
 
 /* The rows of a fault's field table; T is a struct that begins with `struct net_spec net`. */
-#define NET_FIELDS(T)                                                                              \
-	{ .name = "target", .type = FIELD_STRING, .offset = offsetof(T, net.target),               \
-	  .doc = "a flow of targets:, in place of to, from, proto, dev and netns" },               \
-	{ .name = "to", .type = FIELD_STRINGS, .offset = offsetof(T, net.to),                      \
-	  .doc = "destination: address, CIDR or host name, with :port, :port-port and /proto" },   \
-	{ .name = "from", .type = FIELD_STRINGS, .offset = offsetof(T, net.from),                  \
-	  .doc = "source, in the same form" },                                                     \
-	{ .name = "proto", .type = FIELD_STRING, .offset = offsetof(T, net.proto),                 \
-	  .doc = "tcp, udp, icmp, icmpv6, sctp or a number; a port without it means TCP and UDP" }, \
-	{ .name = "direction", .type = FIELD_ENUM, .offset = offsetof(T, net.direction),           \
-	  .words = net_direction_words, .dflt = "out",                                             \
-	  .doc = "out, in, or both: out, and the packets that come back on the same flow" },       \
-	{ .name = "dev", .type = FIELD_STRING, .offset = offsetof(T, net.dev),                     \
-	  .doc = "device; without it the one that the route to the target uses" },                 \
-	{ .name = "netns", .type = FIELD_STRING, .offset = offsetof(T, net.netns),                 \
-	  .doc = "network namespace: a name of ip-netns(8), a path, or pid:N" }
+#define NET_FIELDS(T)                                                                                       \
+	{ .name = "target",                                                                                 \
+	  .type = FIELD_STRING,                                                                             \
+	  .offset = offsetof(T, net.target),                                                                \
+	  .doc = "a flow of targets:, in place of to, from, proto, dev and netns" },                        \
+		{ .name = "to",                                                                             \
+		  .type = FIELD_STRINGS,                                                                    \
+		  .offset = offsetof(T, net.to),                                                            \
+		  .doc = "destination: address, CIDR or host name, with :port, :port-port and /proto" },    \
+		{ .name = "from",                                                                           \
+		  .type = FIELD_STRINGS,                                                                    \
+		  .offset = offsetof(T, net.from),                                                          \
+		  .doc = "source, in the same form" },                                                      \
+		{ .name = "proto",                                                                          \
+		  .type = FIELD_STRING,                                                                     \
+		  .offset = offsetof(T, net.proto),                                                         \
+		  .doc = "tcp, udp, icmp, icmpv6, sctp or a number; a port without it means TCP and UDP" }, \
+		{ .name = "direction",                                                                      \
+		  .type = FIELD_ENUM,                                                                       \
+		  .offset = offsetof(T, net.direction),                                                     \
+		  .words = net_direction_words,                                                             \
+		  .dflt = "out",                                                                            \
+		  .doc = "out, in, or both: out, and the packets that come back on the same flow" },        \
+		{ .name = "dev",                                                                            \
+		  .type = FIELD_STRING,                                                                     \
+		  .offset = offsetof(T, net.dev),                                                           \
+		  .doc = "device; without it the one that the route to the target uses" },                  \
+	{                                                                                                   \
+		.name = "netns", .type = FIELD_STRING, .offset = offsetof(T, net.netns),                    \
+		.doc = "network namespace: a name of ip-netns(8), a path, or pid:N"                         \
+	}
 
 /* How the packets are to be treated, before it is known on which devices. */
 struct net_treatment {
@@ -42,14 +57,21 @@ struct net_treatment {
 	const struct netem_side_spec *netem; /* GATE_FWD: template for the ifb of each device */
 };
 
-/*
- * Adds for each device concerned the changes that treat the chosen packets so, and writes the selector part of
- * ret->summary ("to 127.0.0.1:5432/tcp"). Shielded flows get an exemption, told in a note.
- */
-int net_plan(const struct net_spec *spec, const struct net_treatment *how, const struct plan_context *ctx,
-	     struct plan *ret, struct err *e);
+/* The selector itself, before anything is looked up: see fault_ops.check. */
+int net_check(const struct net_spec *spec, struct err *e);
+/* The same for a flow of `targets:`. */
+int net_check_flow(const struct flow_select *flow, struct err *e);
 
-/* netem's queue limit for a delay: so large that the delay never turns into loss at 250,000 packets/s. */
+/*
+ * Adds for each device concerned the changes that treat the chosen packets so, and writes the
+ * selector part of ret->summary ("to 127.0.0.1:5432/tcp"). Shielded flows get an exemption, told in
+ * a note.
+ */
+int net_plan(const struct net_spec *spec, const struct net_treatment *how,
+	     const struct plan_context *ctx, struct plan *ret, struct err *e);
+
+/* netem's queue limit for a delay: so large that the delay never turns into loss at 250,000
+ * packets/s. */
 uint32_t net_limit(int64_t delay_ns, int64_t jitter_ns);
 
 #endif

@@ -3,8 +3,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "inject/faults.h"
 #include "inject/endpoint.h"
+#include "inject/faults.h"
 #include "inject/net.h"
 
 struct net_drop {
@@ -20,12 +20,22 @@ static const char *const of_words[] = { "packets", "connections", NULL };
 static const char *const reply_words[] = { "none", "reset", "unreachable", NULL };
 
 static const struct field rows[] = {
-	{ .name = "share", .type = FIELD_PERCENT, .dflt = "100%", .min = 1,
-	  .offset = offsetof(struct net_drop, share_ppm), .doc = "how many of them" },
-	{ .name = "of", .type = FIELD_ENUM, .words = of_words, .dflt = "packets",
+	{ .name = "share",
+	  .type = FIELD_PERCENT,
+	  .dflt = "100%",
+	  .min = 1,
+	  .offset = offsetof(struct net_drop, share_ppm),
+	  .doc = "how many of them" },
+	{ .name = "of",
+	  .type = FIELD_ENUM,
+	  .words = of_words,
+	  .dflt = "packets",
 	  .offset = offsetof(struct net_drop, of),
 	  .doc = "share counts packets, or new TCP connections (chosen once: a retry fares the same)" },
-	{ .name = "reply", .type = FIELD_ENUM, .words = reply_words, .dflt = "none",
+	{ .name = "reply",
+	  .type = FIELD_ENUM,
+	  .words = reply_words,
+	  .dflt = "none",
 	  .offset = offsetof(struct net_drop, reply),
 	  .doc = "what the sender gets: nothing, a TCP reset, or ICMP port unreachable" },
 	NET_FIELDS(struct net_drop),
@@ -39,7 +49,8 @@ static const struct field_table fields = {
 	.fields = rows,
 };
 
-/* A reset exists for TCP only: without a protocol the fault means TCP, any other one is a contradiction. */
+/* A reset exists for TCP only: without a protocol the fault means TCP, any other one is a
+ * contradiction. */
 static int tcp_only(struct net_spec *net, const char *key, struct err *e)
 {
 	uint8_t proto = IPPROTO_TCP;
@@ -56,7 +67,29 @@ static int tcp_only(struct net_spec *net, const char *key, struct err *e)
 	return 0;
 }
 
-static int plan_drop(const void *spec, const struct plan_context *ctx, struct plan *ret, struct err *e)
+/* The selector as it is meant: with TCP where the fault knows nothing else. */
+static int selector(const struct net_drop *d, struct net_spec *ret, struct err *e)
+{
+	int rc = 0;
+
+	*ret = d->net;
+	if (d->reply == REPLY_RESET)
+		rc = tcp_only(ret, "reply: reset", e);
+	if (rc == 0 && d->of == OF_CONNECTIONS)
+		rc = tcp_only(ret, "of: connections", e);
+	return rc;
+}
+
+static int check_drop(const void *spec, struct err *e)
+{
+	struct net_spec net;
+	int rc = selector(spec, &net, e);
+
+	return rc < 0 ? rc : net_check(&net, e);
+}
+
+static int plan_drop(const void *spec, const struct plan_context *ctx, struct plan *ret,
+		     struct err *e)
 {
 	static const enum gate_action actions[] = { [REPLY_NONE] = GATE_DROP,
 						    [REPLY_RESET] = GATE_RESET,
@@ -66,19 +99,17 @@ static int plan_drop(const void *spec, const struct plan_context *ctx, struct pl
 	const struct net_treatment how = { .action = actions[d->reply],
 					   .share_ppm = d->share_ppm,
 					   .of_connections = d->of == OF_CONNECTIONS };
-	struct net_spec net = d->net;
+	struct net_spec net;
 	struct text t;
-	int rc = 0;
+	int rc = selector(d, &net, e);
 
-	if (d->reply == REPLY_RESET)
-		rc = tcp_only(&net, "reply: reset", e);
-	if (rc == 0 && d->of == OF_CONNECTIONS)
-		rc = tcp_only(&net, "of: connections", e);
-	if (rc == 0)
+	if (rc == 0) /* which checks it again */
 		rc = net_plan(&net, &how, ctx, ret, e);
 	if (rc < 0)
 		return rc;
-	t = (struct text){ .buf = ret->summary, .size = sizeof(ret->summary), .len = strlen(ret->summary) };
+	t = (struct text){ .buf = ret->summary,
+			   .size = sizeof(ret->summary),
+			   .len = strlen(ret->summary) };
 	if (d->share_ppm < 1000000) {
 		text_add(&t, " ");
 		units_add_percent(&t, d->share_ppm);
@@ -98,5 +129,6 @@ const struct fault_ops net_drop_fault = {
 	.undo_words = "the nf_tables table goes with the process that holds it",
 	.example = "to=10.0.0.7:443 reply=reset",
 	.caps = UINT64_C(1) << CAP_NET_ADMIN,
+	.check = check_drop,
 	.plan = plan_drop,
 };

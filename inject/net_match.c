@@ -4,20 +4,25 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* Type and code of ICMPv6 stand where other protocols have the source port: RFC 4443, RFC 4861 (133 to 137). */
+/* Type and code of ICMPv6 stand where other protocols have the source port: RFC 4443, RFC 4861 (133
+ * to 137). */
 #define ND_FIRST (133u << 8)
-#define ND_LAST (137u << 8 | 0xffu)
+#define ND_LAST  (137u << 8 | 0xffu)
+
+#define TWO_PROTOS "'to' and 'from' name different protocols"
 
 static bool covers(const struct net_prefix *wide, const struct net_prefix *p)
 {
 	unsigned whole = wide->len / 8, rest = wide->len % 8;
 
-	if (wide->family != p->family || wide->len > p->len || memcmp(wide->addr, p->addr, whole) != 0)
+	if (wide->family != p->family || wide->len > p->len ||
+	    memcmp(wide->addr, p->addr, whole) != 0)
 		return false;
 	return !rest || (wide->addr[whole] ^ p->addr[whole]) >> (8 - rest) == 0;
 }
 
-/* Adds a prefix unless one covers it; drops those that it covers. nf_tables refuses overlapping intervals. */
+/* Adds a prefix unless one covers it; drops those that it covers. nf_tables refuses overlapping
+ * intervals. */
 static int merge_prefix(struct endpoint *to, const struct net_prefix *p, struct err *e)
 {
 	unsigned kept = 0;
@@ -32,7 +37,8 @@ static int merge_prefix(struct endpoint *to, const struct net_prefix *p, struct 
 	}
 	to->n_prefixes = kept;
 	if (kept == ENDPOINT_PREFIXES)
-		return err_set(e, E2BIG, "more than %d addresses with the same port", ENDPOINT_PREFIXES);
+		return err_set(e, E2BIG, "more than %d addresses with the same port",
+			       ENDPOINT_PREFIXES);
 	to->prefix[to->n_prefixes++] = *p;
 	return 0;
 }
@@ -54,9 +60,11 @@ static int add_endpoint(struct net_groups *g, const struct endpoint *ep, struct 
 	}
 	if (!group) {
 		if (g->n == NET_GROUPS)
-			return err_set(e, E2BIG, "more than %d different ports in one list", NET_GROUPS);
+			return err_set(e, E2BIG, "more than %d different ports in one list",
+				       NET_GROUPS);
 		group = &g->at[g->n++];
-		*group = (struct endpoint){ .port_lo = ep->port_lo, .port_hi = ep->port_hi,
+		*group = (struct endpoint){ .port_lo = ep->port_lo,
+					    .port_hi = ep->port_hi,
 					    .proto = ep->proto };
 	}
 	for (unsigned i = 0; i < ep->n_prefixes && rc == 0; i++)
@@ -64,12 +72,15 @@ static int add_endpoint(struct net_groups *g, const struct endpoint *ep, struct 
 	return rc;
 }
 
-int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret, struct err *e)
+typedef int endpoint_reader(const char *text, struct endpoint *ret, struct err *e);
+
+static int groups_read(const struct strings *list, uint8_t proto, endpoint_reader *parse,
+		       struct net_groups *ret, struct err *e)
 {
 	*ret = (struct net_groups){ 0 };
 	for (size_t i = 0; i < list->n; i++) {
 		struct endpoint ep;
-		int rc = endpoint_parse(list->at[i], &ep, e);
+		int rc = parse(list->at[i], &ep, e);
 
 		if (rc < 0)
 			return rc;
@@ -86,6 +97,18 @@ int net_groups_parse(const struct strings *list, uint8_t proto, struct net_group
 		ret->at[0] = (struct endpoint){ .proto = proto };
 	}
 	return 0;
+}
+
+int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret,
+		     struct err *e)
+{
+	return groups_read(list, proto, endpoint_parse, ret, e);
+}
+
+int net_groups_syntax(const struct strings *list, uint8_t proto, struct net_groups *ret,
+		      struct err *e)
+{
+	return groups_read(list, proto, endpoint_syntax, ret, e);
 }
 
 static int put_prefixes(struct nft_gate_spec *g, const struct endpoint *ep, uint16_t *ret_first,
@@ -116,6 +139,19 @@ static bool both_proto(const struct endpoint *a, const struct endpoint *b, uint8
 	return !a->proto || !b->proto || a->proto == b->proto;
 }
 
+int net_groups_agree(const struct net_groups *to, const struct net_groups *from, struct err *e)
+{
+	uint8_t proto;
+
+	for (unsigned i = 0; i < to->n; i++) {
+		for (unsigned k = 0; k < from->n; k++) {
+			if (!both_proto(&to->at[i], &from->at[k], &proto))
+				return err_set(e, EINVAL, TWO_PROTOS);
+		}
+	}
+	return 0;
+}
+
 static int put_pair(struct nft_gate_spec *g, const struct endpoint *dst, const struct endpoint *src,
 		    uint8_t hook, struct err *e)
 {
@@ -124,21 +160,25 @@ static int put_pair(struct nft_gate_spec *g, const struct endpoint *dst, const s
 
 	if (!m)
 		return -e->code;
-	*m = (struct net_match){ .dport_lo = dst->port_lo, .dport_hi = dst->port_hi,
-				 .sport_lo = src->port_lo, .sport_hi = src->port_hi, .hook = hook };
+	*m = (struct net_match){ .dport_lo = dst->port_lo,
+				 .dport_hi = dst->port_hi,
+				 .sport_lo = src->port_lo,
+				 .sport_hi = src->port_hi,
+				 .hook = hook };
 	if (!both_proto(dst, src, &m->proto))
-		return err_set(e, EINVAL, "'to' and 'from' name different protocols");
+		return err_set(e, EINVAL, TWO_PROTOS);
 	if (g->of_connections || g->action == GATE_RESET) { /* both exist for TCP only */
 		if (m->proto && m->proto != IPPROTO_TCP)
-			return err_set(e, EINVAL, "a reset or a share of connections works for TCP only");
+			return err_set(e, EINVAL,
+				       "a reset or a share of connections works for TCP only");
 		m->proto = IPPROTO_TCP;
 	}
 	rc = put_prefixes(g, dst, &m->dst_first, &m->dst_n, e);
 	return rc < 0 ? rc : put_prefixes(g, src, &m->src_first, &m->src_n, e);
 }
 
-static int put_hook(struct nft_gate_spec *g, const struct net_groups *dst, const struct net_groups *src,
-		    uint8_t hook, struct err *e)
+static int put_hook(struct nft_gate_spec *g, const struct net_groups *dst,
+		    const struct net_groups *src, uint8_t hook, struct err *e)
 {
 	for (unsigned i = 0; i < dst->n; i++) {
 		for (unsigned k = 0; k < src->n; k++) {
@@ -151,8 +191,10 @@ static int put_hook(struct nft_gate_spec *g, const struct net_groups *dst, const
 	return 0;
 }
 
-/* Could a match catch packets of that protocol and destination port? Addresses are not looked at: better one too many. */
-static bool may_catch(const struct net_groups *to, const struct net_groups *from, uint8_t proto, unsigned port)
+/* Could a match catch packets of that protocol and destination port? Addresses are not looked at:
+ * better one too many. */
+static bool may_catch(const struct net_groups *to, const struct net_groups *from, uint8_t proto,
+		      unsigned port)
 {
 	for (unsigned i = 0; i < to->n; i++) {
 		for (unsigned k = 0; k < from->n; k++) {
@@ -169,31 +211,39 @@ static bool may_catch(const struct net_groups *to, const struct net_groups *from
 	return false;
 }
 
-static int exempt_port(struct nft_gate_spec *g, uint8_t hook, uint8_t proto, const uint16_t sport[2],
-		       const uint16_t dport[2], struct err *e)
+static int exempt_port(struct nft_gate_spec *g, uint8_t hook, uint8_t proto,
+		       const uint16_t sport[2], const uint16_t dport[2], struct err *e)
 {
 	struct net_match *m = put_match(g, e);
 
 	if (!m)
 		return -e->code;
-	*m = (struct net_match){ .hook = hook, .proto = proto, .exempt = 1, .sport_lo = sport[0],
-				 .sport_hi = sport[1], .dport_lo = dport[0], .dport_hi = dport[1] };
+	*m = (struct net_match){ .hook = hook,
+				 .proto = proto,
+				 .exempt = 1,
+				 .sport_lo = sport[0],
+				 .sport_hi = sport[1],
+				 .dport_lo = dport[0],
+				 .dport_hi = dport[1] };
 	return 0;
 }
 
-/* What a host needs to stay on its network at all: IPv6 neighbour discovery, DHCP (RFC 2131), DHCPv6 (RFC 8415). */
-static int exempt_basics(struct nft_gate_spec *g, const struct net_groups *to, const struct net_groups *from,
-			 uint8_t hook, struct err *e)
+/* What a host needs to stay on its network at all: IPv6 neighbour discovery, DHCP (RFC 2131),
+ * DHCPv6 (RFC 8415). */
+static int exempt_basics(struct nft_gate_spec *g, const struct net_groups *to,
+			 const struct net_groups *from, uint8_t hook, struct err *e)
 {
-	static const uint16_t any[2] = { 0, 0 }, nd[2] = { ND_FIRST, ND_LAST }, dhcp[2] = { 67, 68 },
-			      dhcp6[2] = { 546, 547 };
+	static const uint16_t any[2] = { 0, 0 }, nd[2] = { ND_FIRST, ND_LAST },
+			      dhcp[2] = { 67, 68 }, dhcp6[2] = { 546, 547 };
 	int rc = 0;
 
 	if (may_catch(to, from, IPPROTO_ICMPV6, 0))
 		rc = exempt_port(g, hook, IPPROTO_ICMPV6, nd, any, e);
-	if (rc == 0 && (may_catch(to, from, IPPROTO_UDP, 67) || may_catch(to, from, IPPROTO_UDP, 68)))
+	if (rc == 0 &&
+	    (may_catch(to, from, IPPROTO_UDP, 67) || may_catch(to, from, IPPROTO_UDP, 68)))
 		rc = exempt_port(g, hook, IPPROTO_UDP, dhcp, dhcp, e);
-	if (rc == 0 && (may_catch(to, from, IPPROTO_UDP, 546) || may_catch(to, from, IPPROTO_UDP, 547)))
+	if (rc == 0 &&
+	    (may_catch(to, from, IPPROTO_UDP, 546) || may_catch(to, from, IPPROTO_UDP, 547)))
 		rc = exempt_port(g, hook, IPPROTO_UDP, dhcp6, dhcp6, e);
 	return rc;
 }
@@ -212,7 +262,8 @@ static bool end_has(const struct endpoint *ep, unsigned family, const uint8_t *a
 	return !ep->n_prefixes;
 }
 
-static bool groups_have(const struct net_groups *g, unsigned family, const uint8_t *addr, unsigned port)
+static bool groups_have(const struct net_groups *g, unsigned family, const uint8_t *addr,
+			unsigned port)
 {
 	for (unsigned i = 0; i < g->n; i++) {
 		bool tcp = !g->at[i].proto || g->at[i].proto == IPPROTO_TCP;
@@ -223,16 +274,19 @@ static bool groups_have(const struct net_groups *g, unsigned family, const uint8
 	return false;
 }
 
-/* Remote address and local port pass, in the path of this hook: a reconnect of the operator passes too. */
+/* Remote address and local port pass, in the path of this hook: a reconnect of the operator passes
+ * too. */
 static int exempt_flow(struct nft_gate_spec *g, const struct shield_flow *f, uint8_t hook, bool out,
 		       struct err *e)
 {
-	struct endpoint local = { .port_lo = f->local_port, .port_hi = f->local_port,
+	struct endpoint local = { .port_lo = f->local_port,
+				  .port_hi = f->local_port,
 				  .proto = IPPROTO_TCP };
 	struct endpoint remote = { .n_prefixes = 1, .proto = IPPROTO_TCP };
 	int rc;
 
-	remote.prefix[0] = (struct net_prefix){ .family = f->family, .len = f->family == 4 ? 32 : 128 };
+	remote.prefix[0] =
+		(struct net_prefix){ .family = f->family, .len = f->family == 4 ? 32 : 128 };
 	memcpy(remote.prefix[0].addr, f->remote, sizeof(f->remote));
 	rc = out ? put_pair(g, &remote, &local, hook, e) : put_pair(g, &local, &remote, hook, e);
 	if (rc == 0)
@@ -240,13 +294,15 @@ static int exempt_flow(struct nft_gate_spec *g, const struct shield_flow *f, uin
 	return rc;
 }
 
-/* Packets of one path: where they stand, and which end of the selector is their destination there. */
+/* Packets of one path: where they stand, and which end of the selector is their destination there.
+ */
 struct path {
 	const struct net_groups *dst, *src;
 	uint8_t hook;
 };
 
-/* Both ends on this machine: packets of either direction pass the same hooks of the loopback device. */
+/* Both ends on this machine: packets of either direction pass the same hooks of the loopback
+ * device. */
 static bool both_ends_here(const struct shield_flow *f)
 {
 	static const uint8_t v6_loopback[16] = { [15] = 1 };
@@ -256,8 +312,8 @@ static bool both_ends_here(const struct shield_flow *f)
 }
 
 /* Exempts a flow's packets that travel in this direction, if the fault could catch them. */
-static int exempt_direction(struct nft_gate_spec *g, const struct path *p, const struct shield_flow *f,
-			    bool out, struct err *e)
+static int exempt_direction(struct nft_gate_spec *g, const struct path *p,
+			    const struct shield_flow *f, bool out, struct err *e)
 {
 	const uint8_t *to = out ? f->remote : f->local, *from = out ? f->local : f->remote;
 	unsigned to_port = out ? 0 : f->local_port, from_port = out ? f->local_port : 0;

@@ -5,7 +5,8 @@
 #include "inject/endpoint.h"
 #include "inject/net.h"
 
-/* A fault's selector after names were resolved: endpoints with equal ports and protocol stand together. */
+/* A fault's selector after names were resolved: endpoints with equal ports and protocol stand
+ * together. */
 #define NET_GROUPS 6
 
 struct net_groups {
@@ -20,13 +21,20 @@ struct net_select {
 	const struct shield *shield;
 };
 
-/* Parses a list of endpoints into groups. proto: of the fault, 0 = not said. Duplicates and covered ranges go. */
-int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret, struct err *e);
+/* Parses a list of endpoints into groups. proto: of the fault, 0 = not said. Duplicates and covered
+ * ranges go. */
+int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret,
+		     struct err *e);
+/* The same without looking up any name: see endpoint_syntax(). */
+int net_groups_syntax(const struct strings *list, uint8_t proto, struct net_groups *ret,
+		      struct err *e);
+/* EINVAL when an end of one list and an end of the other name different protocols. */
+int net_groups_agree(const struct net_groups *to, const struct net_groups *from, struct err *e);
 
 /*
- * Fills matches and prefixes of a gate for a direction; hooks: { out, in } of the family in use. Exemptions first:
- * IPv6 neighbour discovery and DHCP where a match could catch them, and shielded flows (shield may be NULL).
- * *ret_exempted: how many shielded flows got one.
+ * Fills matches and prefixes of a gate for a direction; hooks: { out, in } of the family in use.
+ * Exemptions first: IPv6 neighbour discovery and DHCP where a match could catch them, and shielded
+ * flows (shield may be NULL). *ret_exempted: how many shielded flows got one.
  */
 int net_matches(struct nft_gate_spec *g, const struct net_select *sel, unsigned *ret_exempted,
 		struct err *e);

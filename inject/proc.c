@@ -5,18 +5,27 @@
 
 #define SUMMARY_NAMES 3
 
+int proc_check(const struct proc_spec *s, struct err *e)
+{
+	const struct proc_select *own = &s->select;
+
+	if (s->target &&
+	    (own->pid || own->exe || own->name || own->pid_file || own->cgroup || own->user))
+		return err_set(e, EINVAL,
+			       "'target' and a selector of its own contradict each other");
+	return proc_select_check(own, e);
+}
+
 int proc_aim(const struct proc_spec *s, const struct plan_context *ctx, struct proc_aim *ret,
 	     struct err *e)
 {
 	const struct proc_select *own = &s->select;
 	const struct target *t;
+	int rc = proc_check(s, e);
 
 	*ret = (struct proc_aim){ .select = own };
-	if (!s->target)
-		return 0;
-	if (own->pid || own->exe || own->name || own->pid_file || own->cgroup || own->user)
-		return err_set(e, EINVAL,
-			       "'target' and a selector of its own contradict each other");
+	if (rc < 0 || !s->target)
+		return rc;
 	t = targets_find(ctx->targets, s->target);
 	if (!t || t->kind != TARGET_PROCESS)
 		return err_set(e, ENOENT, "'%s' is no process of targets:", s->target);

@@ -23,6 +23,8 @@ struct proc_aim {
 	const struct pick *pick; /* NULL = all */
 };
 
+/* The selector itself, before anything is looked up: see fault_ops.check. */
+int proc_check(const struct proc_spec *s, struct err *e);
 int proc_aim(const struct proc_spec *s, const struct plan_context *ctx, struct proc_aim *ret,
 	     struct err *e);
 /* The processes, brink's own and shielded ones refused. Count > 0 or -errno. */

@@ -117,14 +117,16 @@ static void summarise(struct plan *p, const struct proc_kill *k, const struct pr
 	}
 }
 
-static int check_times(const struct proc_kill *k, struct err *e)
+static int check_kill(const void *spec, struct err *e)
 {
+	const struct proc_kill *k = spec;
+
 	if (k->grace_ns && k->signal == SIGTERM)
 		return err_set(e, EINVAL,
 			       "'grace' sends TERM first: choose another signal for after it");
 	if (k->every_ns && k->every_ns <= k->grace_ns)
 		return err_set(e, EINVAL, "'every' must be longer than 'grace'");
-	return 0;
+	return proc_check(&k->proc, e);
 }
 
 static int plan_kill(const void *spec, const struct plan_context *ctx, struct plan *ret,
@@ -134,7 +136,7 @@ static int plan_kill(const void *spec, const struct plan_context *ctx, struct pl
 	struct proc_id id[SIGNAL_PROCS];
 	struct change_spec *c;
 	struct proc_aim aim = { .select = &k->proc.select };
-	int n, rc = check_times(k, e);
+	int n, rc = check_kill(spec, e);
 
 	if (rc == 0)
 		rc = proc_aim(&k->proc, ctx, &aim, e);
@@ -178,5 +180,6 @@ const struct fault_ops proc_kill_fault = {
 	.example = "name=checkout-worker signal=KILL",
 	.caps = UINT64_C(1) << CAP_KILL | UINT64_C(1) << CAP_SYS_PTRACE,
 	.one_shot = true,
+	.check = check_kill,
 	.plan = plan_kill,
 };

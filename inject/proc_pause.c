@@ -132,6 +132,11 @@ static int plan_process(const struct proc_id *id, const struct plan_context *ctx
 	return 0;
 }
 
+static int check_pause(const void *spec, struct err *e)
+{
+	return proc_check(&((const struct proc_pause *)spec)->proc, e);
+}
+
 static int plan_pause(const void *spec, const struct plan_context *ctx, struct plan *ret,
 		      struct err *e)
 {
@@ -170,5 +175,6 @@ const struct fault_ops proc_pause_fault = {
 	.example = "pid=4242",
 	.caps = UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_KILL |
 		UINT64_C(1) << CAP_DAC_OVERRIDE,
+	.check = check_pause,
 	.plan = plan_pause,
 };

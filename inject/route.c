@@ -26,8 +26,9 @@ static int read_name(const struct nlmsghdr *h, void *arg, struct err *e)
 {
 	size_t head = NLMSG_LENGTH(sizeof(struct ifinfomsg));
 	const struct nlattr *name =
-		h->nlmsg_len < head ? NULL :
-				      nlattr_find((const char *)h + head, h->nlmsg_len - head, IFLA_IFNAME);
+		h->nlmsg_len < head ?
+			NULL :
+			nlattr_find((const char *)h + head, h->nlmsg_len - head, IFLA_IFNAME);
 
 	if (!name || nlattr_len(name) > IFNAMSIZ)
 		return err_set(e, EBADMSG, "a broken answer about a device");
@@ -74,7 +75,8 @@ int route_device(const struct netns_ref *ns, const struct net_prefix *to, char r
 	return 0;
 }
 
-int route_check_device(const struct netns_ref *ns, const char *dev, char ret_qdisc[16], struct err *e)
+int route_check_device(const struct netns_ref *ns, const char *dev, char ret_qdisc[16],
+		       struct err *e)
 {
 	struct link_info link = { 0 };
 	struct qdisc_info q = { 0 };

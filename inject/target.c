@@ -124,8 +124,6 @@ static int wanted_exe(struct wanted *w, struct err *e)
 	const char *exe = w->s->exe;
 	struct stat st;
 
-	if (exe[0] != '/')
-		return err_set(e, EINVAL, "exe '%s' is not an absolute path", exe);
 	if (!realpath(exe, w->exe_path)) {
 		/* it may have been removed or exist only in another mount namespace: compared by
 		 * name alone */
@@ -142,6 +140,19 @@ static int wanted_exe(struct wanted *w, struct err *e)
 	return 0;
 }
 
+int proc_select_check(const struct proc_select *s, struct err *e)
+{
+	if (s->pid < 0 || s->pid > PID_LIMIT)
+		return err_set(e, EINVAL, "%lld is no process number", (long long)s->pid);
+	if (s->name && !s->name[0])
+		return err_set(e, EINVAL, "name is empty");
+	if (s->cgroup && s->cgroup[0] != '/')
+		return err_set(e, EINVAL, "cgroup '%s' does not start with '/'", s->cgroup);
+	if (s->exe && s->exe[0] != '/')
+		return err_set(e, EINVAL, "exe '%s' is not an absolute path", s->exe);
+	return 0;
+}
+
 static int wanted_init(struct wanted *w, const struct proc_select *s, struct err *e)
 {
 	int32_t pid = 0;
@@ -152,15 +163,10 @@ static int wanted_init(struct wanted *w, const struct proc_select *s, struct err
 	if (!w->text[0])
 		return err_set(e, EINVAL,
 			       "say which processes: pid, exe, name, pid_file, cgroup or user");
-	if (s->pid < 0 || s->pid > PID_LIMIT)
-		return err_set(e, EINVAL, "%lld is no process number", (long long)s->pid);
-	if (s->name && !s->name[0])
-		return err_set(e, EINVAL, "name is empty");
-	if (s->name)
+	r = proc_select_check(s, e);
+	if (!r && s->name)
 		memcpy(w->comm, s->name, strnlen(s->name, COMM_LEN));
-	if (s->cgroup && s->cgroup[0] != '/')
-		return err_set(e, EINVAL, "cgroup '%s' does not start with '/'", s->cgroup);
-	if (s->exe)
+	if (!r && s->exe)
 		r = wanted_exe(w, e);
 	if (!r && s->user)
 		r = user_find(s->user, &w->uid, e);

@@ -33,7 +33,7 @@ static enum ending look(const char *dir, const char *id)
 	if (run < 0)
 		return errno == ENOENT ? ENDED_CLEAN : GOES_ON;
 	rc = journal_open(run, false, &j, &ignored);
-	if (rc == -ENOENT)
+	if (rc == -ENOENT && journal_trace(run) != JOURNAL_LOST)
 		return ENDED_CLEAN;
 	if (rc < 0)
 		return GOES_ON; /* somebody else's journal: only its end can be seen */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "runner/commands.h"
@@ -17,7 +18,10 @@
 #include "runner/say.h"
 #include "safety/recover_main.h"
 
-#define LEFT_MAX 64
+#define LEFT_MAX  64
+#define ENDING_NS (5 * NS_PER_S)    /* for a run that is being taken back */
+#define GRACE_NS  (300 * NS_PER_MS) /* for one that looks alive and was just killed */
+#define LOOK_NS   (20 * NS_PER_MS)
 
 /* What is told last, so that nobody misses it. */
 struct not_clean {
@@ -51,13 +55,19 @@ static bool belongs_to_unit(const struct left_run *r, const char *unit)
 	       (strncmp(has, unit, n) == 0 && strcmp(has + n, ".service") == 0);
 }
 
-static bool is_wanted(const struct revert *r, const struct left_run *run)
+static bool is_meant(const struct revert *r, const struct left_run *run)
 {
-	if (run->foreign || run->life == RUN_ALIVE)
+	if (run->foreign)
 		return false;
 	if (r->o->at_boot)
 		return run->earlier_boot;
 	return !r->o->unit || belongs_to_unit(run, r->o->unit);
+}
+
+/* Not root's, but one of ours that somebody gave away: nothing in it is believed any more. */
+static bool is_given_away(const struct revert *r, const struct left_run *run)
+{
+	return run->foreign && strcmp(run->dir, r->paths.state) == 0;
 }
 
 static int refuse(const struct options *o, int code, int exit_code, const char *what,
@@ -71,12 +81,41 @@ static int refuse(const struct options *o, int code, int exit_code, const char *
 	return exit_code;
 }
 
+static int refuse_alive(const struct revert *r, const struct left_run *run)
+{
+	char what[120], help[PATHS_LEN + 80], cgroup[PATHS_LEN];
+
+	snprintf(what, sizeof(what), "run %s is alive", run->id);
+	if (leftovers_frozen(run, cgroup, sizeof(cgroup))) {
+		snprintf(what, sizeof(what), "run %s is alive, but its keeper is frozen", run->id);
+		snprintf(help, sizeof(help), "it goes on when the cgroup '%s' is thawed", cgroup);
+	} else if (run->by_spare) {
+		snprintf(help, sizeof(help), "the spare keeper is taking it back: wait for it");
+	} else {
+		snprintf(help, sizeof(help), "it takes its faults back itself: brink halt %s",
+			 run->id);
+	}
+	return refuse(r->o, EBUSY, EXIT_REFUSED, what, help);
+}
+
+static int refuse_given_away(const struct revert *r, const struct left_run *run)
+{
+	char what[200], help[PATHS_LEN + 120], owner[64];
+
+	snprintf(what, sizeof(what), "the directory of run %s belongs to %s", run->id,
+		 leftovers_owner(run, owner, sizeof(owner)));
+	snprintf(help, sizeof(help),
+		 "nothing in it is believed: look at it, then give it back or remove it: %s/%s",
+		 run->dir, run->id);
+	return refuse(r->o, EPERM, EXIT_NOT_CLEAN, what, help);
+}
+
 static int choose_named(struct revert *r)
 {
 	const char *id = r->o->args.at[0];
 	const struct left_run *run = NULL;
 	struct err e = { 0 };
-	char what[120], help[120];
+	char what[120], help[120], owner[64];
 	int rc = leftovers_pick(&r->all, id, &run, &e);
 
 	if (rc == -ENOENT && history_knows(r->paths.runs, id)) {
@@ -87,48 +126,103 @@ static int choose_named(struct revert *r)
 		say_error(r->o, &e);
 		return EXIT_USAGE;
 	}
-	snprintf(what, sizeof(what), "run %s %s", run->id,
-		 run->foreign ? "belongs to root" : "is alive");
+	if (is_given_away(r, run))
+		return refuse_given_away(r, run);
 	if (run->foreign) {
+		snprintf(what, sizeof(what), "run %s belongs to %s", run->id,
+			 leftovers_owner(run, owner, sizeof(owner)));
 		snprintf(help, sizeof(help), "write: sudo brink revert %s", run->id);
 		return refuse(r->o, EPERM, EXIT_UNABLE, what, help);
 	}
-	if (run->life == RUN_ALIVE) {
-		snprintf(help, sizeof(help), "it takes its faults back itself: brink halt %s",
-			 run->id);
-		return refuse(r->o, EBUSY, EXIT_REFUSED, what, help);
-	}
+	if (run->life == RUN_ALIVE)
+		return refuse_alive(r, run);
 	r->run[r->n++] = run;
 	return EXIT_PASS;
 }
 
-static int choose_many(struct revert *r)
+/* What is said when there is nothing to do. */
+static void say_nothing(const struct revert *r, size_t foreign)
 {
-	bool any = r->o->all || r->o->at_boot || r->o->unit || r->o->print;
-	size_t foreign = 0, alive = 0;
-
-	for (size_t i = 0; i < r->all.n; i++) {
-		foreign += r->all.at[i].foreign;
-		alive += r->all.at[i].life == RUN_ALIVE;
-		if (is_wanted(r, &r->all.at[i]))
-			r->run[r->n++] = &r->all.at[i];
-	}
-	if (r->n > 1 && !any) {
-		refuse(r->o, EINVAL, EXIT_USAGE, "several runs have left something behind",
-		       "name one, or write: brink revert --all");
-		for (size_t i = 0; i < r->n; i++)
-			fprintf(stderr, "  %s\n", r->run[i]->id);
-		return EXIT_USAGE;
-	}
-	if (!r->n && !r->o->at_boot && !r->o->unit)
-		fputs("nothing to revert: no run has left anything behind\n", stderr);
-	if (alive && !r->n)
-		fprintf(stderr, "  = help: %zu run%s on; to end %s: brink halt\n", alive,
-			alive == 1 ? " goes" : "s go", alive == 1 ? "it" : "them");
-	if (foreign && !r->n)
+	if (r->o->at_boot || r->o->unit)
+		return;
+	fputs("nothing to revert: no run has left anything behind\n", stderr);
+	if (foreign)
 		fprintf(stderr, "  = help: %zu run%s of root cannot be read: sudo brink revert\n",
 			foreign, foreign == 1 ? "" : "s");
+}
+
+static int name_several(const struct revert *r)
+{
+	refuse(r->o, EINVAL, EXIT_USAGE, "several runs have left something behind",
+	       "name one, or write: brink revert --all");
+	for (size_t i = 0; i < r->n; i++)
+		fprintf(stderr, "  %s\n", r->run[i]->id);
+	return EXIT_USAGE;
+}
+
+/* ret_code: what those that cannot be taken back come to. */
+static int choose_many(struct revert *r, int *ret_code)
+{
+	bool any = r->o->all || r->o->at_boot || r->o->unit || r->o->print;
+	size_t foreign = 0;
+
+	for (size_t i = 0; i < r->all.n; i++) {
+		const struct left_run *run = &r->all.at[i];
+		int code = EXIT_PASS;
+
+		if (is_given_away(r, run) && !r->o->at_boot && !r->o->unit)
+			code = refuse_given_away(r, run);
+		else if (is_meant(r, run) && run->life == RUN_ALIVE)
+			code = refuse_alive(r, run);
+		else if (is_meant(r, run))
+			r->run[r->n++] = run;
+		foreign += run->foreign && !is_given_away(r, run);
+		*ret_code = code > *ret_code ? code : *ret_code;
+	}
+	if (r->n > 1 && !any)
+		return name_several(r);
+	if (!r->n && *ret_code == EXIT_PASS)
+		say_nothing(r, foreign);
 	return EXIT_PASS;
+}
+
+/* Is one of those that are meant alive? ret_ending: and about to be no more. */
+static bool meets_living(const struct revert *r, bool *ret_ending)
+{
+	const struct left_run *named = NULL;
+	struct err ignored;
+	bool alive = false;
+
+	*ret_ending = false;
+	if (r->o->args.n && leftovers_pick(&r->all, r->o->args.at[0], &named, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < r->all.n; i++) {
+		const struct left_run *run = &r->all.at[i];
+
+		if (run->life != RUN_ALIVE || (named ? run != named : !is_meant(r, run)))
+			continue;
+		alive = true;
+		*ret_ending |= run->ending;
+	}
+	return alive;
+}
+
+/* A run that was killed a moment ago is still there, and its spare needs a moment more. */
+static int find_settled(struct revert *r, struct err *e)
+{
+	const struct timespec pause = { 0, LOOK_NS };
+	int64_t began = clock_mono_ns();
+	bool ending;
+
+	for (;;) {
+		int rc = leftovers_find(&r->paths, true, &r->all, e);
+
+		if (rc < 0 || !meets_living(r, &ending) ||
+		    clock_mono_ns() - began > (ending ? ENDING_NS : GRACE_NS))
+			return rc;
+		leftovers_done(&r->all);
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	}
 }
 
 /* ---- --print ---- */
@@ -164,19 +258,21 @@ static bool is_there(const struct journal_slot *s)
 static int print_run(const struct left_run *run)
 {
 	const struct journal *j = &run->journal;
+	int code = EXIT_PASS;
 	unsigned n = 0;
 
 	if (run->life == RUN_BLIND) {
 		char buf[ERR_LINE * 4];
 
 		printf("# run %s: %s\n", run->id, err_format(&run->err, buf, sizeof(buf)));
-		return EXIT_NOT_CLEAN;
+		return run->err.code == ENOENT ? EXIT_PASS : EXIT_NOT_CLEAN;
 	}
 	for (unsigned i = j->head.n_slots; i-- > 0 && !run->earlier_boot;) {
 		const struct journal_slot *s = &j->slot[i];
 
 		if (s->state == SLOT_UNKNOWN) {
 			printf("# run %s: record %u cannot be read\n", run->id, i);
+			code = EXIT_NOT_CLEAN;
 			n++;
 			continue;
 		}
@@ -189,7 +285,7 @@ static int print_run(const struct left_run *run)
 	}
 	if (!n)
 		printf("# run %s: nothing of it is left\n", run->id);
-	return EXIT_PASS;
+	return code;
 }
 
 /* ---- the worker ---- */
@@ -355,20 +451,26 @@ static int work(struct revert *r)
 	return code;
 }
 
-static int revert(struct revert *r)
+static int print_all(const struct revert *r)
 {
-	int code = r->o->args.n ? choose_named(r) : choose_many(r);
+	int code = EXIT_PASS;
 
-	if (code != EXIT_PASS || !r->n)
-		return code;
-	if (!r->o->print)
-		return work(r);
 	for (size_t i = 0; i < r->n && r->run[i]; i++) {
 		int one = print_run(r->run[i]);
 
 		code = one > code ? one : code;
 	}
 	return code;
+}
+
+static int revert(struct revert *r)
+{
+	int refused = EXIT_PASS;
+	int code = r->o->args.n ? choose_named(r) : choose_many(r, &refused);
+
+	if (code == EXIT_PASS && r->n)
+		code = r->o->print ? print_all(r) : work(r);
+	return code > refused ? code : refused;
 }
 
 int cmd_revert(const struct options *o)
@@ -384,7 +486,7 @@ int cmd_revert(const struct options *o)
 	if (o->args.n && (o->all || o->at_boot || o->unit)) {
 		code = refuse(o, EINVAL, EXIT_USAGE, "a RUN and a choice of runs",
 			      "write one of them");
-	} else if (leftovers_find(&r->paths, true, &r->all, &e) < 0) {
+	} else if (find_settled(r, &e) < 0) {
 		say_error(o, &e);
 		code = EXIT_NOT_CLEAN;
 	} else {

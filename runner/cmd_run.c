@@ -7,7 +7,8 @@
 #include "runner/plan_file.h"
 #include "runner/say.h"
 
-/* With --plan: the same plan must come out under the run id and seed of the file; then it is made under our own. */
+/* With --plan: the same plan must come out under the run id and seed of the file; then it is made
+ * under our own. */
 static int hold_to(const struct options *o, const struct plan_file *f, struct prepared *p)
 {
 	char own[ULID_LEN + 1];
@@ -43,8 +44,8 @@ static int do_file(const struct options *o, const char *file, const struct plan_
 		return EXIT_SKIPPED;
 	if (rc != EXIT_PASS || o->dry_run)
 		return rc != EXIT_PASS ? rc : execute_show(o, p, file);
-	snprintf(again, sizeof(again), "%sbrink run %s --seed %llu", p->paths.root ? "sudo " : "", file,
-		 (unsigned long long)p->seed);
+	snprintf(again, sizeof(again), "%sbrink run %s --seed %llu", p->paths.root ? "sudo " : "",
+		 file, (unsigned long long)p->seed);
 	return execute_run(o, p, again, &out);
 }
 

@@ -9,14 +9,20 @@
 #include "runner/leftovers.h"
 #include "runner/say.h"
 
-static const char *life_word(const struct left_run *r)
+/* buf: for the name of an owner. */
+static const char *life_word(const struct left_run *r, char *buf, size_t size)
 {
+	char owner[64];
 	static const char *const words[] = { [RUN_ALIVE] = "running",
 					     [RUN_DONE] = "dead, clean",
 					     [RUN_LEFT] = "dead, NOT CLEAN",
 					     [RUN_BLIND] = "cannot be read" };
 
-	return r->foreign ? "of root" : words[r->life];
+	if (r->foreign) {
+		snprintf(buf, size, "of %s", leftovers_owner(r, owner, sizeof(owner)));
+		return buf;
+	}
+	return r->by_spare ? "being taken back" : words[r->life];
 }
 
 /* One fault: the changes [first, first + n) of the journal. */
@@ -116,8 +122,8 @@ static void print_json(const struct left_run *r)
 {
 	const struct journal_head *h = &r->journal.head;
 	char buf[ERR_LINE * 4];
-	json_t *o = json_pack("{s:s, s:s, s:b}", "run", r->id, "state", life_word(r), "alive",
-			      r->life == RUN_ALIVE);
+	json_t *o = json_pack("{s:s, s:s, s:b}", "run", r->id, "state",
+			      life_word(r, buf, sizeof(buf)), "alive", r->life == RUN_ALIVE);
 
 	if (r->life == RUN_BLIND) {
 		json_object_set_new(o, "error", json_string(err_format(&r->err, buf, sizeof(buf))));
@@ -142,7 +148,8 @@ static void print_text(const struct options *o, const struct paths *p, const str
 	struct text name = text_on(buf, sizeof(buf));
 	struct fault_view f = { 0 };
 
-	printf("%s  %s%s%s", r->id, say_on(color, c), life_word(r), say_off(color, c));
+	printf("%s  %s%s%s", r->id, say_on(color, c), life_word(r, buf, sizeof(buf)),
+	       say_off(color, c));
 	if (r->life == RUN_BLIND) {
 		printf("  %s\n", err_format(&r->err, buf, sizeof(buf)));
 		return;
@@ -156,7 +163,11 @@ static void print_text(const struct options *o, const struct paths *p, const str
 		text_add_foreign(&name, f.label, strlen(f.label));
 		printf("  %-18s %s (%s)\n", f.state, buf, f.kinds);
 	}
-	if (r->life == RUN_ALIVE)
+	if (leftovers_frozen(r, buf, sizeof(buf)))
+		printf("  frozen:      its keeper goes on when the cgroup '%s' is thawed\n", buf);
+	else if (r->by_spare)
+		puts("  ends:        the spare keeper is taking it back");
+	else if (r->life == RUN_ALIVE)
 		printf("  to end it:   brink halt %s\n", r->id);
 	if (r->life == RUN_LEFT)
 		printf("  to clean:    %sbrink revert %s\n", p->root ? "sudo " : "", r->id);

@@ -7,8 +7,9 @@
 #include "runner/execute.h"
 #include "runner/say.h"
 
-#define TRY_FOR_NS     (30 * NS_PER_S)      /* as in a file without `for` */
-#define TRY_COMMAND_NS (NS_PER_S * 30 * 60) /* a command that never ends must not hold a fault for ever */
+#define TRY_FOR_NS (30 * NS_PER_S) /* as in a file without `for` */
+#define TRY_COMMAND_NS \
+	(NS_PER_S * 30 * 60) /* a command that never ends must not hold a fault for ever */
 #define NEVER_RAN 125
 
 static char *copy(struct experiment *x, const char *text)
@@ -36,7 +37,8 @@ static int bind_pair(struct experiment *x, struct fault_item *f, const char *tex
 		return err_ctx(e, "unknown key '%s' in %s", name, t->name);
 	}
 	if (strcmp(name, "target") == 0)
-		return err_set(e, EINVAL, "'target' names an entry of a file; say the target itself here");
+		return err_set(e, EINVAL,
+			       "'target' names an entry of a file; say the target itself here");
 	rc = field_set(t, f->spec, field, copy(x, eq + 1), &x->arena, e);
 	return rc < 0 ? err_ctx(e, "%s", name) : 0;
 }
@@ -108,13 +110,15 @@ static int bind_http(struct experiment *x, struct check_spec *c, const char *tex
 	const struct field *f = fields_find(&check_fields, "http");
 	int rc = fields_defaults(&check_http_fields, &c->http, &x->arena, e);
 
-	c->bound.given |= UINT64_C(1) << (f - check_fields.fields); /* a block is not set from one text */
+	c->bound.given |= UINT64_C(1)
+			  << (f - check_fields.fields); /* a block is not set from one text */
 	return rc < 0 ? rc :
-			field_set(&check_http_fields, &c->http, fields_find(&check_http_fields, "url"), text,
-				  &x->arena, e);
+			field_set(&check_http_fields, &c->http,
+				  fields_find(&check_http_fields, "url"), text, &x->arena, e);
 }
 
-static int bind_check(struct experiment *x, struct check_spec *c, const char *text, unsigned i, struct err *e)
+static int bind_check(struct experiment *x, struct check_spec *c, const char *text, unsigned i,
+		      struct err *e)
 {
 	bool url = strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
 	const char *field = NULL;
@@ -151,8 +155,9 @@ static void add_again(const struct options *o, const struct prepared *p, struct 
 	text_add(t, "%sbrink try", p->paths.root ? "sudo " : "");
 	for (size_t i = 0; i < o->args.n; i++) {
 		const char *w = o->args.at[i];
-		bool plain = w[strspn(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-					 "=._:/-%,")] == '\0';
+		bool plain =
+			w[strspn(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "=._:/-%,")] == '\0';
 
 		text_add(t, " %s%s%s", plain ? "" : "'", w, plain ? "" : "'");
 	}
@@ -166,6 +171,9 @@ static int code_of(const struct options *o, const struct run_outcome *out)
 		return out->code;
 	if (!out->command_ran)
 		return NEVER_RAN;
+	if (out->command_code < 0 ||
+	    out->code == EXIT_ABORTED) /* the run was over before the command was */
+		return out->code;
 	return out->code == EXIT_PASS || out->command_code ? out->command_code : out->code;
 }
 

@@ -9,20 +9,20 @@
 #include "base/io.h"
 #include "runner/paths.h"
 
-static void tell_once(struct events *ev, const char *path, const char *what)
+static void tell_once(struct events *ev, int i, const char *what)
 {
-	if (!ev->failed)
-		talk_line(ev->talk, 2, TALK_RESULT, "warning: events are not kept in '%s': %s", path, what);
-	ev->failed = true;
+	if (!ev->failed[i])
+		talk_line(ev->talk, 2, TALK_RESULT, "warning: events are not kept in '%s': %s",
+			  i ? ev->extra : ev->path, what);
+	ev->failed[i] = true;
 }
 
-static int open_one(struct events *ev, const char *path)
+static void open_one(struct events *ev, int i)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
-
-	if (fd < 0)
-		tell_once(ev, path, strerror(errno));
-	return fd;
+	ev->fd[i] = open(i ? ev->extra : ev->path,
+			 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+	if (ev->fd[i] < 0)
+		tell_once(ev, i, strerror(errno));
 }
 
 void events_open(struct events *ev, const char *runs_dir, const char *run_id, const char *extra,
@@ -31,24 +31,28 @@ void events_open(struct events *ev, const char *runs_dir, const char *run_id, co
 	char dir[400];
 	struct err e;
 
-	*ev = (struct events){ .fd = { -1, -1 }, .to_stdout = to_stdout, .talk = talk };
+	*ev = (struct events){
+		.fd = { -1, -1 }, .to_stdout = to_stdout, .talk = talk, .extra = extra
+	};
 	snprintf(ev->run_id, sizeof(ev->run_id), "%s", run_id);
 	snprintf(dir, sizeof(dir), "%s/%s", runs_dir, run_id);
 	snprintf(ev->path, sizeof(ev->path), "%s/events.ndjson", dir);
 	if (paths_make(dir, &e) < 0)
-		tell_once(ev, ev->path, e.msg[0]);
+		tell_once(ev, 0, e.msg[0]);
 	else
-		ev->fd[0] = open_one(ev, ev->path);
+		open_one(ev, 0);
 	if (extra)
-		ev->fd[1] = open_one(ev, extra);
+		open_one(ev, 1);
 }
 
 static void write_line(struct events *ev, char *line, size_t n)
 {
 	line[n] = '\n'; /* over the terminator */
 	for (int i = 0; i < 2; i++) {
-		if (ev->fd[i] >= 0 && io_write_full(ev->fd[i], line, n + 1) < 0)
-			tell_once(ev, ev->path, strerror(errno));
+		int rc = ev->fd[i] < 0 ? 0 : io_write_full(ev->fd[i], line, n + 1);
+
+		if (rc < 0)
+			tell_once(ev, i, strerror(-rc));
 	}
 	if (ev->to_stdout)
 		talk_text(ev->talk, 1, TALK_RESULT, line, n + 1);

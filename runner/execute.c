@@ -22,7 +22,8 @@ static struct run_request request_of(const struct options *o, const struct prepa
 				     .lock_timeout_ns = o->lock_timeout_ns,
 				     .fault_max_ns = p->policy.fault_ns.value,
 				     .run_max_ns = p->policy.run_ns.value,
-				     .command = o->command.n ? (char *const *)o->command.at : NULL };
+				     .command =
+					     o->command.n ? (char *const *)o->command.at : NULL };
 }
 
 int execute_show(const struct options *o, struct prepared *p, const char *file)
@@ -57,7 +58,8 @@ static const struct planned_fault *irreversible(const struct run_plan *p)
 	return NULL;
 }
 
-/* What cannot be taken back is asked for: by --yes, or at the terminal. Never a prompt without a terminal. */
+/* What cannot be taken back is asked for: by --yes, or at the terminal. Never a prompt without a
+ * terminal. */
 static int confirm(const struct options *o, const struct prepared *p)
 {
 	const struct planned_fault *f = irreversible(&p->plan);
@@ -65,9 +67,11 @@ static int confirm(const struct options *o, const struct prepared *p)
 
 	if (!f || o->yes)
 		return EXIT_PASS;
-	fprintf(stderr, "%s (%s %s) cannot be undone.\n", f->item->id, f->item->ops->name, f->summary);
+	fprintf(stderr, "%s (%s %s) cannot be undone.\n", f->item->id, f->item->ops->name,
+		f->summary);
 	if (o->no_input || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-		fputs("brink: error: a confirmation is needed: say --yes\nNothing was touched.\n", stderr);
+		fputs("brink: error: a confirmation is needed: say --yes\nNothing was touched.\n",
+		      stderr);
 		return EXIT_REFUSED;
 	}
 	fputs("Go on? [y/N] ", stderr);
@@ -78,11 +82,12 @@ static int confirm(const struct options *o, const struct prepared *p)
 	return EXIT_REFUSED;
 }
 
-int execute_run(const struct options *o, struct prepared *p, const char *again, struct run_outcome *ret)
+int execute_run(const struct options *o, struct prepared *p, const char *again,
+		struct run_outcome *ret)
 {
 	struct run_request rq = request_of(o, p);
 	struct err e = { 0 };
-	int rc = confirm(o, p);
+	int rc = confirm(o, p), lost;
 
 	*ret = (struct run_outcome){ .code = rc, .command_code = -1 };
 	if (rc != EXIT_PASS)
@@ -90,7 +95,11 @@ int execute_run(const struct options *o, struct prepared *p, const char *again, 
 	rq.again = again;
 	rq.talk = talk_new(&e);
 	rc = rq.talk ? run_experiment(&rq, ret, &e) : -e.code;
-	talk_free(rq.talk);
+	lost = talk_free(rq.talk);
+	if (lost && o->json)
+		fprintf(stderr, "brink: error: cannot write the output: %s\n", strerror(lost));
+	if (lost && o->json && ret->code == EXIT_PASS && rc >= 0)
+		ret->code = EXIT_USAGE;
 	if (rc < 0) {
 		say_error(o, &e);
 		fputs("Nothing was touched.\n", stderr);

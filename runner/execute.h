@@ -10,9 +10,10 @@
 /* Prints the plan of a prepared experiment (and writes --out). Returns the exit code. */
 int execute_show(const struct options *o, struct prepared *p, const char *file);
 /*
- * Asks where asking is needed (an irreversible fault, no --yes), runs, and gives the outcome. again: how to repeat it.
- * Returns the exit code.
+ * Asks where asking is needed (an irreversible fault, no --yes), runs, and gives the outcome.
+ * again: how to repeat it. Returns the exit code.
  */
-int execute_run(const struct options *o, struct prepared *p, const char *again, struct run_outcome *ret);
+int execute_run(const struct options *o, struct prepared *p, const char *again,
+		struct run_outcome *ret);
 
 #endif

@@ -27,7 +27,8 @@ int own_executable(const char *name, char *ret, size_t size, struct err *e)
 		slash[1] = '\0';
 	if (snprintf(ret, size, "%s%s", self, name) < (int)size && access(ret, X_OK) == 0)
 		return 0;
-	if (snprintf(ret, size, "%s/%s", BRINK_LIBEXECDIR, name) < (int)size && access(ret, X_OK) == 0)
+	if (snprintf(ret, size, "%s/%s", BRINK_LIBEXECDIR, name) < (int)size &&
+	    access(ret, X_OK) == 0)
 		return 0;
 	return err_set(e, ENOENT, "'%s' is neither beside brink nor in %s", name, BRINK_LIBEXECDIR);
 }

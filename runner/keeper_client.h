@@ -13,11 +13,14 @@ struct keeper_client {
 	struct pulse *pulse;
 };
 
-#define KEEPER_CLIENT_NONE { .pid = -1, .pidfd = -1, .sock = -1 }
+#define KEEPER_CLIENT_NONE                         \
+	{                                          \
+		.pid = -1, .pidfd = -1, .sock = -1 \
+	}
 
 /*
- * The path of one of brink's own executables: beside the running one, else in the installed LIBEXECDIR. -ENOENT with
- * both places named.
+ * The path of one of brink's own executables: beside the running one, else in the installed
+ * LIBEXECDIR. -ENOENT with both places named.
  */
 int own_executable(const char *name, char *ret, size_t size, struct err *e);
 /* Starts brink-keeper with all rights that this process has now. */
@@ -25,8 +28,9 @@ int keeper_client_start(struct keeper_client *ret, struct err *e);
 /* Sends a request; the answer (KMSG_DONE) comes later. */
 int keeper_client_send(struct keeper_client *k, struct kmsg *m, struct err *e);
 /*
- * Sends a request and waits for its answer until deadline_ns (CLOCK_MONOTONIC). Other messages that come before it go
- * to other() (may be NULL: dropped). The keeper's refusal is returned as our error.
+ * Sends a request and waits for its answer until deadline_ns (CLOCK_MONOTONIC). Other messages that
+ * come before it go to other() (may be NULL: dropped). The keeper's refusal is returned as our
+ * error.
  */
 int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns,
 		      void (*other)(void *arg, const struct kmsg *m), void *arg, struct err *e);

@@ -4,16 +4,20 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
+#include "inject/cgroup.h"
 #include "inject/proc_fs.h"
 #include "runner/history.h"
 
 #define ROOT_STATE "/run/brink"
 #define RUNS_MAX   4096
+#define LOOKS      3
 
 /* A stopped one takes nothing back: with its spare stopped or dead too it counts as dead, and
  * revert ends both. */
@@ -36,6 +40,25 @@ static enum run_life life_of(const struct left_run *r)
 										      RUN_LEFT;
 }
 
+/*
+ * -ENOENT: it never had one, or its record is just being removed. A run that begins or ends while
+ * this looks makes one look too few: then it looks again.
+ */
+static int open_journal(int dir, struct left_run *r)
+{
+	int rc = -ENOENT;
+
+	for (unsigned look = 0; look < LOOKS; look++) {
+		rc = journal_open(dir, false, &r->journal, &r->err);
+		if (rc == 0)
+			return 0;
+		if (journal_trace(dir) != JOURNAL_LOST)
+			return err_set(&r->err, ENOENT, "no record of a run is in '%s/%s'", r->dir,
+				       r->id);
+	}
+	return rc == -ENOENT ? err_set(&r->err, EBADMSG, "its journal is missing") : rc;
+}
+
 static void read_run(int state_dir, const char *boot_id, struct left_run *r)
 {
 	AUTO(auto_close)
@@ -47,15 +70,20 @@ static void read_run(int state_dir, const char *boot_id, struct left_run *r)
 		err_sys(&r->err, "cannot open the directory of run %s", r->id);
 		return;
 	}
+	r->owner = st.st_uid;
 	r->foreign = st.st_uid != geteuid();
 	if (r->foreign) { /* nothing of somebody else's text is believed */
 		err_set(&r->err, EACCES, "run %s belongs to user %u", r->id, st.st_uid);
 		return;
 	}
-	if (journal_open(dir, false, &r->journal, &r->err) < 0)
+	if (open_journal(dir, r) < 0)
 		return;
 	r->earlier_boot = boot_id[0] && strcmp(boot_id, r->journal.head.boot_id) != 0;
 	r->life = life_of(r);
+	if (r->life != RUN_ALIVE)
+		return;
+	r->by_spare = !works(&r->journal.head.keeper);
+	r->ending = r->by_spare || !works(&r->journal.head.runner);
 }
 
 static int add_run(struct left_runs *l, const char *dir, int state_dir, const char *id,
@@ -154,6 +182,49 @@ int leftovers_pick(const struct left_runs *l, const char *id, const struct left_
 		return err_set(e, ENOENT, "there is no run '%s' on record", id);
 	*ret = found;
 	return 0;
+}
+
+const char *leftovers_owner(const struct left_run *r, char *buf, size_t size)
+{
+	const struct passwd *pw = getpwuid(r->owner);
+
+	if (pw)
+		snprintf(buf, size, "%s", pw->pw_name);
+	else
+		snprintf(buf, size, "%u", r->owner);
+	return buf;
+}
+
+/* cgroups(7): "0::/system.slice/web.service" in any line. cgroup.events tells of those above too.
+ */
+static bool in_frozen(const struct change_proc *p, char *ret, size_t size)
+{
+	char path[PATHS_LEN], text[4096], events[256];
+	char *cgroup;
+
+	if (!works(p))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", p->pid);
+	if (io_read_file(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return false;
+	cgroup = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	if (!cgroup)
+		return false;
+	cgroup = strchr(cgroup, '/');
+	if (!cgroup)
+		return false;
+	cgroup[strcspn(cgroup, "\n")] = '\0';
+	if (cgroup2_path(cgroup, ret, size) < 0 ||
+	    snprintf(path, sizeof(path), "%s/cgroup.events", ret) >= (int)sizeof(path))
+		return false;
+	return io_read_file(AT_FDCWD, path, events, sizeof(events)) > 0 &&
+	       strstr(events, "frozen 1");
+}
+
+bool leftovers_frozen(const struct left_run *r, char *ret, size_t size)
+{
+	return r->life == RUN_ALIVE && (in_frozen(&r->journal.head.keeper, ret, size) ||
+					in_frozen(&r->journal.head.spare, ret, size));
 }
 
 const char *leftovers_why(const struct left_run *r, char *buf, size_t size)

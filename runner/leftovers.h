@@ -21,7 +21,10 @@ struct left_run {
 	char id[ULID_LEN + 1];
 	char dir[PATHS_LEN]; /* paths.state, or /run/brink for root's runs as a user sees them */
 	enum run_life life;
-	bool foreign;           /* root's, seen by a user */
+	bool foreign;           /* root's as a user sees it, or somebody else's among one's own */
+	uid_t owner;            /* of its directory */
+	bool ending;            /* RUN_ALIVE: what it changed is being taken back */
+	bool by_spare;          /* RUN_ALIVE: by the spare; the keeper is dead or stopped */
 	bool earlier_boot;      /* kernel state of it is gone */
 	struct journal journal; /* read only; slot == NULL when life is RUN_BLIND */
 	struct err err;
@@ -39,6 +42,13 @@ void leftovers_done(struct left_runs *l);
 /* The run of this id or unique end of one; -ENOENT none, -EEXIST several, -EINVAL no id. */
 int leftovers_pick(const struct left_runs *l, const char *id, const struct left_run **ret,
 		   struct err *e);
+
+/* "root", "alice", "4711" */
+const char *leftovers_owner(const struct left_run *r, char *buf, size_t size);
+
+/* RUN_ALIVE: the directory of the frozen cgroup that its keeper or its spare is in. False: in none.
+ */
+bool leftovers_frozen(const struct left_run *r, char *ret, size_t size);
 
 /* "its runner died", from the journal; "" when nobody said why. Made safe to print. */
 const char *leftovers_why(const struct left_run *r, char *buf, size_t size);

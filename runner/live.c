@@ -7,7 +7,7 @@
 
 #include "runner/run_parts.h"
 
-#define DRAW_NS	    (200 * NS_PER_MS)
+#define DRAW_NS     (200 * NS_PER_MS)
 #define BLOCK_LINES 12
 #define BLOCK_BYTES 4096
 #define WIDTH_MIN   40
@@ -17,7 +17,8 @@ void live_init(struct live *l, bool color)
 {
 	const char *term = getenv("TERM");
 
-	*l = (struct live){ .on = isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0,
+	*l = (struct live){ .on = isatty(STDERR_FILENO) && term && *term &&
+				  strcmp(term, "dumb") != 0,
 			    .color = color };
 }
 
@@ -150,12 +151,15 @@ void live_draw(struct run *r, bool now)
 					      [CTL_GATE] = "steady state once more",
 					      [CTL_HOLD] = NULL,
 					      [CTL_LIFT] = "taking every fault back",
-					      [CTL_RECOVER] = "waiting for the steady state to come back",
+					      [CTL_RECOVER] =
+						      "waiting for the steady state to come back",
 					      [CTL_ENDING] = "reading the system back",
 					      [CTL_DONE] = NULL };
 	char bytes[BLOCK_BYTES];
 	struct live *l = &r->live;
-	struct block b = { .t = text_on(bytes, sizeof(bytes)), .width = width(), .color = l->color };
+	struct block b = { .t = text_on(bytes, sizeof(bytes)),
+			   .width = width(),
+			   .color = l->color };
 	int64_t at = clock_mono_ns();
 
 	if (!l->on || r->rq->quiet || (!now && at - l->drawn_ns < DRAW_NS))

@@ -7,8 +7,9 @@
 struct run;
 
 /*
- * The picture at a terminal: a block of at most a dozen lines at the bottom, rewritten in place; finished lines scroll
- * away above it as a log. Only where stderr is a terminal that can move its cursor.
+ * The picture at a terminal: a block of at most a dozen lines at the bottom, rewritten in place;
+ * finished lines scroll away above it as a log. Only where stderr is a terminal that can move its
+ * cursor.
  */
 struct live {
 	bool on, color;

@@ -29,9 +29,9 @@ static int (*const verbs[VERB_COUNT])(const struct options *o) = {
 /* clang-format on */
 
 /* Old runs are the very subject of these. */
-#define ABOUT_RUNS                                                                                 \
-	(VERB_BIT(VERB_HALT) | VERB_BIT(VERB_REVERT) | VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_RUNS) |        \
-	 VERB_BIT(VERB_DOCTOR))
+#define ABOUT_RUNS                                                             \
+	(VERB_BIT(VERB_HALT) | VERB_BIT(VERB_REVERT) | VERB_BIT(VERB_STATUS) | \
+	 VERB_BIT(VERB_RUNS) | VERB_BIT(VERB_DOCTOR))
 
 static int dispatch(const struct options *o)
 {

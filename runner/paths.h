@@ -8,10 +8,12 @@
 
 #define PATHS_LEN 200
 
-/* Where brink keeps what it knows: as root of the machine under /run and /var/lib, else in the user's own folders. */
+/* Where brink keeps what it knows: as root of the machine under /run and /var/lib, else in the
+ * user's own folders. */
 struct paths {
-	bool root;	       /* root of the initial user namespace */
-	char state[PATHS_LEN]; /* /run/brink, $XDG_RUNTIME_DIR/brink: journals and locks; gone at a reboot */
+	bool root;             /* root of the initial user namespace */
+	char state[PATHS_LEN]; /* /run/brink, $XDG_RUNTIME_DIR/brink: journals and locks; gone at a
+				  reboot */
 	char runs[PATHS_LEN + 16]; /* /var/lib/brink/runs, $XDG_STATE_HOME/brink/runs: events */
 };
 

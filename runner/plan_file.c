@@ -8,7 +8,7 @@
 
 #include "base/io.h"
 
-#define VERSION 1
+#define VERSION  1
 #define FILE_MAX ((size_t)4 * 1024 * 1024)
 
 /* Every change of a plan as one line, in order. each() gets them one by one; not 0 ends. */
@@ -19,11 +19,13 @@ static int each_line(const struct run_plan *p, int (*each)(void *arg, const char
 
 		for (unsigned k = 0; k < f->n_changes; k++) {
 			char line[1400], does[600], undoes[600];
-			struct text d = text_on(does, sizeof(does)), u = text_on(undoes, sizeof(undoes));
+			struct text d = text_on(does, sizeof(does)),
+				    u = text_on(undoes, sizeof(undoes));
 			int rc;
 
 			change_ops_of(f->change[k].kind)->print(&f->change[k], &d, &u);
-			snprintf(line, sizeof(line), "%s %s: %s", f->item->id, f->item->ops->name, does);
+			snprintf(line, sizeof(line), "%s %s: %s", f->item->id, f->item->ops->name,
+				 does);
 			rc = each(arg, line);
 			if (rc)
 				return rc;
@@ -46,8 +48,8 @@ static json_t *strings_json(const struct strings *s)
 	return list;
 }
 
-int plan_file_write(const char *path, const struct prepared *p, const char *file, const struct strings *vars,
-		    struct err *e)
+int plan_file_write(const char *path, const struct prepared *p, const char *file,
+		    const struct strings *vars, struct err *e)
 {
 	json_t *lines = json_array(), *o;
 	AUTO(auto_free) char *text = NULL;
@@ -59,11 +61,13 @@ int plan_file_write(const char *path, const struct prepared *p, const char *file
 		rc = plan_file_read(path, &old, e);
 		plan_file_done(&old);
 		if (rc < 0)
-			return err_ctx(e, "'%s' is there already and no plan: not overwritten", path);
+			return err_ctx(e, "'%s' is there already and no plan: not overwritten",
+				       path);
 	}
 	each_line(&p->plan, append, lines);
 	o = json_pack("{s:i, s:s, s:I, s:s, s:o, s:o}", "brink_plan", VERSION, "file", file, "seed",
-		      (json_int_t)p->seed, "run_id", p->run_id, "vars", strings_json(vars), "lines", lines);
+		      (json_int_t)p->seed, "run_id", p->run_id, "vars", strings_json(vars), "lines",
+		      lines);
 	text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	if (!text)
@@ -99,14 +103,15 @@ static int take(struct plan_file *f, json_t *o)
 	json_int_t seed = 0;
 	int version = 0;
 
-	if (json_unpack(o, "{s:i, s:s, s:I, s:s, s:o, s:o}", "brink_plan", &version, "file", &file, "seed",
-			&seed, "run_id", &run_id, "vars", &vars, "lines", &lines) < 0 ||
+	if (json_unpack(o, "{s:i, s:s, s:I, s:s, s:o, s:o}", "brink_plan", &version, "file", &file,
+			"seed", &seed, "run_id", &run_id, "vars", &vars, "lines", &lines) < 0 ||
 	    version != VERSION || strlen(run_id) != ULID_LEN)
 		return -EBADMSG;
 	f->seed = (uint64_t)seed;
 	snprintf(f->run_id, sizeof(f->run_id), "%s", run_id);
 	f->file = arena_strndup(&f->arena, file, strlen(file));
-	return !f->file || copy_strings(f, lines, &f->lines) < 0 || copy_strings(f, vars, &f->vars) < 0 ?
+	return !f->file || copy_strings(f, lines, &f->lines) < 0 ||
+			       copy_strings(f, vars, &f->vars) < 0 ?
 		       -EBADMSG :
 		       0;
 }
@@ -127,7 +132,8 @@ int plan_file_read(const char *path, struct plan_file *ret, struct err *e)
 		return err_set(e, (int)-n, "cannot read '%s': %s", path, strerror((int)-n));
 	o = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &why);
 	if (!o)
-		return err_set(e, EBADMSG, "'%s' is no plan: line %d: %s", path, why.line, why.text);
+		return err_set(e, EBADMSG, "'%s' is no plan: line %d: %s", path, why.line,
+			       why.text);
 	rc = take(ret, o);
 	json_decref(o);
 	if (rc < 0)

@@ -14,9 +14,9 @@ static json_t *changes_json(const struct planned_fault *f)
 		struct text d = text_on(does, sizeof(does)), u = text_on(undoes, sizeof(undoes));
 
 		ops->print(&f->change[k], &d, &u);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "kind", ops->kind, "class",
-						      change_class_name(ops->class), "do", does, "undo",
-						      undoes));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "kind", ops->kind,
+						      "class", change_class_name(ops->class), "do",
+						      does, "undo", undoes));
 	}
 	return list;
 }
@@ -31,40 +31,45 @@ static json_t *faults_json(const struct run_plan *p)
 
 		for (unsigned k = 0; k < f->n_notes; k++)
 			json_array_append_new(notes, json_string(f->note[k]));
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o}", "id", f->item->id,
-					"kind", f->item->ops->name, "what", f->summary, "class",
-					change_class_name(f->class), "after_s",
-					(double)f->item->after_ns / (double)NS_PER_S, "for_s",
-					(double)f->item->for_ns / (double)NS_PER_S, "changes",
-					changes_json(f), "notes", notes));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o}", "id",
+						f->item->id, "kind", f->item->ops->name, "what",
+						f->summary, "class", change_class_name(f->class),
+						"after_s",
+						(double)f->item->after_ns / (double)NS_PER_S,
+						"for_s", (double)f->item->for_ns / (double)NS_PER_S,
+						"changes", changes_json(f), "notes", notes));
 	}
 	return list;
 }
 
 static json_t *checks_json(const struct prepared *p, const struct probe_sample *now)
 {
-	static const char *const words[] = { [PROBE_OK] = "ok", [PROBE_FAIL] = "fail",
-					     [PROBE_NO_DATA] = "no_data" };
+	static const char *const words[] = {
+		[PROBE_OK] = "ok", [PROBE_FAIL] = "fail", [PROBE_NO_DATA] = "no_data"
+	};
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < p->x.n_checks; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "id", p->x.checks[i].id,
-						      "source", check_source_name(p->x.checks[i].source),
-						      "now",
-						      now[i].seq == UINT32_MAX ? "no_data" :
-										 words[now[i].verdict % 3],
-						      "text", now[i].text));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s}", "id", p->x.checks[i].id,
+						"source", check_source_name(p->x.checks[i].source),
+						"now",
+						now[i].seq == UINT32_MAX ?
+							"no_data" :
+							words[now[i].verdict % 3],
+						"text", now[i].text));
 	return list;
 }
 
-void plan_print_json(const struct prepared *p, const struct probe_sample *now, const char *file, FILE *out)
+void plan_print_json(const struct prepared *p, const struct probe_sample *now, const char *file,
+		     FILE *out)
 {
-	json_t *o = json_pack("{s:i, s:s, s:s*, s:I, s:f, s:f, s:o, s:o}", "v", 1, "name", p->x.name, "file",
-			      file, "seed", (json_int_t)p->seed, "hold_s",
+	json_t *o = json_pack("{s:i, s:s, s:s*, s:I, s:f, s:f, s:o, s:o}", "v", 1, "name",
+			      p->x.name, "file", file, "seed", (json_int_t)p->seed, "hold_s",
 			      (double)p->plan.hold_ns / (double)NS_PER_S, "longest_s",
-			      (double)p->plan.longest_ns / (double)NS_PER_S, "checks", checks_json(p, now),
-			      "faults", faults_json(&p->plan));
+			      (double)p->plan.longest_ns / (double)NS_PER_S, "checks",
+			      checks_json(p, now), "faults", faults_json(&p->plan));
 
 	if (o)
 		json_dumpf(o, out, JSON_INDENT(2));

@@ -50,8 +50,9 @@ static void print_check(const struct check_spec *c, bool first, FILE *out)
 
 static void print_now(const struct probe_sample *s, FILE *out)
 {
-	static const char *const words[] = { [PROBE_OK] = "ok", [PROBE_FAIL] = "FAIL",
-					     [PROBE_NO_DATA] = "no data" };
+	static const char *const words[] = {
+		[PROBE_OK] = "ok", [PROBE_FAIL] = "FAIL", [PROBE_NO_DATA] = "no data"
+	};
 
 	if (s->seq == UINT32_MAX)
 		fprintf(out, "  %-14s now: no answer\n", "");
@@ -77,8 +78,8 @@ static void print_fault(const struct planned_fault *f, FILE *out)
 	struct text t = text_on(class, sizeof(class));
 	const struct fault_item *item = f->item;
 
-	fprintf(out, "\n  t+%-7s %-11s %s", duration(item->after_ns, after, sizeof(after)), item->ops->name,
-		f->summary);
+	fprintf(out, "\n  t+%-7s %-11s %s", duration(item->after_ns, after, sizeof(after)),
+		item->ops->name, f->summary);
 	if (item->for_ns)
 		fprintf(out, "   for %s", duration(item->for_ns, hold, sizeof(hold)));
 	planner_add_class(f->class, f->n_changes ? f->change[0].lease_ms : PLAN_LEASE_MS, &t);
@@ -121,22 +122,24 @@ static void print_totals(const struct prepared *p, const char *file, FILE *out)
 
 	fprintf(out, "\n  t+%-7s revert everything, then watch the steady state come back\n",
 		duration(rp->hold_ns, end, sizeof(end)));
-	fprintf(out, "\n  Touches   %u network device%s, %u process%s, %u file system%s.   Longest %s.\n",
-		rp->devices, plural(rp->devices), rp->processes, rp->processes == 1 ? "" : "es", rp->files,
-		plural(rp->files), duration(rp->longest_ns, longest, sizeof(longest)));
+	fprintf(out,
+		"\n  Touches   %u network device%s, %u process%s, %u file system%s.   Longest %s.\n",
+		rp->devices, plural(rp->devices), rp->processes, rp->processes == 1 ? "" : "es",
+		rp->files, plural(rp->files), duration(rp->longest_ns, longest, sizeof(longest)));
 	print_limits(rp, out);
-	fprintf(out, "  Shield    %u processes, %u sessions%s%s\n", p->shield.n_procs, p->shield.n_flows,
-		p->shield_note[0] ? "; " : "", p->shield_note);
+	fprintf(out, "  Shield    %u processes, %u sessions%s%s\n", p->shield.n_procs,
+		p->shield.n_flows, p->shield_note[0] ? "; " : "", p->shield_note);
 	fprintf(out, "  Seed      %llu\n", (unsigned long long)p->seed);
-	fprintf(out, "\nPlan: %u fault%s, %u change%s, %u undo%s.", rp->n_faults, plural(rp->n_faults),
-		rp->n_changes, plural(rp->n_changes), undos, plural(undos));
+	fprintf(out, "\nPlan: %u fault%s, %u change%s, %u undo%s.", rp->n_faults,
+		plural(rp->n_faults), rp->n_changes, plural(rp->n_changes), undos, plural(undos));
 	if (file)
-		fprintf(out, "  To do it:  %sbrink run %s --seed %llu", p->paths.root ? "sudo " : "", file,
-			(unsigned long long)p->seed);
+		fprintf(out, "  To do it:  %sbrink run %s --seed %llu",
+			p->paths.root ? "sudo " : "", file, (unsigned long long)p->seed);
 	fputc('\n', out);
 }
 
-void plan_print(const struct prepared *p, const struct probe_sample *now, const char *file, FILE *out)
+void plan_print(const struct prepared *p, const struct probe_sample *now, const char *file,
+		FILE *out)
 {
 	fprintf(out, "Plan for \"%s\"\n\n", p->x.name);
 	for (size_t i = 0; i < p->x.n_checks; i++) {

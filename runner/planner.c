@@ -6,7 +6,8 @@
 
 #include "base/clock.h"
 
-#define WATCH_NS (15 * NS_PER_S) /* the controller's default for checks that no recovers_within names */
+#define WATCH_NS \
+	(15 * NS_PER_S) /* the controller's default for checks that no recovers_within names */
 
 static int keep(struct run_plan *p, struct planned_fault *f, const struct plan *plan, struct err *e)
 {
@@ -37,8 +38,11 @@ static int plan_one(const struct experiment *x, const struct targets *targets, u
 		    struct run_plan *p, struct plan *scratch, struct err *e)
 {
 	const struct fault_item *item = &x->faults[i];
-	struct plan_context ctx = { .run_id = p->run_id, .fault_index = i, .targets = targets,
-				    .for_ns = item->for_ns, .lease_ms = PLAN_LEASE_MS };
+	struct plan_context ctx = { .run_id = p->run_id,
+				    .fault_index = i,
+				    .targets = targets,
+				    .for_ns = item->for_ns,
+				    .lease_ms = PLAN_LEASE_MS };
 	int64_t end = item->after_ns + item->for_ns;
 	int rc;
 

@@ -13,7 +13,7 @@ struct planned_fault {
 	struct change_spec *change; /* in the plan's arena */
 	char (*note)[160];
 	char summary[160];
-	enum change_class class; /* the weakest of its changes */
+	enum change_class class;      /* the weakest of its changes */
 	struct policy_verdict policy; /* filled by prepare_plan() */
 };
 
@@ -24,15 +24,16 @@ struct run_plan {
 	unsigned n_faults, n_changes;
 	struct planned_fault *fault;
 	unsigned devices, processes, files; /* touched */
-	int64_t hold_ns;    /* until the last fault ends */
-	int64_t longest_ns; /* with the longest recovery */
+	int64_t hold_ns;                    /* until the last fault ends */
+	int64_t longest_ns;                 /* with the longest recovery */
 };
 
 #define PLAN_LEASE_MS 3000
 
 /*
- * Resolves every target and lists every change. Reads the system, writes nothing. *ret_fault: the fault that could not
- * be planned, UINT32_MAX when it was no single one. To be freed with planner_done() after 0.
+ * Resolves every target and lists every change. Reads the system, writes nothing. *ret_fault: the
+ * fault that could not be planned, UINT32_MAX when it was no single one. To be freed with
+ * planner_done() after 0.
  */
 int planner_plan(const struct experiment *x, const char *run_id, const struct targets *targets,
 		 struct run_plan *ret, unsigned *ret_fault, struct err *e);

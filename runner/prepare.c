@@ -71,7 +71,8 @@ int prepare_load(const struct options *o, const char *path, struct prepared *p)
 	return EXIT_PASS;
 }
 
-/* Which exit code an error of planning is: a bad value, a target that is not there, a shielded one, or no right. */
+/* Which exit code an error of planning is: a bad value, a target that is not there, a shielded one,
+ * or no right. */
 static int code_of(int rc)
 {
 	switch (-rc) {
@@ -119,7 +120,8 @@ static int check_policy(const struct options *o, struct prepared *p)
 		return say_refusal(o, &e, EXIT_REFUSED);
 	for (unsigned i = 0; i < p->plan.n_faults; i++) {
 		struct planned_fault *f = &p->plan.fault[i];
-		const struct policy_fault what = { f->item->ops->name, f->item->for_ns, f->change, f->n_changes };
+		const struct policy_fault what = { f->item->ops->name, f->item->for_ns, f->change,
+						   f->n_changes };
 
 		rc = policy_check_fault(&p->policy, &p->x.limits, &what, &f->policy, &e);
 		if (rc == 0)

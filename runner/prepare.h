@@ -6,7 +6,8 @@
 #include "runner/paths.h"
 #include "runner/planner.h"
 
-/* An experiment ready to be shown or run: loaded, shield found, every target resolved. Zeroed = nothing. */
+/* An experiment ready to be shown or run: loaded, shield found, every target resolved. Zeroed =
+ * nothing. */
 struct prepared {
 	struct experiment x;
 	bool loaded;
@@ -21,11 +22,13 @@ struct prepared {
 	uint64_t seed;
 };
 
-/* Run id, paths, seed, shield. The first step: before any setsid and before anything is read from the user. */
+/* Run id, paths, seed, shield. The first step: before any setsid and before anything is read from
+ * the user. */
 int prepare_begin(const struct options *o, struct prepared *ret, struct err *e);
 /* Loads the file; what is wrong is said. Returns EXIT_PASS or the exit code. */
 int prepare_load(const struct options *o, const char *path, struct prepared *p);
-/* Resolves and plans. What is wrong is said, with the position of the fault. Returns EXIT_PASS or the exit code. */
+/* Resolves and plans. What is wrong is said, with the position of the fault. Returns EXIT_PASS or
+ * the exit code. */
 int prepare_plan(const struct options *o, struct prepared *p);
 void prepare_done(struct prepared *p);
 

@@ -19,7 +19,8 @@ static int take_signals(struct run *r, struct err *e)
 		sigaddset(&set, wanted[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, not the end of the run */
+	signal(SIGXFSZ,
+	       SIG_IGN); /* a file size limit is an error of the write, not the end of the run */
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGTSTP, SIG_IGN); /* a stopped runner would look like a hung one */
 	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -43,7 +44,8 @@ static int start(struct run *r, struct err *e)
 	int rc = run_build_config(r, e);
 
 	if (rc == 0)
-		rc = run_start_probers(r, e); /* before our own signals are blocked: children inherit the mask */
+		rc = run_start_probers(r, e); /* before our own signals are blocked: children
+						 inherit the mask */
 	if (rc == 0)
 		rc = take_signals(r, e);
 	if (rc == 0)
@@ -69,7 +71,8 @@ static void first_samples(struct run *r, struct probe_sample *ret, int64_t deadl
 			struct err e;
 
 			while (prober_take(&r->prober[i].p, &m, &e) == 1) {
-				if (m.type != PROBE_MSG_SAMPLE || m.sample.check >= r->config.nchecks ||
+				if (m.type != PROBE_MSG_SAMPLE ||
+				    m.sample.check >= r->config.nchecks ||
 				    ret[m.sample.check].seq != UINT32_MAX)
 					continue;
 				ret[m.sample.check] = m.sample;
@@ -83,7 +86,9 @@ static void stop(struct run *r);
 
 int run_probe_once(const struct run_request *rq, struct probe_sample *ret, struct err *e)
 {
-	struct run r = { .rq = rq, .keeper = KEEPER_CLIENT_NONE, .signals = -1, .ev = { .fd = { -1, -1 } } };
+	struct run r = {
+		.rq = rq, .keeper = KEEPER_CLIENT_NONE, .signals = -1, .ev = { .fd = { -1, -1 } }
+	};
 	int64_t longest = NS_PER_S;
 	int rc = run_build_config(&r, e);
 
@@ -114,8 +119,12 @@ static void stop(struct run *r)
 
 int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct err *e)
 {
-	struct run r = { .rq = rq, .keeper = KEEPER_CLIENT_NONE, .signals = -1, .command_prober = -1,
-			 .ev = { .fd = { -1, -1 } }, .out = { .command_code = -1 } };
+	struct run r = { .rq = rq,
+			 .keeper = KEEPER_CLIENT_NONE,
+			 .signals = -1,
+			 .command_prober = -1,
+			 .ev = { .fd = { -1, -1 } },
+			 .out = { .command_code = -1 } };
 	struct ctl_result result;
 	int rc = start(&r, e);
 

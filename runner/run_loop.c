@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "runner/run_parts.h"
 
+#define HITS_FAULTS 16 /* more do not fit into the picture */
 
 static void step(struct run *r, const struct ctl_event *ev);
 
@@ -29,7 +30,8 @@ static void send_plain(struct run *r, enum kmsg_type type)
 	struct kmsg m = { .type = (uint16_t)type };
 	struct err e;
 
-	/* a keeper that is gone shows at the other end of its socket, after whatever it still said: hear_keeper() */
+	/* a keeper that is gone shows at the other end of its socket, after whatever it still said:
+	 * hear_keeper() */
 	keeper_client_send(&r->keeper, &m, &e);
 }
 
@@ -46,7 +48,8 @@ static void act(struct run *r, const struct ctl_actions *a)
 	if (a->nfire)
 		send_list(r, KMSG_FIRE, a->fire, a->nfire);
 	if (a->start_command && r->command_prober >= 0)
-		prober_tell(&r->prober[r->command_prober].p, PROBE_MSG_RUN, &e);
+		r->out.command_ran =
+			prober_tell(&r->prober[r->command_prober].p, PROBE_MSG_RUN, &e) == 0;
 	if (a->done)
 		r->done = true;
 	if (a->finish)
@@ -72,12 +75,15 @@ static void halt(struct run *r, enum ctl_by by, const char *why)
 	step(r, &(struct ctl_event){ .kind = CTL_HALT, .by = by });
 }
 
-static void ask_hits(struct run *r, unsigned fault)
+/* For the picture only: the last word on it comes with the end of the fault. Never waits for the
+ * keeper. */
+static void ask_hits(struct run *r)
 {
-	struct kmsg m = { .type = KMSG_EFFECT, .fault = (uint16_t)fault };
-	struct err e;
+	for (unsigned i = 0; i < r->config.nfaults && i < HITS_FAULTS; i++) {
+		struct kmsg m = { .type = KMSG_EFFECT, .fault = (uint16_t)i };
 
-	keeper_client_send(&r->keeper, &m, &e);
+		proto_send(r->keeper.sock, &m, sizeof(m), false);
+	}
 }
 
 /* The answers that matter: GUARD is followed by ARM, and both can fail. */
@@ -152,7 +158,8 @@ static void heard(struct run *r, const struct kmsg *m)
 		r->left[r->n_left++ % RUN_LEFT] = m->u.left;
 		break;
 	case KMSG_FOREIGN:
-		snprintf(r->foreign[r->n_foreign++ % RUN_FOREIGN], sizeof(r->foreign[0]), "%.127s", m->u.text);
+		snprintf(r->foreign[r->n_foreign++ % RUN_FOREIGN], sizeof(r->foreign[0]), "%.127s",
+			 m->u.text);
 		break;
 	case KMSG_CLEAN:
 		step(r, &(struct ctl_event){ .kind = m->code ? CTL_NOT_CLEAN : CTL_CLEAN });
@@ -172,10 +179,11 @@ static void add_end(const struct run *r, int rc, struct text *t)
 {
 	siginfo_t how = { 0 };
 
-	if (r->keeper.pidfd >= 0 && waitid(P_PIDFD, (id_t)r->keeper.pidfd, &how, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	if (r->keeper.pidfd >= 0 &&
+	    waitid(P_PIDFD, (id_t)r->keeper.pidfd, &how, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	    how.si_pid)
-		text_add(t, " (the keeper ended: %s %d)", how.si_code == CLD_EXITED ? "exit code" : "signal",
-			 how.si_status);
+		text_add(t, " (the keeper ended: %s %d)",
+			 how.si_code == CLD_EXITED ? "exit code" : "signal", how.si_status);
 	else if (rc != -EPIPE)
 		text_add(t, " (%s)", strerror(-rc));
 }
@@ -214,9 +222,12 @@ static void hear_keeper(struct run *r)
 
 static void heard_sample(struct run *r, const struct probe_sample *s)
 {
-	static const enum ctl_status status[] = { [PROBE_OK] = CTL_PASS, [PROBE_FAIL] = CTL_FAIL,
-						  [PROBE_NO_DATA] = CTL_NO_DATA };
-	struct ctl_event ev = { .kind = CTL_SAMPLE, .item = s->check, .began_ns = s->started_ns,
+	static const enum ctl_status status[] = {
+		[PROBE_OK] = CTL_PASS, [PROBE_FAIL] = CTL_FAIL, [PROBE_NO_DATA] = CTL_NO_DATA
+	};
+	struct ctl_event ev = { .kind = CTL_SAMPLE,
+				.item = s->check,
+				.began_ns = s->started_ns,
 				.value = s->has_value ? s->value : NAN };
 
 	if (s->check >= r->config.nchecks || s->verdict > PROBE_NO_DATA)
@@ -267,7 +278,8 @@ static void hear_signals(struct run *r)
 		if (s.ssi_signo == SIGCHLD || s.ssi_signo == SIGCONT)
 			continue;
 		if (r->interrupted) /* a second one never skips a revert */
-			run_say_note(r, "note", "already stopping: the faults are being taken back");
+			run_say_note(r, "note",
+				     "already stopping: the faults are being taken back");
 		r->interrupted = true;
 		/* with a command the terminal's SIGINT reached it too: its end ends the run */
 		if (r->command_prober >= 0 && s.ssi_signo != SIGINT) {
@@ -317,7 +329,8 @@ static void watch_keeper(struct run *r)
 		return;
 	if (pulse_stale(&p->keeper))
 		pidfd_send_signal(r->keeper.pidfd, SIGKILL, NULL, 0);
-	/* a spare that is stopped keeps the socket open and will never speak: the keeper's death is the end of both */
+	/* a spare that is stopped keeps the socket open and will never speak: the keeper's death is
+	 * the end of both */
 	if (p->spare && io_wait(r->keeper.pidfd, POLLIN, 0) > 0)
 		keeper_lost(r, -EPIPE);
 }
@@ -335,8 +348,7 @@ void run_loop(struct run *r)
 			step(r, &(struct ctl_event){ .kind = CTL_TICK });
 		if (r->phase == CTL_HOLD && clock_mono_ns() > hits_at) {
 			hits_at = clock_mono_ns() + NS_PER_S / 2;
-			for (unsigned i = 0; i < r->config.nfaults; i++)
-				ask_hits(r, i);
+			ask_hits(r);
 		}
 	}
 }

@@ -20,7 +20,7 @@
 struct check_memory {
 	char text[LAST_TEXTS][PROBE_TEXT];
 	int64_t at_wall_ns[LAST_TEXTS];
-	unsigned bad;	    /* in a row */
+	unsigned bad;       /* in a row */
 	unsigned bad_total; /* of the run */
 	double last_value;
 	char last_text[PROBE_TEXT];
@@ -52,7 +52,7 @@ struct run {
 	struct run_prober prober[RUN_PROBERS];
 	unsigned n_probers;
 	int command_prober; /* index; -1 = none */
-	int signals;	    /* signalfd */
+	int signals;        /* signalfd */
 	struct events ev;
 	struct live live;
 	struct check_memory *check;

@@ -5,7 +5,9 @@
 
 #include "runner/run_parts.h"
 
-#define ID_SHOWN 10 /* characters of the run id in a line; the whole one stands in the first and the last */
+#define ID_SHOWN                                                                                 \
+	10 /* characters of the run id in a line; the whole one stands in the first and the last \
+	    */
 
 static const char *check_id(const struct run *r, unsigned i)
 {
@@ -41,7 +43,8 @@ static const char *took(int64_t ns, char *buf, size_t size)
 {
 	struct text t = text_on(buf, size);
 
-	units_add_duration(&t, ns >= NS_PER_MS ? ns / NS_PER_MS * NS_PER_MS : ns / NS_PER_US * NS_PER_US);
+	units_add_duration(&t, ns >= NS_PER_MS ? ns / NS_PER_MS * NS_PER_MS :
+						 ns / NS_PER_US * NS_PER_US);
 	return buf;
 }
 
@@ -49,33 +52,37 @@ void run_say_start(struct run *r)
 {
 	const struct run_plan *p = r->rq->plan;
 
-	progress(r, "start", "name=\"%s\" faults=%u run=%s", r->rq->x->name, p->n_faults, p->run_id);
+	progress(r, "start", "name=\"%s\" faults=%u run=%s", r->rq->x->name, p->n_faults,
+		 p->run_id);
 	events_add(&r->ev, "run.start",
-		   json_pack("{s:s, s:i, s:i, s:I}", "name", r->rq->x->name, "faults", (int)p->n_faults,
-			     "checks", (int)r->config.nchecks, "seed", (json_int_t)p->seed));
+		   json_pack("{s:s, s:i, s:i, s:I}", "name", r->rq->x->name, "faults",
+			     (int)p->n_faults, "checks", (int)r->config.nchecks, "seed",
+			     (json_int_t)p->seed));
 	for (unsigned i = 0; i < p->n_faults; i++)
 		events_add(&r->ev, "fault.planned",
 			   json_pack("{s:s, s:s, s:s, s:s}", "fault", fault_id(r, i), "kind",
-				     p->fault[i].item->ops->name, "what", p->fault[i].summary, "class",
-				     change_class_name(p->fault[i].class)));
+				     p->fault[i].item->ops->name, "what", p->fault[i].summary,
+				     "class", change_class_name(p->fault[i].class)));
 }
 
 void run_say_phase(struct run *r, enum ctl_phase was)
 {
-	static const char *const names[] = { [CTL_IDLE] = "idle",	[CTL_BEFORE] = "before",
-					     [CTL_ARM] = "arm",		[CTL_GATE] = "gate",
-					     [CTL_HOLD] = "hold",	[CTL_LIFT] = "lift",
-					     [CTL_RECOVER] = "recover", [CTL_ENDING] = "ending",
-					     [CTL_DONE] = "done" };
+	static const char *const names[] = {
+		[CTL_IDLE] = "idle",       [CTL_BEFORE] = "before", [CTL_ARM] = "arm",
+		[CTL_GATE] = "gate",       [CTL_HOLD] = "hold",     [CTL_LIFT] = "lift",
+		[CTL_RECOVER] = "recover", [CTL_ENDING] = "ending", [CTL_DONE] = "done"
+	};
 
-	events_add(&r->ev, "run.phase", json_pack("{s:s, s:s}", "phase", names[r->phase], "was", names[was]));
+	events_add(&r->ev, "run.phase",
+		   json_pack("{s:s, s:s}", "phase", names[r->phase], "was", names[was]));
 	if (was != CTL_BEFORE || r->phase != CTL_ARM)
 		return;
 	for (unsigned i = 0; i < r->config.nchecks; i++) {
 		struct ctl_check_view v;
 
 		controller_check(r->ctl, i, &v);
-		progress(r, "steady", "%s ok n=%u %s", check_id(r, i), v.passes, r->check[i].last_text);
+		progress(r, "steady", "%s ok n=%u %s", check_id(r, i), v.passes,
+			 r->check[i].last_text);
 	}
 }
 
@@ -114,8 +121,9 @@ void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m)
 		if (m->code < 0)
 			progress(r, "failed", "%s %s: %s", id, p->item->ops->name, trouble);
 		else
-			progress(r, p->class == CLASS_ONE_SHOT ? "fired" : "held", "%s %s %s took=%s", id,
-				 p->item->ops->name, p->summary, took(m->took_ns, buf, sizeof(buf)));
+			progress(r, p->class == CLASS_ONE_SHOT ? "fired" : "held",
+				 "%s %s %s took=%s", id, p->item->ops->name, p->summary,
+				 took(m->took_ns, buf, sizeof(buf)));
 		break;
 	case KMSG_LOST:
 		fault_event(r, fault, "fault.lost", m);
@@ -138,8 +146,9 @@ void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m)
 
 void run_say_sample(struct run *r, unsigned check, const struct probe_sample *s)
 {
-	static const char *const words[] = { [PROBE_OK] = "ok", [PROBE_FAIL] = "fail",
-					     [PROBE_NO_DATA] = "no_data" };
+	static const char *const words[] = {
+		[PROBE_OK] = "ok", [PROBE_FAIL] = "fail", [PROBE_NO_DATA] = "no_data"
+	};
 	struct check_memory *c = &r->check[check];
 	json_t *o;
 
@@ -156,8 +165,9 @@ void run_say_sample(struct run *r, unsigned check, const struct probe_sample *s)
 		c->at_wall_ns[at] = clock_wall_ns();
 		progress(r, "fail", "%s %s", check_id(r, check), s->text);
 	}
-	o = json_pack("{s:s, s:s, s:f, s:s}", "check", check_id(r, check), "status", words[s->verdict],
-		      "took_ms", (double)s->took_ns / (double)NS_PER_MS, "text", s->text);
+	o = json_pack("{s:s, s:s, s:f, s:s}", "check", check_id(r, check), "status",
+		      words[s->verdict], "took_ms", (double)s->took_ns / (double)NS_PER_MS, "text",
+		      s->text);
 	if (o && s->has_value)
 		json_object_set_new(o, "value", json_real(s->value));
 	events_add(&r->ev, "check.sample", o);
@@ -204,11 +214,19 @@ static void add_since(struct run *r, struct text *t, const struct ctl_cause *c)
 }
 
 /* The one sentence that stands in the terminal, the events and later reports. */
-static void add_cause(struct run *r, struct text *t, const struct ctl_cause *c)
+static void add_cause(struct run *r, struct text *t, const struct ctl_result *res)
 {
+	const struct ctl_cause *c = &res->cause;
+
 	switch (c->kind) {
 	case CTL_CAUSE_UNFIT:
-		text_add(t, "%s is not in its steady state before the start: %s", check_id(r, c->item),
+		if (c->silent) {
+			text_add(t, "%s: no sample came in time%s", check_id(r, c->item),
+				 res->touched ? " after arming" : " before the start");
+			break;
+		}
+		text_add(t, "%s is not in its steady state before the start: %s",
+			 check_id(r, c->item),
 			 c->item < r->config.nchecks ? r->check[c->item].last_text : "no sample");
 		break;
 	case CTL_CAUSE_GATE:
@@ -270,7 +288,8 @@ static void say_gate_details(struct run *r, const struct ctl_cause *c)
 		return;
 	m = &r->check[c->item];
 	text_add(&t, "       %u checks in a row failed: %s", c->count,
-		 c->silent ? "no sample came" : m->text[(m->bad_total + LAST_TEXTS - 1) % LAST_TEXTS]);
+		 c->silent ? "no sample came" :
+			     m->text[(m->bad_total + LAST_TEXTS - 1) % LAST_TEXTS]);
 	add_times(&t, m, c->silent ? 0 : c->count);
 	result(r, "%s", line);
 }
@@ -295,8 +314,9 @@ static void say_faults(struct run *r, const struct ctl_result *res)
 			result(r, "warn   %s hit nothing (did not bite)", fault_id(r, i));
 	}
 	if (res->clean && landed)
-		result(r, "CLEAN  %u of %u faults reverted in %s, checked by reading the kernel back", reverted,
-		       landed, took(slowest, buf, sizeof(buf)));
+		result(r,
+		       "CLEAN  %u of %u faults reverted in %s, checked by reading the kernel back",
+		       reverted, landed, took(slowest, buf, sizeof(buf)));
 	else if (res->clean && !res->touched)
 		result(r, "CLEAN  nothing was touched");
 	else if (res->clean)
@@ -310,16 +330,19 @@ static void say_recoveries(struct run *r)
 		const char *of = i < r->config.nfaults ? fault_id(r, i) : "the run";
 
 		controller_recovery(r->ctl, i, &v);
-		if (v.state == CTL_WATCH_OK && v.check < r->config.nchecks && r->check[v.check].bad_total)
+		if (v.state == CTL_WATCH_OK && v.check < r->config.nchecks &&
+		    r->check[v.check].bad_total)
 			result(r, "       %s healthy again %.1f s later", check_id(r, v.check),
 			       (double)v.mttr_ns / (double)NS_PER_S);
 		else if (v.state == CTL_WATCH_LATE)
-			result(r, "       %s did not recover in time after %s", check_id(r, v.check), of);
+			result(r, "       %s did not recover in time after %s",
+			       check_id(r, v.check), of);
 		if (v.state == CTL_WATCH_OK || v.state == CTL_WATCH_LATE)
 			events_add(&r->ev, "run.recovery",
 				   json_pack("{s:s, s:s, s:b, s:f}", "of", of, "check",
-					     check_id(r, v.check), "in_time", v.state == CTL_WATCH_OK,
-					     "mttr_s", (double)v.mttr_ns / (double)NS_PER_S));
+					     check_id(r, v.check), "in_time",
+					     v.state == CTL_WATCH_OK, "mttr_s",
+					     (double)v.mttr_ns / (double)NS_PER_S));
 	}
 }
 
@@ -362,7 +385,7 @@ void run_say_verdict(struct run *r)
 	struct text t = text_on(why, sizeof(why));
 
 	controller_result(r->ctl, &res);
-	add_cause(r, &t, &res.cause);
+	add_cause(r, &t, &res);
 	if (res.cause.kind == CTL_CAUSE_NONE && res.code != EXIT_PASS)
 		t = text_on(why, sizeof(why)), text_add(&t, "not everything expected happened");
 	progress(r, "verdict", "%s", exit_name(res.code));
@@ -377,8 +400,8 @@ void run_say_verdict(struct run *r)
 		result(r, "       events   %s", r->ev.path);
 		result(r, "       again    %s", r->rq->again);
 	}
-	end = json_pack("{s:s, s:i, s:b, s:s}", "verdict", exit_name(res.code), "exit", res.code, "clean",
-			res.clean, "why", why);
+	end = json_pack("{s:s, s:i, s:b, s:s}", "verdict", exit_name(res.code), "exit", res.code,
+			"clean", res.clean, "why", why);
 	if (end && res.cause.kind != CTL_CAUSE_NONE)
 		json_object_set_new(end, "decided_ns", json_integer(res.cause.at_ns));
 	events_add(&r->ev, "run.end", end);

@@ -9,8 +9,8 @@
 #include "runner/run_parts.h"
 #include "safety/control.h"
 
-#define BEFORE_NS  (NS_PER_S * 10 * 60) /* room for the steady state before the start */
-#define SETUP_NS   (60 * NS_PER_S)
+#define BEFORE_NS (NS_PER_S * 10 * 60) /* room for the steady state before the start */
+#define SETUP_NS  (60 * NS_PER_S)
 
 /* A command that never ends must not hold a fault for ever. */
 static int64_t command_max(const struct run_request *rq)
@@ -53,7 +53,9 @@ static int fill_recovery(struct run *r, const struct fault_item *item, struct ct
 	const struct recovery *rec = &item->recovers_within;
 	unsigned *list = NULL;
 
-	*ret = (struct ctl_recover){ .given = true, .within_ns = rec->within_ns, .stable_ns = rec->stable_ns };
+	*ret = (struct ctl_recover){ .given = true,
+				     .within_ns = rec->within_ns,
+				     .stable_ns = rec->stable_ns };
 	if (rec->checks.n) {
 		list = arena_zalloc(&r->arena, rec->checks.n * sizeof(*list));
 		if (!list)
@@ -119,7 +121,9 @@ int run_build_config(struct run *r, struct err *e)
 	if (rc < 0)
 		return rc;
 	r->config.hold_command = r->rq->command != NULL;
-	r->config.limit_ns = x->limits.duration_ns ? x->limits.duration_ns : r->rq->command ? command_max(r->rq) : 0;
+	r->config.limit_ns = x->limits.duration_ns ? x->limits.duration_ns :
+			     r->rq->command        ? command_max(r->rq) :
+						     0;
 	r->config.undo_ns = x->abort.revert_within_ns;
 	r->check = arena_zalloc(&r->arena, (x->n_checks + 1) * sizeof(*r->check));
 	r->fault = arena_zalloc(&r->arena, (r->config.nfaults + 1) * sizeof(*r->fault));
@@ -135,7 +139,8 @@ static bool same(const char *a, const char *b)
 }
 
 /* The process that serves this check: one per kind, namespace and user. */
-static struct run_prober *prober_for(struct run *r, bool launcher, const char *netns, const char *user)
+static struct run_prober *prober_for(struct run *r, bool launcher, const char *netns,
+				     const char *user)
 {
 	for (unsigned i = 0; i < r->n_probers; i++) {
 		struct run_prober *p = &r->prober[i];
@@ -164,7 +169,9 @@ static int start_prober(struct run *r, bool launcher, const char *netns, const c
 	}
 	if (rc < 0)
 		return rc;
-	*p = (struct run_prober){ .p = PROBER_NONE, .launcher = launcher, .netns = netns, .user = user };
+	*p = (struct run_prober){
+		.p = PROBER_NONE, .launcher = launcher, .netns = netns, .user = user
+	};
 	if (launcher) {
 		rc = launcher_start(fd, &who, command, &p->p, e);
 	} else {
@@ -226,7 +233,8 @@ static int ask_begin(struct run *r, struct err *e)
 
 	snprintf(b->run_id, sizeof(b->run_id), "%s", rq->plan->run_id);
 	snprintf(b->name, sizeof(b->name), "%s", rq->x->name);
-	snprintf(b->started, sizeof(b->started), "%s", clock_iso(clock_wall_ns(), when, sizeof(when)));
+	snprintf(b->started, sizeof(b->started), "%s",
+		 clock_iso(clock_wall_ns(), when, sizeof(when)));
 	snprintf(b->state_dir, sizeof(b->state_dir), "%s", rq->paths->state);
 	snprintf(b->brink, sizeof(b->brink), "%s", n > 0 ? self : "");
 	b->starter_uid = getuid();
@@ -263,8 +271,9 @@ static void shield_process(struct shield *s, pid_t pid)
 	uint64_t start = 0;
 
 	if (s->n_procs < SHIELD_PROCS && proc_start_ticks(pid, &start, &ignored) == 0)
-		s->proc[s->n_procs++] =
-			(struct shield_proc){ .pid = pid, .role = SHIELD_SELF, .start_ticks = start };
+		s->proc[s->n_procs++] = (struct shield_proc){ .pid = pid,
+							      .role = SHIELD_SELF,
+							      .start_ticks = start };
 }
 
 int run_start_keeper(struct run *r, struct err *e)

@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-#define RING_BYTES ((size_t)256 * 1024)
-#define RESULT_ROOM ((size_t)64 * 1024) /* kept free of progress */
-#define STALL_NS (30 * NS_PER_S)
+#define RING_BYTES     ((size_t)256 * 1024)
+#define RESULT_ROOM    ((size_t)64 * 1024) /* kept free of progress */
+#define STALL_NS       (30 * NS_PER_S)
 #define LINE_MAX_BYTES 2048
 
 /* Entries in the ring: a head, then n bytes. */
@@ -31,6 +31,7 @@ struct talk {
 	size_t from, used;
 	unsigned dropped;
 	int64_t moved_ns; /* when the thread last finished a write */
+	int lost;         /* errno of the first failed write to descriptor 1 */
 	bool end, broken[3];
 };
 
@@ -54,15 +55,20 @@ static void get(struct talk *t, void *data, size_t n)
 	t->used -= n;
 }
 
-/* Writes outside the lock; a descriptor that fails once (EPIPE, EIO of a closed terminal) is left alone afterwards. */
+/* Writes outside the lock; a descriptor that fails once (EPIPE, EIO of a closed terminal) is left
+ * alone afterwards. */
 static void write_out(struct talk *t, const struct head *h, const char *data)
 {
 	bool broken = t->broken[h->fd];
+	int rc = 0;
 
 	pthread_mutex_unlock(&t->lock);
 	if (!broken)
-		broken = io_write_full(h->fd, data, h->n) < 0;
+		rc = io_write_full(h->fd, data, h->n);
+	broken |= rc < 0;
 	pthread_mutex_lock(&t->lock);
+	if (rc < 0 && rc != -EPIPE && h->fd == STDOUT_FILENO)
+		t->lost = -rc;
 	t->broken[h->fd] = broken;
 	t->moved_ns = clock_mono_ns();
 	pthread_cond_broadcast(&t->less);
@@ -119,7 +125,8 @@ static void wait_room(struct talk *t)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until); /* what the condition variable counts by; only a wake-up */
+	clock_gettime(CLOCK_REALTIME,
+		      &until); /* what the condition variable counts by; only a wake-up */
 	until.tv_sec += 1;
 	pthread_cond_timedwait(&t->less, &t->lock, &until);
 }
@@ -135,7 +142,8 @@ bool talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text
 	if (need > RING_BYTES)
 		return false;
 	pthread_mutex_lock(&t->lock);
-	while (weight == TALK_RESULT && t->used + need > limit && clock_mono_ns() - t->moved_ns < STALL_NS)
+	while (weight == TALK_RESULT && t->used + need > limit &&
+	       clock_mono_ns() - t->moved_ns < STALL_NS)
 		wait_room(t);
 	fits = t->used + need <= limit;
 	if (fits) {
@@ -166,18 +174,20 @@ void talk_line(struct talk *t, int fd, enum talk_weight weight, const char *fmt,
 	talk_text(t, fd, weight, line, (size_t)n + 1);
 }
 
-void talk_free(struct talk *t)
+int talk_free(struct talk *t)
 {
 	bool drained;
+	int lost;
 
 	if (!t)
-		return;
+		return 0;
 	pthread_mutex_lock(&t->lock);
 	if (t->dropped) {
 		char line[80];
 		struct head h = { .fd = 2 };
 
-		h.n = (size_t)snprintf(line, sizeof(line), "(%u lines of progress were dropped)\n", t->dropped);
+		h.n = (size_t)snprintf(line, sizeof(line), "(%u lines of progress were dropped)\n",
+				       t->dropped);
 		if (t->used + sizeof(h) + h.n <= RING_BYTES) {
 			put(t, &h, sizeof(h));
 			put(t, line, h.n);
@@ -191,7 +201,10 @@ void talk_free(struct talk *t)
 	drained = !t->used;
 	pthread_mutex_unlock(&t->lock);
 	if (!drained)
-		return; /* the thread hangs in a write that never ends: it goes with the process */
+		return ETIMEDOUT; /* the thread hangs in a write that never ends: it goes with the
+				     process */
 	pthread_join(t->thread, NULL);
+	lost = t->lost;
 	free(t);
+	return lost;
 }

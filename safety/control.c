@@ -13,8 +13,8 @@
 #include "base/io.h"
 #include "base/text.h"
 
-#define CALLER_NS (200 * NS_PER_MS)
-#define ANSWER_NS (5 * NS_PER_S)
+#define CALLER_NS  (200 * NS_PER_MS)
+#define ANSWER_NS  (5 * NS_PER_S)
 #define GROUPS_MAX 128
 
 int control_listen(int run_dir, struct err *e)
@@ -86,7 +86,8 @@ bool control_serve(int listener, uint32_t starter_uid, uint32_t gid, char *why, 
 	if (who.uid != 0 && who.uid != starter_uid && !in_group(fd, &who, gid)) {
 		a.code = -EPERM;
 		snprintf(a.text, sizeof(a.text),
-			 "user %u may not halt this run: root, its starter or group brink may", who.uid);
+			 "user %u may not halt this run: root, its starter or group brink may",
+			 who.uid);
 	} else if (!hear(fd, who.uid, &t)) {
 		return false;
 	}
@@ -114,7 +115,8 @@ int control_halt(const char *path, const char *why, struct control_answer *ret, 
 	if (io_wait(fd, POLLIN, clock_mono_ns() + ANSWER_NS) <= 0)
 		return err_set(e, ETIMEDOUT, "the run's keeper does not answer");
 	n = recv(fd, ret, sizeof(*ret), 0);
-	if (n < 0 && errno == ECONNRESET) /* refused unheard: the error comes before the answer, once */
+	if (n < 0 &&
+	    errno == ECONNRESET) /* refused unheard: the error comes before the answer, once */
 		n = recv(fd, ret, sizeof(*ret), 0);
 	if (n != sizeof(*ret))
 		return err_set(e, ECONNRESET, "the run ended before its keeper could answer");

@@ -9,8 +9,9 @@
 #include "base/err.h"
 
 /*
- * /run/brink/RUN/control: HALT and nothing else, over a Unix socket, so that somebody without the keeper's rights can
- * end a run. The kernel says who calls (SO_PEERCRED, unix(7)): root, the one who started the run, group brink.
+ * /run/brink/RUN/control: HALT and nothing else, over a Unix socket, so that somebody without the
+ * keeper's rights can end a run. The kernel says who calls (SO_PEERCRED, unix(7)): root, the one
+ * who started the run, group brink.
  */
 #define CONTROL_SOCKET "control"
 
@@ -26,13 +27,14 @@ struct control_answer {
 
 #define CONTROL_NOBODY UINT32_MAX
 
-/* The number of group brink, or CONTROL_NOBODY. Asks the name service: long before anything is changed. */
+/* The number of group brink, or CONTROL_NOBODY. Asks the name service: long before anything is
+ * changed. */
 uint32_t control_group(void);
 /* Listens in the run's directory. Returns a descriptor or -errno. */
 int control_listen(int run_dir, struct err *e);
 /*
- * Serves one caller. Who may not halt is refused at once; who may is waited for, briefly. True: halt, *why says by whom
- * and why.
+ * Serves one caller. Who may not halt is refused at once; who may is waited for, briefly. True:
+ * halt, *why says by whom and why.
  */
 bool control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size);
 /* The other end: asks a run to halt. path: of the socket. */

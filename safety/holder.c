@@ -43,9 +43,10 @@ static int start_timer(struct holder *h, struct err *e)
 }
 
 /*
- * Dying takes the CPU too: on a busy machine the faults of a killed holder would outlive it by its turns in the queue.
- * So it keeps the keeper's real-time class, one below it; a keeper that has none has said so. Not one that fills a
- * disk: it works long in one go, and nobody waits for its end by the millisecond.
+ * Dying takes the CPU too: on a busy machine the faults of a killed holder would outlive it by its
+ * turns in the queue. So it keeps the keeper's real-time class, one below it; a keeper that has
+ * none has said so. Not one that fills a disk: it works long in one go, and nobody waits for its
+ * end by the millisecond.
  */
 static void lower_priority(const struct holder_job *job)
 {
@@ -72,7 +73,8 @@ static int secure(struct holder *h, struct err *e)
 		return rc;
 	if (job->netns_fd >= 0 && setns(job->netns_fd, CLONE_NEWNET) < 0)
 		return err_sys(e, "cannot enter the network namespace");
-	rc = sandbox_keep_caps(job->caps & sandbox_permitted(), e); /* without root: what there is */
+	rc = sandbox_keep_caps(job->caps & sandbox_permitted(),
+			       e); /* without root: what there is */
 	if (rc < 0)
 		return rc;
 	/* after the change of credentials, which would clear it: prctl(2) */
@@ -144,7 +146,8 @@ static int sum_effect(struct holder *h, uint64_t *ret, struct err *e)
 static void answer(struct holder *h, struct hmsg *m, int rc)
 {
 	m->code = rc;
-	proto_send(h->job->sock, m, sizeof(*m), false); /* a keeper that does not read is a dead one */
+	proto_send(h->job->sock, m, sizeof(*m),
+		   false); /* a keeper that does not read is a dead one */
 }
 
 /* Goes on with firing: one step of the change that is due, or the answer when all are in place. */
@@ -229,7 +232,8 @@ static void refresh_all(struct holder *h)
 	}
 }
 
-/* Every 100 ms. Whoever does not beat gets no renewal: neither the faults nor this process live on without them. */
+/* Every 100 ms. Whoever does not beat gets no renewal: neither the faults nor this process live on
+ * without them. */
 static void beat(struct holder *h)
 {
 	struct pulse *p = h->job->pulse;
@@ -242,20 +246,25 @@ static void beat(struct holder *h)
 	refresh_all(h);
 }
 
-#define LOW_FDS 1024
-
+/* Leaves the standard streams and what the job names; a run of many faults has descriptors beyond
+ * any small number. */
 static void close_others(const struct holder_job *job)
 {
 	const int keep[] = { job->sock, job->runner_pidfd, job->keeper_pidfd, job->netns_fd };
+	unsigned from = STDERR_FILENO + 1;
 
-	close_range(LOW_FDS, UINT_MAX, 0);
-	for (int fd = 3; fd < LOW_FDS; fd++) {
-		bool wanted = false;
+	for (;;) {
+		unsigned next = UINT_MAX;
 
-		for (size_t i = 0; i < ARRAY_LEN(keep); i++)
-			wanted |= fd == keep[i];
-		if (!wanted)
-			close(fd);
+		for (size_t i = 0; i < ARRAY_LEN(keep); i++) {
+			if (keep[i] >= (int)from && (unsigned)keep[i] < next)
+				next = (unsigned)keep[i];
+		}
+		if (next > from)
+			close_range(from, next == UINT_MAX ? next : next - 1, 0);
+		if (next == UINT_MAX)
+			return;
+		from = next + 1;
 	}
 }
 
@@ -283,7 +292,7 @@ static void turn(struct holder *h, int64_t *next_beat)
 	if (p[1].revents) {
 		if (h->live || h->firing)
 			quiet_all(h, &ignored);
-		h->quieted = true; /* nothing is fired any more */
+		h->quieted = true;         /* nothing is fired any more */
 		h->job->runner_pidfd = -1; /* poll(2) skips it from now on */
 	}
 	if (h->firing)

@@ -8,10 +8,10 @@
 #define HOLDER_PRIORITY 89 /* SCHED_FIFO; the keeper has one more */
 
 /*
- * A holder: the process that owns what the kernel frees when it dies, for one fault. Its own timer (CLOCK_MONOTONIC,
- * SIGKILL, re-armed while runner and keeper beat) ends it when it is stopped, spins or is cut off: a POSIX timer fires
- * in every state but uninterruptible sleep, timer_create(2). It obeys the keeper over `sock` and quiets by itself when
- * anyone is gone.
+ * A holder: the process that owns what the kernel frees when it dies, for one fault. Its own timer
+ * (CLOCK_MONOTONIC, SIGKILL, re-armed while runner and keeper beat) ends it when it is stopped,
+ * spins or is cut off: a POSIX timer fires in every state but uninterruptible sleep,
+ * timer_create(2). It obeys the keeper over `sock` and quiets by itself when anyone is gone.
  */
 struct holder_job {
 	unsigned fault;

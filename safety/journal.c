@@ -4,15 +4,18 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/crc32c.h"
 #include "base/io.h"
+#include "safety/control.h"
 
 #define ROOM_STEP 8
-#define MAGIC 0x6e6a6b62u /* "bkjn" */
+#define ENDED     "clean"     /* in the lock */
+#define MAGIC     0x6e6a6b62u /* "bkjn" */
 
-/* One copy on the medium. crc covers everything from gen to the end of the payload. Little endian hosts only write
- * what they read themselves: a journal never leaves its machine. */
+/* One copy on the medium. crc covers everything from gen to the end of the payload. Little endian
+ * hosts only write what they read themselves: a journal never leaves its machine. */
 struct block {
 	uint32_t magic, crc;
 	uint64_t gen;
@@ -22,7 +25,8 @@ struct block {
 
 _Static_assert(sizeof(struct block) == JOURNAL_BLOCK, "a copy is one block");
 _Static_assert(sizeof(struct journal_slot) <= sizeof(((struct block *)0)->payload), "a slot fits");
-_Static_assert(sizeof(struct journal_head) <= sizeof(((struct block *)0)->payload), "the head fits");
+_Static_assert(sizeof(struct journal_head) <= sizeof(((struct block *)0)->payload),
+	       "the head fits");
 
 static uint32_t block_crc(const struct block *b)
 {
@@ -54,8 +58,10 @@ static ssize_t pio(int fd, void *buf, off_t at, bool out)
 	return (ssize_t)done;
 }
 
-/* Index 0 is the head, slot i has index i + 1. Only after the read-back the new generation counts. */
-static int put_block(int fd, uint32_t index, uint64_t *gen, const void *payload, size_t size, struct err *e)
+/* Index 0 is the head, slot i has index i + 1. Only after the read-back the new generation counts.
+ */
+static int put_block(int fd, uint32_t index, uint64_t *gen, const void *payload, size_t size,
+		     struct err *e)
 {
 	struct block b, back;
 	ssize_t n;
@@ -70,7 +76,8 @@ static int put_block(int fd, uint32_t index, uint64_t *gen, const void *payload,
 	n = pio(fd, &b, block_at(index, b.gen), true);
 	if (n < 0)
 		return err_set(e, (int)-n, "cannot write the journal: %s", strerror((int)-n));
-	if (fdatasync(fd) < 0 && errno != EINVAL) /* EINVAL: a file system that has nothing to flush */
+	if (fdatasync(fd) < 0 &&
+	    errno != EINVAL) /* EINVAL: a file system that has nothing to flush */
 		return err_sys(e, "cannot flush the journal");
 	n = pio(fd, &back, block_at(index, b.gen), false);
 	if (n < 0)
@@ -82,10 +89,11 @@ static int put_block(int fd, uint32_t index, uint64_t *gen, const void *payload,
 }
 
 /*
- * The newest valid copy that can be read; the older one only ever says that less was taken back. -ENOENT: there is none;
- * any other error is an error, not an absence.
+ * The newest valid copy that can be read; the older one only ever says that less was taken back.
+ * -ENOENT: there is none; any other error is an error, not an absence.
  */
-static int get_block(int fd, uint32_t index, uint64_t *ret_gen, void *payload, size_t size, struct err *e)
+static int get_block(int fd, uint32_t index, uint64_t *ret_gen, void *payload, size_t size,
+		     struct err *e)
 {
 	uint64_t best = 0;
 	int unread = 0;
@@ -132,7 +140,8 @@ int journal_create(int dirfd, const struct journal_head *head, struct journal *r
 	struct journal j = { .fd = -1, .head = *head };
 	int rc;
 
-	j.fd = openat(dirfd, JOURNAL_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	j.fd = openat(dirfd, JOURNAL_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		      0600);
 	if (j.fd < 0)
 		rc = err_sys(e, "cannot create the journal");
 	else
@@ -157,8 +166,9 @@ static void terminate(struct journal_slot *s)
 }
 
 /*
- * A slot that cannot be read is unknown and hurts no other one. Slots behind the head's count are taken too: the copy of
- * the head that counted them may be the damaged one, and to undo a change that was never made does nothing.
+ * A slot that cannot be read is unknown and hurts no other one. Slots behind the head's count are
+ * taken too: the copy of the head that counted them may be the damaged one, and to undo a change
+ * that was never made does nothing.
  */
 static int read_slots(struct journal *j, struct err *e)
 {
@@ -182,15 +192,34 @@ static int read_slots(struct journal *j, struct err *e)
 	return 0;
 }
 
+/* O_NONBLOCK: somebody may have put a FIFO or a device there. */
+static int open_regular(int dirfd, int flags, struct err *e)
+{
+	int fd =
+		openat(dirfd, JOURNAL_FILE, flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return err_sys(e, "cannot open the journal");
+	if (fstat(fd, &st) < 0)
+		err_sys(e, "cannot look at the journal");
+	else if (!S_ISREG(st.st_mode))
+		err_set(e, EBADMSG, "the journal is no regular file");
+	else
+		return fd;
+	close(fd);
+	return -e->code;
+}
+
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 {
-	struct journal j = { .fd = -1 };
+	struct journal j = { .fd = open_regular(dirfd, writable ? O_RDWR : O_RDONLY, e) };
 	int rc;
 
-	j.fd = openat(dirfd, JOURNAL_FILE, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	rc = j.fd < 0 ? err_sys(e, "cannot open the journal") :
-			get_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
-	if (rc == -ENOENT && j.fd >= 0)
+	if (j.fd < 0)
+		return j.fd;
+	rc = get_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
+	if (rc == -ENOENT)
 		rc = err_set(e, EBADMSG, "the journal has no valid head");
 	if (rc == 0 && (j.head.version != JOURNAL_VERSION || j.head.n_slots > JOURNAL_SLOTS))
 		rc = err_set(e, EBADMSG, "the journal is of version %u, this brink reads %d",
@@ -253,13 +282,52 @@ void journal_done(struct journal *j)
 	*j = (struct journal){ .fd = -1 };
 }
 
+void journal_mark_ended(int lock)
+{
+	io_write_full(lock, ENDED, sizeof(ENDED) - 1);
+}
+
 int journal_remove(int state_dir, int run_dir, const char *run_id)
 {
-	static const char *const files[] = { "control", JOURNAL_FILE, JOURNAL_LOCK };
+	static const char *const files[] = { CONTROL_SOCKET, JOURNAL_FILE, JOURNAL_LOCK };
+	AUTO(auto_close)
+	int lock = openat(run_dir, JOURNAL_LOCK, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		unlinkat(run_dir, files[i], 0); /* what stays makes the last step fail */
-	return unlinkat(state_dir, run_id, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+	if (lock >= 0) /* cut off behind the journal, nobody could tell this from a lost one */
+		journal_mark_ended(lock);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		if (unlinkat(run_dir, files[i], 0) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	if (unlinkat(state_dir, run_id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return errno == EEXIST ? -ENOTEMPTY : -errno;
+}
+
+enum journal_trace journal_trace(int run_dir)
+{
+	char text[sizeof(ENDED) + 1];
+	struct stat st;
+	int fd;
+
+	if (fstatat(run_dir, JOURNAL_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		/* its head was being written: larger, or anything else, is not the keeper's doing
+		 */
+		if (!S_ISREG(st.st_mode) || st.st_size > (off_t)2 * JOURNAL_BLOCK)
+			return JOURNAL_LOST;
+	} else if (errno != ENOENT) {
+		return JOURNAL_LOST;
+	}
+	if (fstatat(run_dir, CONTROL_SOCKET, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+		return JOURNAL_LOST;
+	fd = openat(run_dir, JOURNAL_LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? JOURNAL_NEVER : JOURNAL_LOST;
+	close(fd);
+	if (io_read_file(run_dir, JOURNAL_LOCK, text, sizeof(text)) == sizeof(ENDED) - 1 &&
+	    strcmp(text, ENDED) == 0)
+		return JOURNAL_ENDED;
+	return JOURNAL_LOST;
 }
 
 int journal_boot_id(char ret[40], struct err *e)

@@ -7,24 +7,27 @@
 #include "inject/change/change.h"
 
 /*
- * The undo journal of one run: a head and one slot for each change, two 4 KiB copies each. A write goes to the older
- * copy, is flushed, read back and compared before it counts; a torn or failed one hurts only its own slot. A slot with
- * no valid copy is "unknown": such a run is never called clean. Nothing in it is a pointer.
+ * The undo journal of one run: a head and one slot for each change, two 4 KiB copies each. A write
+ * goes to the older copy, is flushed, read back and compared before it counts; a torn or failed one
+ * hurts only its own slot. A slot with no valid copy is "unknown": such a run is never called
+ * clean. Nothing in it is a pointer.
  */
-#define JOURNAL_BLOCK 4096
-#define JOURNAL_SLOTS 256
-#define JOURNAL_FILE "journal"
+#define JOURNAL_BLOCK   4096
+#define JOURNAL_SLOTS   2048
+#define JOURNAL_FILE    "journal"
 #define JOURNAL_VERSION 1
 /*
- * Beside it, mode 0600: held locked (flock(2)) by the keeper and, through the same open file, by its spare. Free exactly
- * when both are dead; whoever takes back afterwards holds it meanwhile.
+ * Beside it, mode 0600: held locked (flock(2)) by the keeper and, through the same open file, by
+ * its spare. Free exactly when both are dead; whoever takes back afterwards holds it meanwhile.
+ * Made after the journal has its head: where there is one, the run had begun. Empty until the run
+ * is clean and its record about to be removed.
  */
 #define JOURNAL_LOCK "lock"
 
 enum slot_state {
-	SLOT_INTENT = 1, /* the change may have been made */
-	SLOT_ENDED,	 /* its effect was read back as ended */
-	SLOT_RESTORED,	 /* gone, read back */
+	SLOT_INTENT = 1,   /* the change may have been made */
+	SLOT_ENDED,        /* its effect was read back as ended */
+	SLOT_RESTORED,     /* gone, read back */
 	SLOT_UNKNOWN = 99, /* never stored: no valid copy was found */
 };
 
@@ -50,13 +53,13 @@ struct journal_head {
 	char run_id[28];
 	uint32_t starter_uid;
 	char boot_id[40];
-	char name[128];	   /* of the experiment */
-	char started[32];  /* wall time, for people */
-	char why[160];	   /* why it ended, when the runner could not say so itself */
+	char name[128];   /* of the experiment */
+	char started[32]; /* wall time, for people */
+	char why[160];    /* why it ended, when the runner could not say so itself */
 	struct change_proc runner, keeper, spare; /* spare: pid 0 = not yet */
 	int64_t deadline_boot_ns;
 	char deadman_unit[64]; /* timer in PID 1, "" = none */
-	char unit[96];	       /* systemd unit that the runner belonged to, "" = none */
+	char unit[96];         /* systemd unit that the runner belonged to, "" = none */
 };
 
 struct journal {
@@ -64,13 +67,14 @@ struct journal {
 	struct journal_head head;
 	uint64_t head_gen;
 	uint64_t gen[JOURNAL_SLOTS];
-	unsigned room;		   /* slots that fit into memory now */
+	unsigned room;             /* slots that fit into memory now */
 	struct journal_slot *slot; /* grows by journal_add(), before the first change */
 };
 
 /* Makes the file (mode 0600, must not exist) in the directory and writes the head. */
 int journal_create(int dirfd, const struct journal_head *head, struct journal *ret, struct err *e);
-/* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head. writable: for recovery. */
+/* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head. writable: for recovery.
+ */
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e);
 /* Adds a slot in state INTENT, durable and read back. ret_index: its number. */
 int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, struct err *e);
@@ -79,8 +83,22 @@ int journal_put(struct journal *j, unsigned i, struct err *e);
 /* Writes j->head. Allocates nothing. */
 int journal_put_head(struct journal *j, struct err *e);
 void journal_done(struct journal *j);
-/* Removes what a run keeps in its directory, and the directory. state_dir: where it stands. 0 or -errno. */
+/*
+ * Removes what a run keeps in its directory, and the directory. state_dir: where it stands. Only
+ * for a run that is clean. 0 or -errno; -ENOTEMPTY: the record is gone, but the directory holds
+ * files of somebody else.
+ */
 int journal_remove(int state_dir, int run_dir, const char *run_id);
+
+/* A directory whose journal cannot be read: what is there to tell whether the run had begun? */
+enum journal_trace {
+	JOURNAL_LOST,  /* it may have changed anything */
+	JOURNAL_NEVER, /* no lock: its keeper died before it had a journal, let alone a change */
+	JOURNAL_ENDED, /* the lock says that it was clean; its removal was cut off */
+};
+enum journal_trace journal_trace(int run_dir);
+/* Whoever holds the lock says so: the run is clean, what follows is the removal of its record. */
+void journal_mark_ended(int lock);
 
 /* /proc/sys/kernel/random/boot_id */
 int journal_boot_id(char ret[40], struct err *e);

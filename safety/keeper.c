@@ -21,21 +21,23 @@
 #include "safety/sandbox.h"
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)
-/* Undo of any change, entering namespaces, and giving holders their part. Modules: until the guard stands. */
-#define CAPS_KEEPER                                                                                \
-	(CAP(NET_ADMIN) | CAP(SYS_ADMIN) | CAP(SYS_PTRACE) | CAP(KILL) | CAP(DAC_OVERRIDE) |       \
+/* Undo of any change, entering namespaces, and giving holders their part. Modules: until the guard
+ * stands. */
+#define CAPS_KEEPER                                                                          \
+	(CAP(NET_ADMIN) | CAP(SYS_ADMIN) | CAP(SYS_PTRACE) | CAP(KILL) | CAP(DAC_OVERRIDE) | \
 	 CAP(DAC_READ_SEARCH) | CAP(IPC_LOCK) | CAP(SYS_RESOURCE) | CAP(SETPCAP))
-#define CAPS_START (CAPS_KEEPER | CAP(SYS_MODULE) | CAP(SYS_NICE))
-#define RT_PRIORITY (HOLDER_PRIORITY + 1)
-#define DEATH_NS (5 * NS_PER_S)
+#define CAPS_START   (CAPS_KEEPER | CAP(SYS_MODULE) | CAP(SYS_NICE))
+#define RT_PRIORITY  (HOLDER_PRIORITY + 1)
+#define DEATH_NS     (5 * NS_PER_S)
 #define HOLDER_POLLS 4
-#define DEAF_NS (50 * NS_PER_MS)
+#define DEAF_NS      (50 * NS_PER_MS)
 
 void keeper_send(struct keeper *k, struct kmsg *m)
 {
 	int rc = k->sock < 0 ? -EPIPE : proto_send(k->sock, m, KMSG_ANSWER_SIZE, false);
 
-	/* a full socket gets one short wait; a runner that still reads nothing hangs, and the undo does not wait for it */
+	/* a full socket gets one short wait; a runner that still reads nothing hangs, and the undo
+	 * does not wait for it */
 	if (rc == -EAGAIN && !k->runner_deaf) {
 		io_wait(k->sock, POLLOUT, clock_mono_ns() + DEAF_NS);
 		rc = proto_send(k->sock, m, KMSG_ANSWER_SIZE, false);
@@ -58,7 +60,8 @@ void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...)
 	keeper_send(k, &m);
 }
 
-/* Ends the run by itself: told to the runner, everything lifted, whether or not anybody hears it. */
+/* Ends the run by itself: told to the runner, everything lifted, whether or not anybody hears it.
+ */
 static void end_run(struct keeper *k, const char *why, bool by_people)
 {
 	struct kmsg m = { .type = KMSG_HALT, .value = by_people };
@@ -184,7 +187,8 @@ static void hear_holders(struct keeper *k, const struct pollfd *p, size_t n)
 
 		while (f->sock >= 0 && (rc = proto_recv(f->sock, &m, sizeof(m))) == 1)
 			keeper_heard(k, f, &m);
-		/* it is dying: its end of file would wake us without pause, and our priority keep the CPU from it */
+		/* it is dying: its end of file would wake us without pause, and our priority keep
+		 * the CPU from it */
 		if (f->sock >= 0 && rc < 0) {
 			auto_close(&f->sock);
 			f->sock = -1;
@@ -200,7 +204,8 @@ static void check_beats(struct keeper *k)
 	pulse_beat(&k->pulse->keeper);
 	if (k->runner_pidfd >= 0 && pulse_stale(&k->pulse->runner))
 		kill_runner(k);
-	if (k->spare_pidfd >= 0 && pulse_stale(&k->pulse->spare)) /* its death ends the run: keeper_listen() */
+	if (k->spare_pidfd >= 0 &&
+	    pulse_stale(&k->pulse->spare)) /* its death ends the run: keeper_listen() */
 		pidfd_send_signal(k->spare_pidfd, SIGKILL, NULL, 0);
 	if (clock_boot_ns() > k->deadline_boot_ns && something_armed(k))
 		end_run(k, "the run passed its longest time", false);
@@ -233,28 +238,36 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 			k->spare_pidfd = -1;
 			end_run(k, "the spare keeper died", false);
 		}
-		if (p[2 * n + 3].revents &&
-		    control_serve(k->control, k->begin.starter_uid, k->control_gid, why, sizeof(why)))
+		if (p[2 * n + 3].revents && control_serve(k->control, k->begin.starter_uid,
+							  k->control_gid, why, sizeof(why)))
 			end_run(k, why, true);
 	}
 	check_beats(k);
 }
 
-/* What makes the keeper hard to starve. Without privilege it works too, and the user is told what is lost. */
+/* What makes the keeper hard to starve. Without privilege it works too, and the user is told what
+ * is lost. */
 static void harden(struct keeper *k)
 {
-	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit files, all = { RLIM_INFINITY, RLIM_INFINITY };
 	struct sched_param rt = { .sched_priority = RT_PRIORITY };
 	AUTO(auto_close) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (oom < 0 || io_write_full(oom, "-1000", 5) < 0)
-		keeper_say(k, KMSG_NOTE, "the keeper is not shielded from the OOM killer (needs CAP_SYS_RESOURCE)");
+		keeper_say(
+			k, KMSG_NOTE,
+			"the keeper is not shielded from the OOM killer (needs CAP_SYS_RESOURCE)");
 	setrlimit(RLIMIT_MEMLOCK, &all);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max; /* two descriptors for each holder */
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
 		keeper_say(k, KMSG_NOTE, "the keeper's memory is not locked (needs CAP_IPC_LOCK)");
 	/* spare and holders inherit it: they have no right to ask for it. What execs gives it up */
 	if (sched_setscheduler(0, SCHED_FIFO, &rt) < 0)
-		keeper_say(k, KMSG_NOTE, "the keeper has no real-time priority (needs CAP_SYS_NICE)");
+		keeper_say(k, KMSG_NOTE,
+			   "the keeper has no real-time priority (needs CAP_SYS_NICE)");
 }
 
 static int secure(struct keeper *k, uint64_t caps, struct err *e)
@@ -295,8 +308,14 @@ static void block_signals(void)
 
 int keeper_run(int sock, int pulse_fd, pid_t runner)
 {
-	static struct keeper keeper = { .sock = -1, .runner_pidfd = -1, .state_dir = -1, .run_dir = -1, .lock_file = -1,
-					.control = -1, .spare_pidfd = -1, .self_pidfd = -1,
+	static struct keeper keeper = { .sock = -1,
+					.runner_pidfd = -1,
+					.state_dir = -1,
+					.run_dir = -1,
+					.lock_file = -1,
+					.control = -1,
+					.spare_pidfd = -1,
+					.self_pidfd = -1,
 					.journal = { .fd = -1 } };
 	struct keeper *k = &keeper;
 	struct kmsg fail = { .type = KMSG_DONE };

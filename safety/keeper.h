@@ -7,21 +7,22 @@
 #include "safety/journal.h"
 #include "safety/proto.h"
 
-#define KEEPER_LOCKS 128
-#define KEEPER_NETNS 32
+#define KEEPER_LOCKS_STEP 16
+#define KEEPER_NETNS      32
 
 /* The way of one fault through a run. Only forward. */
 enum fault_state {
-	FAULT_PLANNED,	/* added, locked, later journalled */
-	FAULT_ARMING,	/* holder forked, its answer awaited */
-	FAULT_ARMED,	/* structure built, read back as without effect */
-	FAULT_FIRING,	/* gate being opened */
-	FAULT_LIVE,	/* landed, read back */
+	FAULT_PLANNED,  /* added, locked, later journalled */
+	FAULT_ARMING,   /* holder forked, its answer awaited */
+	FAULT_ARMED,    /* structure built, read back as without effect */
+	FAULT_FIRING,   /* gate being opened */
+	FAULT_LIVE,     /* landed, read back */
 	FAULT_QUIETING, /* gate being closed */
-	FAULT_ENDED,	/* effect read back as ended; waits for the gates of others when all are lifted */
+	FAULT_ENDED, /* effect read back as ended; waits for the gates of others when all are lifted
+		      */
 	FAULT_DRAINING, /* what is in flight leaves */
-	FAULT_EXITING,	/* holder told to go */
-	FAULT_UNDOING,	/* changes taken back from the record, last one first */
+	FAULT_EXITING,  /* holder told to go */
+	FAULT_UNDOING,  /* changes taken back from the record, last one first */
 	FAULT_RESTORED,
 	FAULT_DIRTY, /* not confirmed */
 };
@@ -30,15 +31,20 @@ struct keeper_fault {
 	struct kmsg_fault info;
 	enum fault_state state;
 	unsigned first, n; /* changes, and journal slots from GUARD on */
-	pid_t pid;	   /* holder; 0 = none, or already reaped */
+	pid_t pid;         /* holder; 0 = none, or already reaped */
 	int pidfd, sock;
-	int64_t since_ns;	/* of this state (CLOCK_MONOTONIC) */
-	int64_t retry_ns;	/* when to look again */
-	int64_t lift_ns;	/* when lifting began */
+	int64_t since_ns;         /* of this state (CLOCK_MONOTONIC) */
+	int64_t retry_ns;         /* when to look again */
+	int64_t lift_ns;          /* when lifting began */
 	int64_t deadline_boot_ns; /* live: lifted at the latest then */
-	int64_t drain_ns;	/* longest time that packets can be in flight */
-	int arm_code; /* of arming, 0 = armed and without effect */
+	int64_t drain_ns;         /* longest time that packets can be in flight */
+	int arm_code;             /* of arming, 0 = armed and without effect */
 	struct err arm_err;
+};
+
+struct keeper_lock {
+	int fd;
+	char key[96];
 };
 
 struct keeper {
@@ -46,9 +52,10 @@ struct keeper {
 	int runner_pidfd;
 	struct change_proc runner;
 	int state_dir, run_dir; /* descriptors of /run/brink and /run/brink/RUN */
-	int lock_file;		/* JOURNAL_LOCK */
-	int control;		/* listening socket, -1 = none */
-	gid_t control_gid;	/* who may halt beside root and the starter; CONTROL_NOBODY = no such group */
+	int lock_file;          /* JOURNAL_LOCK */
+	int control;            /* listening socket, -1 = none */
+	gid_t control_gid; /* who may halt beside root and the starter; CONTROL_NOBODY = no such
+			      group */
 	char brink[PROTO_DIR];
 	struct kmsg_begin begin;
 	struct pulse *pulse;
@@ -57,8 +64,7 @@ struct keeper {
 	unsigned n_faults, n_changes;
 	struct keeper_fault *fault; /* begin.max_faults */
 	struct change_spec **spec;  /* JOURNAL_SLOTS, each allocated when it is added */
-	int lock[KEEPER_LOCKS];
-	char lock_key[KEEPER_LOCKS][96];
+	struct keeper_lock *lock;   /* grows in steps, before the first change */
 	unsigned n_locks;
 	struct netns_ref netns[KEEPER_NETNS]; /* touched, for the fingerprint */
 	unsigned n_netns;
@@ -67,8 +73,8 @@ struct keeper {
 	int64_t deadline_boot_ns;
 	bool runner_deaf; /* did not read the last answer in time */
 	bool guarded, lifting_all, finishing, ended;
-	int dropped; /* 1 = down to the keeper's own capabilities, -1 = could not */
-	int outcome; /* 0 = clean */
+	int dropped;                /* 1 = down to the keeper's own capabilities, -1 = could not */
+	int outcome;                /* 0 = clean */
 	struct fingerprint *before; /* cut to what it holds: all memory here is locked */
 };
 
@@ -78,10 +84,12 @@ void keeper_send(struct keeper *k, struct kmsg *m);
 void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...) PRINTF_FMT(3, 4);
 /* One wait until deadline_ns: holders, runner, control; hands on what came. */
 void keeper_listen(struct keeper *k, int64_t deadline_ns);
-/* The keeper's life: serves the runner on sock until the run is over. Returns the process's exit code. */
+/* The keeper's life: serves the runner on sock until the run is over. Returns the process's exit
+ * code. */
 int keeper_run(int sock, int pulse_fd, pid_t runner);
 
-/* keeper_setup.c: everything before the first fire. Each answers the request of that name: 0 or -errno. */
+/* keeper_setup.c: everything before the first fire. Each answers the request of that name: 0 or
+ * -errno. */
 int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e);
 int keeper_fault(struct keeper *k, const struct kmsg_fault *f, struct err *e);
 int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e);
@@ -100,7 +108,8 @@ void keeper_advance(struct keeper *k);
 int64_t keeper_next(const struct keeper *k);
 bool keeper_all_settled(const struct keeper *k);
 
-/* keeper_end.c: the timer in PID 1, the fingerprint before and after, the end of journal and locks. */
+/* keeper_end.c: the timer in PID 1, the fingerprint before and after, the end of journal and locks.
+ */
 int keeper_deadman(struct keeper *k, struct err *e);
 int keeper_baseline(struct keeper *k, struct err *e);
 /* Sets k->outcome and k->ended. */

@@ -17,9 +17,10 @@
 #include "safety/keeper.h"
 
 #define SPARE_NS (2 * NS_PER_S)
-#define MARK_LEN 7
+#define MARK_LEN 6
 
-/* Goes into one namespace after the other; the run's own one, with the machine's sysctls, comes first. */
+/* Goes into one namespace after the other; the run's own one, with the machine's sysctls, comes
+ * first. */
 static int take_there(struct fingerprint *fp, const struct netns_ref *ref, struct err *e)
 {
 	AUTO(auto_close) int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -90,11 +91,13 @@ int keeper_baseline(struct keeper *k, struct err *e)
 		return err_ctx(e, "cannot take the fingerprint of the machine");
 	trim(k->before);
 	if (k->before->unseen & FP_NO_NFT_RIGHT)
-		keeper_say(k, KMSG_NOTE, "the nftables ruleset cannot be read without CAP_NET_ADMIN");
+		keeper_say(k, KMSG_NOTE,
+			   "the nftables ruleset cannot be read without CAP_NET_ADMIN");
 	return 0;
 }
 
-/* Long after the run should be over: whatever was not taken back until then is taken back by PID 1. */
+/* Long after the run should be over: whatever was not taken back until then is taken back by PID 1.
+ */
 #define DEADMAN_SLACK_S 40
 
 int keeper_deadman(struct keeper *k, struct err *e)
@@ -120,7 +123,8 @@ static void disarm_deadman(struct keeper *k)
 
 	/* a timer that stays is harmless: it finds nothing to take back */
 	if (k->journal.head.deadman_unit[0] && deadman_disarm(NULL, k->begin.run_id, &e) < 0)
-		keeper_say(k, KMSG_NOTE, "the dead-man timer stays: %s", err_format(&e, words, sizeof(words)));
+		keeper_say(k, KMSG_NOTE, "the dead-man timer stays: %s",
+			   err_format(&e, words, sizeof(words)));
 }
 
 /* The names of a run's objects carry the end of its id, in lower case: inject/net.c. */
@@ -173,7 +177,8 @@ static void compare(struct keeper *k)
 	munmap(after, sizeof(*after));
 }
 
-/* It has nothing left to guard; one that is stopped just now must not outlive the run with its locks. */
+/* It has nothing left to guard; one that is stopped just now must not outlive the run with its
+ * locks. */
 static void end_spare(struct keeper *k)
 {
 	if (k->spare_pidfd < 0)
@@ -192,7 +197,8 @@ void keeper_finish(struct keeper *k)
 
 	k->ended = true;
 	k->outcome = 0;
-	pulse_rest(&k->pulse->keeper); /* nothing is in force any more; reading the machine takes its time */
+	pulse_rest(&k->pulse->keeper); /* nothing is in force any more; reading the machine takes
+					  its time */
 	for (unsigned i = 0; i < k->n_faults; i++)
 		k->outcome |= k->fault[i].state == FAULT_DIRTY;
 	compare(k);
@@ -203,7 +209,8 @@ void keeper_finish(struct keeper *k)
 	if (!k->outcome)
 		disarm_deadman(k);
 	end_spare(k);
-	/* without a runner nobody reported what was changed: the record stays for the next brink command */
+	/* without a runner nobody reported what was changed: the record stays for the next brink
+	 * command */
 	if (!k->outcome && k->run_dir >= 0 && (k->sock >= 0 || !k->guarded))
 		journal_remove(k->state_dir, k->run_dir, k->begin.run_id);
 	m.code = k->outcome ? -EBUSY : 0;

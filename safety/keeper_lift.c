@@ -8,13 +8,15 @@
 #include "safety/keeper.h"
 #include "safety/recover.h"
 
-#define ANSWER_NS (1 * NS_PER_S)     /* a holder that does not answer in this time is ended */
-#define VERIFY_NS (3 * NS_PER_S)     /* the kernel's own clean-up after a holder's death takes milliseconds */
-#define RETRY_NS (5 * NS_PER_MS)
-#define UNDO_RETRY_NS (20 * NS_PER_MS)
+#define ANSWER_NS (1 * NS_PER_S) /* a holder that does not answer in this time is ended */
+#define VERIFY_NS \
+	(3 * NS_PER_S) /* the kernel's own clean-up after a holder's death takes milliseconds */
+#define RETRY_NS       (5 * NS_PER_MS)
+#define UNDO_RETRY_NS  (20 * NS_PER_MS)
 #define DRAIN_RETRY_NS (20 * NS_PER_MS)
 #define DRAIN_SLACK_NS (5 * NS_PER_S)
-#define DEADLINE_SLACK_NS (2 * NS_PER_S) /* the runner lifts on time; this is for one that does not */
+#define DEADLINE_SLACK_NS \
+	(2 * NS_PER_S) /* the runner lifts on time; this is for one that does not */
 
 static unsigned index_of(const struct keeper *k, const struct keeper_fault *f)
 {
@@ -55,7 +57,8 @@ static void end_holder(struct keeper_fault *f)
 		pidfd_send_signal(f->pidfd, SIGKILL, NULL, 0);
 }
 
-/* Is the effect of every change of the fault over? 0 = yes, 1 = still felt, -errno = cannot tell. */
+/* Is the effect of every change of the fault over? 0 = yes, 1 = still felt, -errno = cannot tell.
+ */
 static int all_ended(struct keeper *k, const struct keeper_fault *f, struct err *e)
 {
 	char words[256];
@@ -137,7 +140,9 @@ void keeper_lift_all(struct keeper *k)
 /* The gate is open as far as the holder knows: ask the kernel. */
 static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct hmsg *m)
 {
-	struct kmsg out = { .type = KMSG_LIVE, .fault = (uint16_t)index_of(k, f), .took_ns = m->took_ns };
+	struct kmsg out = { .type = KMSG_LIVE,
+			    .fault = (uint16_t)index_of(k, f),
+			    .took_ns = m->took_ns };
 	struct err e = m->err;
 	int rc = m->code;
 
@@ -146,7 +151,8 @@ static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct h
 	if (rc == 0 && has_effect_to_read(k, f)) {
 		rc = all_ended(k, f, &e);
 		if (rc == 0)
-			rc = err_set(&e, ENODATA, "the fault did not land: nothing of it is in the kernel");
+			rc = err_set(&e, ENODATA,
+				     "the fault did not land: nothing of it is in the kernel");
 		else if (rc > 0)
 			rc = 0;
 	}
@@ -160,7 +166,8 @@ static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct h
 		start_lift(f);
 }
 
-/* A structure that has an effect before its gate is open is a bug of the construction: it must not go on. */
+/* A structure that has an effect before its gate is open is a bug of the construction: it must not
+ * go on. */
 static void heard_armed(struct keeper *k, struct keeper_fault *f, const struct hmsg *m)
 {
 	if (f->state != FAULT_ARMING)
@@ -177,7 +184,9 @@ static void heard_armed(struct keeper *k, struct keeper_fault *f, const struct h
 
 void keeper_heard(struct keeper *k, struct keeper_fault *f, const struct hmsg *m)
 {
-	struct kmsg hits = { .type = KMSG_HITS, .fault = (uint16_t)index_of(k, f), .code = m->code,
+	struct kmsg hits = { .type = KMSG_HITS,
+			     .fault = (uint16_t)index_of(k, f),
+			     .code = m->code,
 			     .value = m->value };
 
 	switch (m->type) {
@@ -190,7 +199,8 @@ void keeper_heard(struct keeper *k, struct keeper_fault *f, const struct hmsg *m
 	case HMSG_QUIET: /* whether it worked is read from the kernel */
 		f->retry_ns = 0;
 		if (m->value != HMSG_UNKNOWN)
-			keeper_send(k, &(struct kmsg){ .type = KMSG_HITS, .fault = hits.fault,
+			keeper_send(k, &(struct kmsg){ .type = KMSG_HITS,
+						       .fault = hits.fault,
 						       .value = m->value });
 		if (m->code < 0)
 			end_holder(f);
@@ -251,7 +261,8 @@ static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
 		return;
 	}
 	f->retry_ns = now + RETRY_NS;
-	if (!f->pid && is_guarded(k, f)) { /* nobody is left to quiet it, and no kernel object ends it: undo does */
+	if (!f->pid && is_guarded(k, f)) { /* nobody is left to quiet it, and no kernel object ends
+					      it: undo does */
 		enter(f, FAULT_ENDED);
 		return;
 	}
@@ -307,7 +318,8 @@ static void tell_left(struct keeper *k, const struct keeper_fault *f, const stru
 	keeper_send(k, &m);
 }
 
-/* One attempt at every slot, last one first; what fails is tried again for a while, between heartbeats. */
+/* One attempt at every slot, last one first; what fails is tried again for a while, between
+ * heartbeats. */
 static void step_undoing(struct keeper *k, struct keeper_fault *f, int64_t now)
 {
 	struct err e, first = { 0 };
@@ -355,7 +367,8 @@ static void step(struct keeper *k, struct keeper_fault *f, int64_t now)
 		break;
 	case FAULT_LIVE:
 		if (f->info.for_ns && clock_boot_ns() > f->deadline_boot_ns) {
-			keeper_say(k, KMSG_HALT, "%s passed its deadline and was lifted by the keeper",
+			keeper_say(k, KMSG_HALT,
+				   "%s passed its deadline and was lifted by the keeper",
 				   f->info.label);
 			start_lift(f);
 		}
@@ -376,8 +389,11 @@ void keeper_advance(struct keeper *k)
 			enum fault_state was = f->state;
 			int64_t now = clock_mono_ns();
 
-			if (now >= f->retry_ns)
-				step(k, f, now);
+			if (now < f->retry_ns)
+				continue;
+			step(k, f, now);
+			pulse_beat(
+				&k->pulse->keeper); /* a thousand faults take longer than a beat */
 			moved |= f->state != was;
 		}
 	}

@@ -9,7 +9,8 @@
 #include "safety/keeper.h"
 #include "safety/recover_main.h"
 
-/* Of what the runner and its caller had open only these two stay, and nothing that the keeper starts gets them. */
+/* Of what the runner and its caller had open only these two stay, and nothing that the keeper
+ * starts gets them. */
 static void keep_only(int a, int b)
 {
 	int low = a < b ? a : b, high = a < b ? b : a;
@@ -25,8 +26,8 @@ static void keep_only(int a, int b)
 
 /*
  * brink-keeper recover ...: see safety/recover_main.h.
- * brink-keeper SOCKET PULSE: descriptors that the runner left open. Started by brink, not by people; its standard
- * streams are the runner's and it never writes to them.
+ * brink-keeper SOCKET PULSE: descriptors that the runner left open. Started by brink, not by
+ * people; its standard streams are the runner's and it never writes to them.
  */
 int main(int argc, char *argv[])
 {

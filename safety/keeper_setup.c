@@ -19,7 +19,8 @@
 #include "safety/modules.h"
 
 #define ARM_NS (30 * NS_PER_S)
-#define RUN_MAX_NS (48 * INT64_C(3600) * NS_PER_S) /* beyond any policy: a damaged number, not a long run */
+#define RUN_MAX_NS \
+	(48 * INT64_C(3600) * NS_PER_S) /* beyond any policy: a damaged number, not a long run */
 
 static bool plain_name(const char *s, size_t size)
 {
@@ -40,7 +41,8 @@ static int make_dir(int at, const char *name, mode_t mode, bool exclusive, struc
 		return err_sys(e, "cannot open the directory '%s'", name);
 	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022)) {
 		close(fd);
-		return err_set(e, EPERM, "the directory '%s' can be written by others: not used", name);
+		return err_set(e, EPERM, "the directory '%s' can be written by others: not used",
+			       name);
 	}
 	return fd;
 }
@@ -108,9 +110,10 @@ int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
 	if (k->begin.run_id[0])
 		return err_set(e, EALREADY, "the run has begun already");
 	if (!plain_name(b->run_id, sizeof(b->run_id)) || b->state_dir[0] != '/' ||
-	    !memchr(b->state_dir, 0, sizeof(b->state_dir)) || !memchr(b->name, 0, sizeof(b->name)) ||
-	    !memchr(b->started, 0, sizeof(b->started)) || !memchr(b->brink, 0, sizeof(b->brink)) ||
-	    b->duration_ns <= 0 || b->duration_ns > RUN_MAX_NS || b->max_faults > PROTO_FAULTS)
+	    !memchr(b->state_dir, 0, sizeof(b->state_dir)) ||
+	    !memchr(b->name, 0, sizeof(b->name)) || !memchr(b->started, 0, sizeof(b->started)) ||
+	    !memchr(b->brink, 0, sizeof(b->brink)) || b->duration_ns <= 0 ||
+	    b->duration_ns > RUN_MAX_NS || b->max_faults > PROTO_FAULTS)
 		return err_set(e, EINVAL, "the keeper was given a broken start message");
 	k->fault = calloc(b->max_faults + 1, sizeof(*k->fault));
 	if (!k->fault)
@@ -123,13 +126,17 @@ int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
 	k->run_dir = make_dir(k->state_dir, b->run_id, 0755, true, e);
 	if (k->run_dir < 0)
 		return k->run_dir;
-	k->lock_file = openat(k->run_dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* the journal first: a lock without a readable journal is a lost record, never a beginning
+	 */
+	rc = create_journal(k, e);
+	if (rc < 0)
+		return rc;
+	k->lock_file = openat(k->run_dir, JOURNAL_LOCK,
+			      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (k->lock_file < 0 || flock(k->lock_file, LOCK_EX | LOCK_NB) < 0)
 		return err_sys(e, "cannot lock the run's directory");
-	rc = create_journal(k, e);
-	if (rc == 0)
-		listen_for_halt(k);
-	return rc;
+	listen_for_halt(k);
+	return 0;
 }
 
 int keeper_fault(struct keeper *k, const struct kmsg_fault *f, struct err *e)
@@ -141,34 +148,49 @@ int keeper_fault(struct keeper *k, const struct kmsg_fault *f, struct err *e)
 	if (f->for_ns < 0 || (k->begin.fault_max_ns && f->for_ns > k->begin.fault_max_ns) ||
 	    !memchr(f->label, 0, sizeof(f->label)))
 		return err_set(e, EPERM, "the fault would last longer than the policy allows");
-	k->fault[k->n_faults++] = (struct keeper_fault){
-		.info = *f, .first = k->n_changes, .pidfd = -1, .sock = -1
-	};
+	k->fault[k->n_faults++] =
+		(struct keeper_fault){ .info = *f, .first = k->n_changes, .pidfd = -1, .sock = -1 };
+	return 0;
+}
+
+/* Room for one more lock. */
+static int grow_locks(struct keeper *k, struct err *e)
+{
+	struct keeper_lock *more;
+
+	if (k->n_locks % KEEPER_LOCKS_STEP)
+		return 0;
+	more = reallocarray(k->lock, k->n_locks + KEEPER_LOCKS_STEP, sizeof(*more));
+	if (!more)
+		return err_set(e, ENOMEM, "no memory for the locks");
+	k->lock = more;
 	return 0;
 }
 
 static int take_lock(struct keeper *k, const struct change_spec *s, struct err *e)
 {
 	const struct change_ops *ops = change_ops_of(s->kind);
-	char dir[PROTO_DIR + 8], key[96];
+	char dir[PROTO_DIR + 8], key[sizeof(k->lock->key)];
 	struct text t = text_on(key, sizeof(key));
 	int fd;
 
 	if (ops->resource(s, &t) < 0 || !t.len)
 		return 0;
 	for (unsigned i = 0; i < k->n_locks; i++) {
-		if (strcmp(k->lock_key[i], key) == 0)
+		if (strcmp(k->lock[i].key, key) == 0)
 			return 0; /* ours already: another fault of this run uses it too */
 	}
-	if (k->n_locks == KEEPER_LOCKS)
-		return err_set(e, E2BIG, "more than %d different resources in one run", KEEPER_LOCKS);
-	snprintf(dir, sizeof(dir), "%s/locks", k->begin.state_dir);
-	fd = lock_take(dir, key, k->begin.run_id,
-		       k->begin.lock_timeout_ns ? clock_mono_ns() + k->begin.lock_timeout_ns : 0, e);
+	fd = grow_locks(k, e);
 	if (fd < 0)
 		return fd;
-	snprintf(k->lock_key[k->n_locks], sizeof(k->lock_key[0]), "%s", key);
-	k->lock[k->n_locks++] = fd;
+	snprintf(dir, sizeof(dir), "%s/locks", k->begin.state_dir);
+	fd = lock_take(dir, key, k->begin.run_id,
+		       k->begin.lock_timeout_ns ? clock_mono_ns() + k->begin.lock_timeout_ns : 0,
+		       e);
+	if (fd < 0)
+		return fd;
+	k->lock[k->n_locks].fd = fd;
+	snprintf(k->lock[k->n_locks++].key, sizeof(key), "%s", key);
 	return 0;
 }
 
@@ -191,7 +213,8 @@ static int remember_netns(struct keeper *k, const struct netns_ref *ref, struct 
 			return 0;
 	}
 	if (k->n_netns == KEEPER_NETNS)
-		return err_set(e, E2BIG, "more than %d network namespaces in one run", KEEPER_NETNS);
+		return err_set(e, E2BIG, "more than %d network namespaces in one run",
+			       KEEPER_NETNS);
 	k->netns[k->n_netns++] = *ref;
 	return 0;
 }
@@ -241,7 +264,8 @@ static int prepare_all(struct keeper *k, struct err *e)
 		struct text key = text_on(u.resource, sizeof(u.resource));
 
 		snprintf(u.run_id, sizeof(u.run_id), "%s", k->begin.run_id);
-		snprintf(u.label, sizeof(u.label), "%s", k->fault[fault_of_change(k, i)].info.label);
+		snprintf(u.label, sizeof(u.label), "%s",
+			 k->fault[fault_of_change(k, i)].info.label);
 		c.ops->resource(c.spec, &key);
 		rc = c.ops->prepare(&c, &u, e);
 		if (rc == 0)
@@ -293,14 +317,20 @@ static int fill_job(struct keeper *k, unsigned index, struct holder_job *job, st
 {
 	const struct keeper_fault *f = &k->fault[index];
 
-	*job = (struct holder_job){ .fault = index, .caps = f->info.caps, .n = f->n, .netns_fd = -1,
-				    .runner_pidfd = k->runner_pidfd, .keeper_pidfd = k->self_pidfd,
-				    .pulse = k->pulse, .lease_ms = 60000 };
+	*job = (struct holder_job){ .fault = index,
+				    .caps = f->info.caps,
+				    .n = f->n,
+				    .netns_fd = -1,
+				    .runner_pidfd = k->runner_pidfd,
+				    .keeper_pidfd = k->self_pidfd,
+				    .pulse = k->pulse,
+				    .lease_ms = 60000 };
 	for (unsigned i = 0; i < f->n; i++) {
 		const struct change_spec *s = k->spec[f->first + i];
 		const struct netns_ref *ref = netns_of(s);
 
-		job->change[i] = (struct change){ .ops = change_ops_of(s->kind), .spec = s,
+		job->change[i] = (struct change){ .ops = change_ops_of(s->kind),
+						  .spec = s,
 						  .undo = &k->journal.slot[f->first + i].undo,
 						  .shield = &k->shield };
 		if (s->lease_ms < job->lease_ms)
@@ -391,7 +421,8 @@ int keeper_arm(struct keeper *k, struct err *e)
 	while (rc == 0 && still_arming(k)) {
 		keeper_listen(k, clock_mono_ns() + PULSE_BEAT_NS / 2);
 		if (clock_mono_ns() > deadline)
-			rc = err_set(e, ETIMEDOUT, "arming takes longer than %d s", (int)(ARM_NS / NS_PER_S));
+			rc = err_set(e, ETIMEDOUT, "arming takes longer than %d s",
+				     (int)(ARM_NS / NS_PER_S));
 	}
 	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {
 		struct keeper_fault *f = &k->fault[i];

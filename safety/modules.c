@@ -17,7 +17,8 @@
 
 static const char *const paths[] = { "/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe" };
 
-/* Runs modprobe without a shell and waits, bounded. What it says is lost on purpose: arming gives the real answer. */
+/* Runs modprobe without a shell and waits, bounded. What it says is lost on purpose: arming gives
+ * the real answer. */
 static int run(const char *const argv[], struct err *e)
 {
 	AUTO(auto_close) int fd = -1;
@@ -35,7 +36,8 @@ static int run(const char *const argv[], struct err *e)
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
 		for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-			execve(paths[i], (char *const *)argv, env); /* execve(2) does not write there */
+			execve(paths[i], (char *const *)argv,
+			       env); /* execve(2) does not write there */
 		_exit(127);
 	}
 	fd = pidfd_open(pid, 0);

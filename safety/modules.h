@@ -5,9 +5,9 @@
 #include "inject/change/change.h"
 
 /*
- * Loads the kernel modules that the changes need, before the baseline is taken: ifb with numifbs=0, so that it brings
- * no devices of its own, and netem. They stay loaded (the plan says so). A module that cannot be loaded is no error
- * here: it may be built in; arming tells.
+ * Loads the kernel modules that the changes need, before the baseline is taken: ifb with numifbs=0,
+ * so that it brings no devices of its own, and netem. They stay loaded (the plan says so). A module
+ * that cannot be loaded is no error here: it may be built in; arming tells.
  */
 int modules_load(struct change_spec *const *specs, unsigned n, struct err *e);
 

@@ -33,8 +33,8 @@ int proto_send(int fd, const void *msg, size_t size, bool wait)
 }
 
 /*
- * A peer that ends with unread packets leaves ECONNRESET before the packets that it sent itself: reported once, then
- * those come, then the end.
+ * A peer that ends with unread packets leaves ECONNRESET before the packets that it sent itself:
+ * reported once, then those come, then the end.
  */
 int proto_recv(int fd, void *ret_msg, size_t size)
 {

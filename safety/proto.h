@@ -9,36 +9,39 @@
 #include "safety/pulse.h"
 
 /*
- * What runner and keeper, keeper and holder say to each other: packets of one fixed size each over SOCK_SEQPACKET
- * socketpairs. Nothing in them is a pointer or of variable length.
+ * What runner and keeper, keeper and holder say to each other: packets of one fixed size each over
+ * SOCK_SEQPACKET socketpairs. Nothing in them is a pointer or of variable length.
  */
 #define PROTO_FAULTS PULSE_HOLDERS
 
 enum kmsg_type {
 	/* runner -> keeper; each is answered by one KMSG_DONE with the same type in `request` */
 	KMSG_BEGIN = 1, /* u.begin: locks and run directory */
-	KMSG_SHIELD,	/* u.shield */
-	KMSG_FAULT,	/* u.fault: the next fault; its changes follow */
-	KMSG_ADD,	/* u.spec: one change: checked, locked */
-	KMSG_GUARD,	/* modules, fingerprint, prepare, journal, dead-man timer */
-	KMSG_ARM,	/* holders, structures; verified to have no effect */
-	KMSG_FIRE,	/* u.list: these faults, together. DONE = accepted; KMSG_LIVE follows for each */
-	KMSG_LIFT,	/* u.list. DONE = accepted; KMSG_ENDED and KMSG_REVERTED follow for each */
-	KMSG_LIFT_ALL,	/* all gates before any structure */
-	KMSG_EFFECT,	/* fault: KMSG_HITS follows */
-	KMSG_FINISH,	/* lift what is left, fingerprint, journal; KMSG_LEFT, KMSG_FOREIGN, then KMSG_CLEAN */
+	KMSG_SHIELD,    /* u.shield */
+	KMSG_FAULT,     /* u.fault: the next fault; its changes follow */
+	KMSG_ADD,       /* u.spec: one change: checked, locked */
+	KMSG_GUARD,     /* modules, fingerprint, prepare, journal, dead-man timer */
+	KMSG_ARM,       /* holders, structures; verified to have no effect */
+	KMSG_FIRE, /* u.list: these faults, together. DONE = accepted; KMSG_LIVE follows for each */
+	KMSG_LIFT, /* u.list. DONE = accepted; KMSG_ENDED and KMSG_REVERTED follow for each */
+	KMSG_LIFT_ALL, /* all gates before any structure */
+	KMSG_EFFECT,   /* fault: KMSG_HITS follows */
+	KMSG_FINISH,   /* lift what is left, fingerprint, journal; KMSG_LEFT, KMSG_FOREIGN, then
+			  KMSG_CLEAN */
 	/* keeper -> runner */
-	KMSG_DONE,     /* request, code, u.err */
-	KMSG_LIVE,     /* fault, code, took_ns, u.err: in place, read back */
-	KMSG_LOST,     /* fault, u.err: its lease or holder is gone */
-	KMSG_ENDED,    /* fault, code, took_ns, value (when, CLOCK_MONOTONIC): the effect was read back as ended */
+	KMSG_DONE,  /* request, code, u.err */
+	KMSG_LIVE,  /* fault, code, took_ns, u.err: in place, read back */
+	KMSG_LOST,  /* fault, u.err: its lease or holder is gone */
+	KMSG_ENDED, /* fault, code, took_ns, value (when, CLOCK_MONOTONIC): the effect was read back
+		       as ended */
 	KMSG_REVERTED, /* fault, code, took_ns, value (when), u.err: restored, read back */
 	KMSG_HITS,     /* fault, value; code = -errno when it cannot be told */
 	KMSG_LEFT,     /* fault, u.left: not confirmed, and the command by hand */
 	KMSG_FOREIGN,  /* u.text: a difference that others made */
 	KMSG_CLEAN,    /* code 0 = clean; else not */
 	KMSG_HALT,     /* u.text: somebody said halt, or the keeper ends the run by itself */
-	KMSG_NOTE,     /* u.text: something that the user must know (no dead-man timer, no real-time, ...) */
+	KMSG_NOTE, /* u.text: something that the user must know (no dead-man timer, no real-time,
+		      ...) */
 };
 
 #define PROTO_DIR 256
@@ -49,16 +52,17 @@ struct kmsg_begin {
 	char name[128];
 	char started[32];
 	char state_dir[PROTO_DIR]; /* /run/brink, or $XDG_RUNTIME_DIR/brink */
-	char brink[PROTO_DIR];	   /* path of the executable for the dead-man timer */
-	int64_t duration_ns;	   /* the longest time that the run may take */
+	char brink[PROTO_DIR];     /* path of the executable for the dead-man timer */
+	int64_t duration_ns;       /* the longest time that the run may take */
 	int64_t lock_timeout_ns;
 	int64_t fault_max_ns; /* policy: the longest `for` */
 	uint32_t max_faults;
-	uint32_t control_gid; /* control_group(), looked up by the runner: it loads foreign code (nss) */
+	uint32_t control_gid; /* control_group(), looked up by the runner: it loads foreign code
+				 (nss) */
 };
 
 struct kmsg_fault {
-	uint64_t caps; /* of its holder */
+	uint64_t caps;  /* of its holder */
 	int64_t for_ns; /* 0 = one-shot */
 	char label[64]; /* "slow-db" */
 };
@@ -110,9 +114,11 @@ struct hmsg {
 
 /* A connected pair, CLOEXEC, send buffers large enough for a few messages. */
 int proto_pair(int ret_fd[2], struct err *e);
-/* One packet of exactly size bytes. Returns 0, -EPIPE (never a signal), -EAGAIN when !wait, or -errno. */
+/* One packet of exactly size bytes. Returns 0, -EPIPE (never a signal), -EAGAIN when !wait, or
+ * -errno. */
 int proto_send(int fd, const void *msg, size_t size, bool wait);
-/* One packet, without waiting. Returns 1, 0 when there is none, -EPIPE at the end, -EBADMSG for a wrong size. */
+/* One packet, without waiting. Returns 1, 0 when there is none, -EPIPE at the end, -EBADMSG for a
+ * wrong size. */
 int proto_recv(int fd, void *ret_msg, size_t size);
 
 #endif

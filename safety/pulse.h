@@ -9,20 +9,22 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-#define PULSE_HOLDERS 256
-#define PULSE_BEAT_NS (100 * NS_PER_MS)
+#define PULSE_HOLDERS  1024
+#define PULSE_BEAT_NS  (100 * NS_PER_MS)
 #define PULSE_STALE_NS NS_PER_S
 
 /*
- * Heartbeats of one run in shared memory: each process writes the time (CLOCK_MONOTONIC ns) into its own cell every
- * 100 ms; 0 = not started. A beat older than a second means that the process hangs, whatever its state says.
+ * Heartbeats of one run in shared memory: each process writes the time (CLOCK_MONOTONIC ns) into
+ * its own cell every 100 ms; 0 = not started. A beat older than a second means that the process
+ * hangs, whatever its state says.
  */
 struct pulse {
 	_Atomic int64_t runner, keeper, spare;
 	_Atomic int64_t holder[PULSE_HOLDERS];
 };
 
-/* A new page, shared with forked and (by its descriptor) with executed children. The caller closes *ret_fd. */
+/* A new page, shared with forked and (by its descriptor) with executed children. The caller closes
+ * *ret_fd. */
 struct pulse *pulse_new(int *ret_fd, struct err *e);
 /* Maps one that was inherited. NULL with *e. */
 struct pulse *pulse_map(int fd, struct err *e);

@@ -30,7 +30,8 @@ static int attempt(struct journal_slot *s, struct err *e)
 	int rc;
 
 	if (!ops)
-		return err_set(e, EBADMSG, "change kind %u is not known to this brink", s->undo.kind);
+		return err_set(e, EBADMSG, "change kind %u is not known to this brink",
+			       s->undo.kind);
 	rc = ops->undo ? ops->undo(&s->undo, e) : 0;
 	if (rc == 0) {
 		rc = ops->ended ? ops->ended(&s->undo, &left, e) : 0;

@@ -5,14 +5,15 @@
 #include "safety/journal.h"
 
 /*
- * Taking back from the journal alone. The same code serves a normal end, the spare and `brink revert`.
- * undo -> ended? -> gone?, repeated until deadline_ns (CLOCK_MONOTONIC); the slot's state is written as facts arrive;
- * a journal that cannot be written does not stop the undo. 0 = restored and read back; else -errno, and slot->left
- * says what is there.
+ * Taking back from the journal alone. The same code serves a normal end, the spare and `brink
+ * revert`. undo -> ended? -> gone?, repeated until deadline_ns (CLOCK_MONOTONIC); the slot's state
+ * is written as facts arrive; a journal that cannot be written does not stop the undo. 0 = restored
+ * and read back; else -errno, and slot->left says what is there.
  */
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e);
 
-/* Ends holders that a dead keeper left (by pidfd and start time), waits for their death, bounded. */
+/* Ends holders that a dead keeper left (by pidfd and start time), waits for their death, bounded.
+ */
 int recover_end_holders(struct journal *j, struct err *e);
 
 /* All slots, last one first. Returns how many are not restored. */

@@ -26,12 +26,10 @@
 #define OTHERS_NS \
 	(30 * NS_PER_S) /* another revert, or a spare at work: both are bounded themselves */
 #define DEATH_NS (5 * NS_PER_S)
-/* A journal of this size never had a slot: nothing was changed. */
-#define NO_SLOT ((off_t)2 * JOURNAL_BLOCK)
 
 struct recovery {
 	int sock, state_dir, run_dir, lock;
-	const char *run_id;
+	const char *state, *run_id;
 	unsigned flags;
 	int64_t wait_ns;
 	struct journal j;
@@ -118,11 +116,39 @@ static bool worth_waiting(struct recovery *r)
 	return keeper != AT_WORK;
 }
 
+/*
+ * Without a lock and without a head the run never began. A keeper that is just making both does not
+ * get its lock any more: it gives up.
+ */
+static int open_lock(int run_dir)
+{
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+	int fd = openat(run_dir, JOURNAL_LOCK, flags);
+	struct journal j;
+	struct err ignored;
+	bool never;
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	never = journal_open(run_dir, false, &j, &ignored) < 0;
+	if (!never)
+		journal_done(&j);
+	never = never && journal_trace(run_dir) == JOURNAL_NEVER;
+	fd = openat(run_dir, JOURNAL_LOCK, flags | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? openat(run_dir, JOURNAL_LOCK, flags) : fd;
+	if (never)
+		journal_mark_ended(fd);
+	return fd;
+}
+
 static int lock_run(struct recovery *r, struct err *e)
 {
 	int64_t began = clock_mono_ns();
 
-	r->lock = openat(r->run_dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	r->lock = open_lock(r->run_dir);
+	if (r->lock < 0 && errno == ENOENT)
+		return -ENOENT; /* the directory is being removed */
 	if (r->lock < 0)
 		return err_sys(e, "cannot open the lock of run %s", r->run_id);
 	while (flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
@@ -149,20 +175,28 @@ static int open_run(struct recovery *r, struct err *e)
 		return -ENOENT; /* somebody else was faster */
 	if (r->run_dir < 0 || fstat(r->run_dir, &st) < 0)
 		return err_sys(e, "cannot open the directory of run %s", r->run_id);
-	if (st.st_uid != geteuid() || (st.st_mode & 022))
+	if (st.st_uid != geteuid())
 		return err_set(e, EPERM, "the directory of run %s belongs to user %u", r->run_id,
 			       st.st_uid);
+	if (st.st_mode & 022)
+		return err_set(e, EPERM, "others can write into the directory of run %s",
+			       r->run_id);
 	return lock_run(r, e);
 }
 
-/* A journal without a slot: it died before it could have changed anything. */
-static bool nothing_begun(const struct recovery *r)
+/* Nobody can say what it changed, so a person has to look. */
+static void tell_lost(struct recovery *r, const struct err *e)
 {
-	struct stat st;
+	struct kmsg m = { .type = KMSG_LEFT };
+	char words[ERR_LINE * 2];
 
-	if (fstatat(r->run_dir, JOURNAL_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT;
-	return st.st_size <= NO_SLOT;
+	snprintf(m.u.left.what, sizeof(m.u.left.what), "whatever run %s changed: %.200s", r->run_id,
+		 err_format(e, words, sizeof(words)));
+	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand),
+		 "look for brink_* in nft list tables and ip link, for frozen cgroups and stopped "
+		 "processes; then: rm -r %s/%s",
+		 r->state, r->run_id);
+	say(r, &m);
 }
 
 static void tell_left(struct recovery *r, const struct journal_slot *s)
@@ -255,12 +289,17 @@ static int recover_run(struct recovery *r, struct err *e)
 			take_back(r);
 			finish(r);
 		}
-	} else if (!nothing_begun(r)) {
+	} else if (journal_trace(r->run_dir) == JOURNAL_LOST) {
+		tell_lost(r, e);
 		return err_ctx(e, "nobody can say what run %s changed", r->run_id);
 	}
 	if (r->dirty)
 		return err_set(e, EBUSY, "not everything could be confirmed");
 	rc = journal_remove(r->state_dir, r->run_dir, r->run_id);
+	if (rc == -ENOTEMPTY) {
+		note(r, "its directory stays: somebody else's files are in it");
+		rc = 0;
+	}
 	return rc < 0 ? err_set(e, -rc, "cannot remove the directory of run %s: %s", r->run_id,
 				strerror(-rc)) :
 			0;
@@ -306,6 +345,7 @@ int recover_main(int argc, char **argv)
 	if (argc < 6)
 		return EXIT_USAGE;
 	r.sock = atoi(argv[1]);
+	r.state = argv[2];
 	r.wait_ns = atoll(argv[3]) * NS_PER_MS;
 	r.flags = (unsigned)atoi(argv[4]);
 	harden();

@@ -38,8 +38,8 @@ int sandbox_keep_caps(uint64_t caps, struct err *e);
 /* The permitted set of this process, as such a bit mask; 0 when it cannot be read. */
 uint64_t sandbox_permitted(void);
 /*
- * Puts the permitted capabilities out of effect for a while (on = false), or in effect again: text from outside is
- * parsed without any.
+ * Puts the permitted capabilities out of effect for a while (on = false), or in effect again: text
+ * from outside is parsed without any.
  */
 int sandbox_effect(bool on, struct err *e);
 /*

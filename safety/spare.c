@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 
@@ -12,10 +13,11 @@
 #include "safety/keeper.h"
 #include "safety/recover.h"
 
-#define LOOK_NS (200 * NS_PER_MS)
+#define LOOK_NS     (200 * NS_PER_MS)
 #define PER_SLOT_NS (3 * NS_PER_S)
 
-/* Until the keeper is dead. One that hangs is killed, so that never two of them work on one journal. */
+/* Until the keeper is dead. One that hangs is killed, so that never two of them work on one
+ * journal. */
 static void await_death(struct keeper *k, int keeper_pidfd)
 {
 	for (;;) {
@@ -51,8 +53,8 @@ static void tell_fault(struct keeper *k, unsigned index)
 }
 
 /*
- * A runner that hangs too must not wake up later and speak of a run that is over. Everything is restored by now: there
- * is time to wait for its next beat, or for the end of patience.
+ * A runner that hangs too must not wake up later and speak of a run that is over. Everything is
+ * restored by now: there is time to wait for its next beat, or for the end of patience.
  */
 static void end_silent_runner(struct keeper *k)
 {
@@ -73,7 +75,8 @@ static void end_silent_runner(struct keeper *k)
 	}
 }
 
-/* The journal on the medium is the truth, not the memory of a process that may have been cut off anywhere. */
+/* The journal on the medium is the truth, not the memory of a process that may have been cut off
+ * anywhere. */
 static int take_over(struct keeper *k)
 {
 	struct journal now;
@@ -88,7 +91,8 @@ static int take_over(struct keeper *k)
 	}
 	if (k->journal.head.state == HEAD_CLEAN)
 		return 0;
-	k->pulse->spare = INT64_MAX; /* at work, and bounded in all that it does: not to be taken for one that hangs */
+	k->pulse->spare = INT64_MAX; /* at work, and bounded in all that it does: not to be taken
+					for one that hangs */
 	netns_forget();
 	keeper_say(k, KMSG_HALT, "the keeper died; its spare took over");
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "the keeper died");
@@ -104,6 +108,8 @@ static int take_over(struct keeper *k)
 void spare_main(struct keeper *k, int keeper_pidfd)
 {
 	prctl(PR_SET_NAME, "brink-spare");
+	mlockall(MCL_CURRENT |
+		 MCL_FUTURE); /* not inherited; where it is not allowed the keeper has said so */
 	k->control = -1;
 	await_death(k, keeper_pidfd);
 	_exit(take_over(k));

@@ -148,7 +148,9 @@ static void print_one(const struct diags *d, const struct diag *g, FILE *out)
 
 	text_add_foreign(&file, d->file ? d->file : "?", strlen(d->file ? d->file : "?"));
 	fprintf(out, "%s:%u:%u: %s%s:%s %s [B%u]\n", buf, g->at.line, g->at.col,
-		!d->color ? "" : g->level == DIAG_ERROR ? "\033[1;31m" : "\033[1;33m",
+		!d->color              ? "" :
+		g->level == DIAG_ERROR ? "\033[1;31m" :
+					 "\033[1;33m",
 		g->level == DIAG_ERROR ? "error" : "warning", d->color ? "\033[0m" : "", g->text,
 		(unsigned)g->code);
 	print_excerpt(d, g, width, out);

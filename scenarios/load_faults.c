@@ -3,11 +3,14 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "safety/proto.h"
 #include "scenarios/load.h"
 
 /* Kinds that the language names and this version has not. */
-const char *const load_later_kinds[] = { "cpu.burn",      "mem.hold",    "net.rate",     "net.corrupt",
-					 "net.duplicate", "net.reorder", "syscall.fail", NULL };
+const char *const load_later_kinds[] = { "cpu.burn",      "mem.hold",
+					 "net.rate",      "net.corrupt",
+					 "net.duplicate", "net.reorder",
+					 "syscall.fail",  NULL };
 
 static bool is_later(const char *name)
 {
@@ -158,9 +161,19 @@ static void find_refs(struct loader *l, struct fault_item *f, const struct node 
 	}
 }
 
+/* What no run would accept, whatever the system looks like. */
+static void check_spec(struct loader *l, const struct fault_item *f, const struct node *key)
+{
+	struct err e = { 0 };
+
+	if (f->ops->check && f->ops->check(f->spec, &e) < 0)
+		bind_foreign_error(l->d, MSG_FAULT_VALUE, key->at, &e);
+}
+
 static int bind_kind(struct loader *l, struct fault_item *f, const struct fault_ops *ops,
 		     const struct pair *kind)
 {
+	unsigned errors = l->d->errors;
 	int r;
 
 	f->ops = ops;
@@ -177,6 +190,8 @@ static int bind_kind(struct loader *l, struct fault_item *f, const struct fault_
 	l->binder.outer = NULL;
 	if (!r)
 		find_refs(l, f, kind->value);
+	if (!r && errors == l->d->errors) /* more would only be consequences */
+		check_spec(l, f, kind->key);
 	return r;
 }
 
@@ -304,5 +319,8 @@ int load_faults(struct loader *l)
 	l->x->n_faults = list->n;
 	for (size_t i = 0; i < list->n && !r; i++)
 		r = load_fault(l, list->item[i], &l->x->faults[i]);
+	if (list->n > PROTO_FAULTS)
+		diag_add(l->d, DIAG_ERROR, MSG_TOO_MANY, list->item[PROTO_FAULTS]->at,
+			 "a run has at most %d faults, and here are %zu", PROTO_FAULTS, list->n);
 	return r ? r : name_faults(l, list);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "inject/net.h"
 #include "scenarios/load.h"
 
 static const char *const kind_names[] = {
@@ -16,9 +17,25 @@ static void set_kind(struct target *t, const struct target_item *item)
 	}
 }
 
+/* What no run would accept, whatever the system looks like. */
+static void check_target(struct loader *l, const struct node *block, const struct target *t)
+{
+	struct err e = { 0 };
+	int r = 0;
+
+	if (t->kind == TARGET_FLOW)
+		r = net_check_flow(&t->flow, &e);
+	else if (t->kind == TARGET_PROCESS)
+		r = proc_select_check(&t->process, &e);
+	if (r < 0)
+		bind_foreign_error(l->d, MSG_FAULT_VALUE, node_get(block, kind_names[t->kind])->at,
+				   &e);
+}
+
 static int load_target(struct loader *l, const struct pair *p, struct target *t)
 {
 	struct target_item item = { 0 };
+	unsigned errors = l->d->errors;
 	int r = bind_block(&l->binder, p->value, &target_fields, &item);
 
 	if (r)
@@ -33,6 +50,8 @@ static int load_target(struct loader *l, const struct pair *p, struct target *t)
 	t->pick = item.pick;
 	t->has_pick = fields_given(&target_fields, &item, "pick");
 	set_kind(t, &item);
+	if (errors == l->d->errors) /* more would only be consequences */
+		check_target(l, p->value, t);
 	if (t->has_pick && t->kind != TARGET_PROCESS && t->kind)
 		diag_add(l->d, DIAG_ERROR, MSG_NOT_HERE, node_get(p->value, "pick")->at,
 			 "'pick' chooses among processes; this is a %s", kind_names[t->kind]);

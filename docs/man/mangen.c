@@ -274,16 +274,11 @@ static const struct {
 	const char *line;
 	void (*print)(void);
 } parts[] = {
-	{ "@COMMANDS@\n", command_list },
-	{ "@FLAGS@\n", common_flags },
-	{ "@EXAMPLES@\n", example_list },
-	{ "@EXIT@\n", exit_codes },
-	{ "@ENVIRONMENT@\n", environment },
-	{ "@FILES@\n", files },
-	{ "@BLOCKS@\n", blocks },
-	{ "@POLICY@\n", policy_blocks },
-	{ "@FAULTS@\n", faults },
-	{ "@CODES@\n", codes },
+	{ "@COMMANDS@\n", command_list },   { "@FLAGS@\n", common_flags },
+	{ "@EXAMPLES@\n", example_list },   { "@EXIT@\n", exit_codes },
+	{ "@ENVIRONMENT@\n", environment }, { "@FILES@\n", files },
+	{ "@BLOCKS@\n", blocks },           { "@POLICY@\n", policy_blocks },
+	{ "@FAULTS@\n", faults },           { "@CODES@\n", codes },
 };
 
 static bool print_part(const char *line)

@@ -7,7 +7,7 @@
 
 #define LEASE_MIN_MS 200
 #define LEASE_MAX_MS 60000
-#define PPM 1000000u
+#define PPM          1000000u
 
 static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_NETEM_SIDE] = &netem_side_ops,
@@ -102,7 +102,8 @@ static bool signal_ok(const struct signal_spec *s)
 	return s->signal > 0 && s->signal < 65 && s->n_procs > 0 && s->n_procs <= SIGNAL_PROCS &&
 	       s->grace_ns >= 0 && s->every_ns >= 0 && s->uid >= -1 && s->uid < UINT32_MAX &&
 	       s->pick_count >= 0 && s->pick_ppm <= PPM && terminated(s->exe, sizeof(s->exe)) &&
-	       terminated(s->name, sizeof(s->name)) && terminated(s->pid_file, sizeof(s->pid_file)) &&
+	       terminated(s->name, sizeof(s->name)) &&
+	       terminated(s->pid_file, sizeof(s->pid_file)) &&
 	       terminated(s->cgroup, sizeof(s->cgroup));
 }
 
@@ -114,10 +115,12 @@ static bool union_ok(const struct change_spec *s)
 	case CHANGE_NFT_GATE:
 		return gate_ok(&s->u.gate);
 	case CHANGE_FILL:
-		return terminated(s->u.fill.path, sizeof(s->u.fill.path)) && s->u.fill.path[0] == '/';
+		return terminated(s->u.fill.path, sizeof(s->u.fill.path)) &&
+		       s->u.fill.path[0] == '/';
 	case CHANGE_PAUSE:
 	case CHANGE_STOP:
-		return s->u.pause.proc.pid > 1 && terminated(s->u.pause.name, sizeof(s->u.pause.name));
+		return s->u.pause.proc.pid > 1 &&
+		       terminated(s->u.pause.name, sizeof(s->u.pause.name));
 	case CHANGE_FREEZE:
 		return terminated(s->u.freeze.cgroup, sizeof(s->u.freeze.cgroup)) &&
 		       s->u.freeze.cgroup[0] == '/';

@@ -25,8 +25,9 @@ enum change_class { CLASS_SELF_ENDING, CLASS_GUARDED, CLASS_PERSISTENT, CLASS_ON
 const char *change_class_name(enum change_class c);
 
 /*
- * A network namespace, found again after a crash: by path, then compared by cookie (inode numbers are reused, cookies
- * are not: SO_NETNS_COOKIE, kernel 5.14). path "" = the namespace in which brink was started.
+ * A network namespace, found again after a crash: by path, then compared by cookie (inode numbers
+ * are reused, cookies are not: SO_NETNS_COOKIE, kernel 5.14). path "" = the namespace in which
+ * brink was started.
  */
 struct netns_ref {
 	char path[128];
@@ -34,7 +35,7 @@ struct netns_ref {
 };
 
 #define GATE_PREFIXES 96
-#define GATE_MATCHES 32
+#define GATE_MATCHES  32
 
 /* Addresses in network order; len = prefix length; family 4 or 6. */
 struct net_prefix {
@@ -42,13 +43,14 @@ struct net_prefix {
 	uint8_t addr[16];
 };
 
-/* Everything given must hold. A list [first, first + n) of the pool means "any of these"; n = 0 means any address. */
+/* Everything given must hold. A list [first, first + n) of the pool means "any of these"; n = 0
+ * means any address. */
 struct net_match {
 	uint16_t dst_first, dst_n, src_first, src_n;
 	uint16_t dport_lo, dport_hi, sport_lo, sport_hi; /* host order; 0, 0 = any */
-	uint8_t proto;					 /* IPPROTO_*, 0 = any */
-	uint8_t hook;					 /* the one GATE_* hook in which it stands */
-	uint8_t exempt;					 /* matching packets pass untouched; exemptions stand first */
+	uint8_t proto;                                   /* IPPROTO_*, 0 = any */
+	uint8_t hook;   /* the one GATE_* hook in which it stands */
+	uint8_t exempt; /* matching packets pass untouched; exemptions stand first */
 	uint8_t pad;
 };
 
@@ -56,16 +58,17 @@ enum gate_hook { GATE_EGRESS = 1, GATE_INGRESS = 2, GATE_OUTPUT = 4, GATE_INPUT 
 enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE };
 
 /*
- * An own table with owner flag whose rules act only while the lease element lives. EGRESS/INGRESS stand in the
- * netdev family, OUTPUT/INPUT (and forward) in inet; one gate uses one family.
+ * An own table with owner flag whose rules act only while the lease element lives. EGRESS/INGRESS
+ * stand in the netdev family, OUTPUT/INPUT (and forward) in inet; one gate uses one family.
  */
 struct nft_gate_spec {
 	struct netns_ref netns;
 	char table[32];
-	char dev[IFNAMSIZ]; /* "" = any device (inet family only) */
+	char dev[IFNAMSIZ];     /* "" = any device (inet family only) */
 	char fwd_dev[IFNAMSIZ]; /* GATE_FWD: the ifb */
 	uint8_t action;
-	uint8_t of_connections; /* share counts new TCP connections, chosen by a hash of their addresses and ports */
+	uint8_t of_connections; /* share counts new TCP connections, chosen by a hash of their
+				   addresses and ports */
 	uint16_t n_matches, n_prefixes;
 	uint32_t share_ppm; /* 1,000,000 = all */
 	uint32_t seed;
@@ -89,9 +92,10 @@ struct netem_side_spec {
 
 struct fill_spec {
 	char path[256];
-	uint64_t dev, ino; /* of the directory, st_dev and st_ino */
-	uint64_t leave_bytes; /* stop when this much is available to ordinary users (statvfs f_bavail) */
-	uint64_t size_bytes; /* stop after this much; UINT64_MAX = no such bound */
+	uint64_t dev, ino;    /* of the directory, st_dev and st_ino */
+	uint64_t leave_bytes; /* stop when this much is available to ordinary users (statvfs
+				 f_bavail) */
+	uint64_t size_bytes;  /* stop after this much; UINT64_MAX = no such bound */
 };
 
 struct change_proc {
@@ -118,9 +122,10 @@ struct signal_spec {
 	int64_t grace_ns; /* > 0: SIGTERM first, signal to those alive afterwards */
 	int64_t every_ns; /* > 0: again at this period, on what the selector finds then */
 	struct change_proc proc[SIGNAL_PROCS];
-	/* the selector, to find them again; "" = key not given; by_pid: always the processes above */
+	/* the selector, to find them again; "" = key not given; by_pid: always the processes above
+	 */
 	char exe[256], name[32], pid_file[256], cgroup[256];
-	int64_t uid; /* -1 = any */
+	int64_t uid;        /* -1 = any */
 	int64_t pick_count; /* 0 = not by count */
 	uint32_t pick_ppm;  /* 0 = not by share */
 	uint32_t max_procs; /* limits; 0 = none */
@@ -144,15 +149,15 @@ struct change_spec {
 };
 
 /*
- * Everything that taking it back needs, after a crash of everything: plain data in a journal slot. Holds no pointer,
- * no descriptor. by_hand is the shell command that an operator would type.
+ * Everything that taking it back needs, after a crash of everything: plain data in a journal slot.
+ * Holds no pointer, no descriptor. by_hand is the shell command that an operator would type.
  */
 struct undo {
 	uint16_t kind, fault;
 	uint32_t pad;
 	char run_id[28];
-	char label[64];		/* of the fault, for people: "slow-db" */
-	char resource[96];	/* key of the lock, as change_ops.resource() gave it */
+	char label[64];         /* of the fault, for people: "slow-db" */
+	char resource[96];      /* key of the lock, as change_ops.resource() gave it */
 	struct netns_ref netns; /* net changes */
 	union {
 		struct {
@@ -169,7 +174,8 @@ struct undo {
 		struct {
 			struct change_proc proc;
 			char name[32];
-			uint8_t was_stopped; /* CHANGE_STOP: it was stopped before us: leave it so */
+			uint8_t was_stopped; /* CHANGE_STOP: it was stopped before us: leave it so
+					      */
 		} pause;
 		struct {
 			char cgroup[256];
@@ -185,8 +191,8 @@ struct undo {
 };
 
 /*
- * One change inside a holder. live is the kind's own run-time state (sockets, descriptors, prebuilt messages), made by
- * arm (or fire, for kinds without arm); it ends with the holder's process.
+ * One change inside a holder. live is the kind's own run-time state (sockets, descriptors, prebuilt
+ * messages), made by arm (or fire, for kinds without arm); it ends with the holder's process.
  */
 struct change {
 	const struct change_ops *ops;
@@ -197,33 +203,41 @@ struct change {
 };
 
 /*
- * The ops of one kind. 0 or -errno with *e. prepare and print may run anywhere; arm to drain run in the holder;
- * undo, ended and gone run in whoever recovers, from the record alone.
+ * The ops of one kind. 0 or -errno with *e. prepare and print may run anywhere; arm to drain run in
+ * the holder; undo, ended and gone run in whoever recovers, from the record alone.
  */
 struct change_ops {
 	const char *kind; /* "nft_gate" */
 	enum change_class class;
-	/* Reads the system, writes nothing: identities into the undo record. c->undo is not set yet. */
+	/* Reads the system, writes nothing: identities into the undo record. c->undo is not set
+	 * yet. */
 	int (*prepare)(struct change *c, struct undo *ret, struct err *e);
 	/* Builds the structure, without effect. May be NULL. */
 	int (*arm)(struct change *c, struct err *e);
-	/* Gives effect. -EINPROGRESS: call again soon (a fill in steps under 100 ms). May be NULL. */
+	/* Gives effect. -EINPROGRESS: call again soon (a fill in steps under 100 ms). May be NULL.
+	 */
 	int (*fire)(struct change *c, struct err *e);
-	/* Every beat (100 ms) while live: renews the lease, does what is due. -ENOENT: lost, never taken again. */
+	/* Every beat (100 ms) while live: renews the lease, does what is due. -ENOENT: lost, never
+	 * taken again. */
 	int (*refresh)(struct change *c, struct err *e);
 	/* Ends the effect, as fast as can be. NULL: undo ends it. */
 	int (*quiet)(struct change *c, struct err *e);
-	/* Called until it returns 0 or the deadline passes; -EINPROGRESS: packets are still in flight. May be NULL. */
+	/* Called until it returns 0 or the deadline passes; -EINPROGRESS: packets are still in
+	 * flight. May be NULL. */
 	int (*drain)(struct change *c, struct err *e);
 	/* What the fault has done so far (packets, bytes, signals). May be NULL. */
 	int (*effect)(struct change *c, uint64_t *ret_hits, struct err *e);
-	/* Removes or restores all that is left. Idempotent; not there any more = 0; compare-and-restore. */
+	/* Removes or restores all that is left. Idempotent; not there any more = 0;
+	 * compare-and-restore. */
 	int (*undo)(const struct undo *u, struct err *e);
-	/* Effect read back: 0 = ended, 1 = still felt (ret_left says what), -errno = cannot tell. NULL: it has none. */
+	/* Effect read back: 0 = ended, 1 = still felt (ret_left says what), -errno = cannot tell.
+	 * NULL: it has none. */
 	int (*ended)(const struct undo *u, struct text *ret_left, struct err *e);
-	/* State read back: 0 = as before, 1 = something is left, -EEXIST = changed by others, -errno = cannot tell. */
+	/* State read back: 0 = as before, 1 = something is left, -EEXIST = changed by others,
+	 * -errno = cannot tell. */
 	int (*gone)(const struct undo *u, struct text *ret_left, struct err *e);
-	/* The key of the lock: two runs on one resource exclude each other. "net-COOKIE-eth0", "mount-DEV", ... */
+	/* The key of the lock: two runs on one resource exclude each other. "net-COOKIE-eth0",
+	 * "mount-DEV", ... */
 	int (*resource)(const struct change_spec *s, struct text *ret_key);
 	/* One line each, the shell equivalents, for the plan. */
 	int (*print)(const struct change_spec *s, struct text *ret_do, struct text *ret_undo);

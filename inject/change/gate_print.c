@@ -17,8 +17,8 @@ static void add_prefixes(struct text *t, const struct nft_gate_spec *s, unsigned
 	}
 }
 
-static void add_end(struct text *t, const struct nft_gate_spec *s, const char *word, const unsigned list[2],
-		    const uint16_t ports[2])
+static void add_end(struct text *t, const struct nft_gate_spec *s, const char *word,
+		    const unsigned list[2], const uint16_t ports[2])
 {
 	if (!list[1] && !ports[1])
 		return;
@@ -52,7 +52,8 @@ static const char *proto_name(uint8_t proto)
 static void add_match(struct text *t, const struct nft_gate_spec *s, const struct net_match *m)
 {
 	const unsigned src[2] = { m->src_first, m->src_n }, dst[2] = { m->dst_first, m->dst_n };
-	const uint16_t sport[2] = { m->sport_lo, m->sport_hi }, dport[2] = { m->dport_lo, m->dport_hi };
+	const uint16_t sport[2] = { m->sport_lo, m->sport_hi },
+		       dport[2] = { m->dport_lo, m->dport_hi };
 	bool in = m->hook & (GATE_INGRESS | GATE_INPUT);
 
 	text_add(t, "%s%s", in ? "in" : "out", proto_name(m->proto));
@@ -62,7 +63,8 @@ static void add_match(struct text *t, const struct nft_gate_spec *s, const struc
 
 void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 {
-	static const char *const words[] = { [GATE_FWD] = "forward", [GATE_DROP] = "drop",
+	static const char *const words[] = { [GATE_FWD] = "forward",
+					     [GATE_DROP] = "drop",
 					     [GATE_RESET] = "answer with a reset",
 					     [GATE_UNREACHABLE] = "answer unreachable" };
 	bool more = false;

@@ -11,8 +11,8 @@
 #include "inject/change/tc_msg.h"
 
 /*
- * netem on an own ifb in the device's namespace: inert until an nft_gate forwards packets to it. It is undone after
- * that gate: an ifb that goes before its redirect swallows packets.
+ * netem on an own ifb in the device's namespace: inert until an nft_gate forwards packets to it. It
+ * is undone after that gate: an ifb that goes before its redirect swallows packets.
  */
 struct side_live {
 	struct nlsock sock;
@@ -128,7 +128,8 @@ static int side_gone(const struct undo *u, struct text *ret_left, struct err *e)
 
 static int side_resource(const struct change_spec *s, struct text *ret_key)
 {
-	text_add(ret_key, "net-%llx-%s", (unsigned long long)s->u.netem.netns.cookie, s->u.netem.dev);
+	text_add(ret_key, "net-%llx-%s", (unsigned long long)s->u.netem.netns.cookie,
+		 s->u.netem.dev);
 	return 0;
 }
 

@@ -14,8 +14,8 @@
 #define SOCKS_MAX 32
 
 /*
- * The one mutable table outside the log level: sockets that undo will need, opened while opening was still allowed to
- * fail. Keyed by cookie and protocol.
+ * The one mutable table outside the log level: sockets that undo will need, opened while opening
+ * was still allowed to fail. Keyed by cookie and protocol.
  */
 static struct {
 	uint64_t cookie;
@@ -24,7 +24,8 @@ static struct {
 } socks[SOCKS_MAX];
 static unsigned n_socks;
 
-/* SO_NETNS_COOKIE (kernel 5.14) of the namespace that this thread is in. Never reused, unlike the inode. */
+/* SO_NETNS_COOKIE (kernel 5.14) of the namespace that this thread is in. Never reused, unlike the
+ * inode. */
 static int current_cookie(uint64_t *ret, struct err *e)
 {
 	AUTO(auto_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -46,7 +47,8 @@ static int open_own(struct err *e)
 	return fd >= 0 ? fd : err_sys(e, "cannot open '/proc/self/ns/net'");
 }
 
-/* Goes into fd's namespace, calls fn there, and comes back. A process that cannot come back must not go on. */
+/* Goes into fd's namespace, calls fn there, and comes back. A process that cannot come back must
+ * not go on. */
 static int inside(int fd, int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
 {
 	AUTO(auto_close) int home = open_own(e);
@@ -54,8 +56,11 @@ static int inside(int fd, int (*fn)(void *arg, struct err *e), void *arg, struct
 
 	if (home < 0)
 		return home;
-	if (setns(fd, CLONE_NEWNET) < 0)
+	if (setns(fd, CLONE_NEWNET) < 0) {
+		if (errno == EPERM) /* EPERM is what a policy or the shield says */
+			errno = EACCES;
 		return err_sys(e, "cannot enter the network namespace (needs CAP_SYS_ADMIN)");
+	}
 	rc = fn(arg, e);
 	if (setns(home, CLONE_NEWNET) < 0)
 		abort();
@@ -90,8 +95,8 @@ static int full_path(const char *name, char *buf, size_t size, struct err *e)
 	else
 		n = snprintf(buf, size, "/run/netns/%s", name);
 	if (n < 0 || (size_t)n >= size)
-		return err_set(e, ENAMETOOLONG, "the network namespace '%.40s...' has too long a name",
-			       name);
+		return err_set(e, ENAMETOOLONG,
+			       "the network namespace '%.40s...' has too long a name", name);
 	return 0;
 }
 
@@ -119,7 +124,8 @@ int netns_identify(const char *name, struct netns_ref *ret, struct err *e)
 	return rc;
 }
 
-/* Opens path when it is the namespace of that cookie. 1 = found, 0 = it is another one or is not there. */
+/* Opens path when it is the namespace of that cookie. 1 = found, 0 = it is another one or is not
+ * there. */
 static int try_path(const char *path, uint64_t cookie, int *ret_fd, struct err *e)
 {
 	AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -130,41 +136,73 @@ static int try_path(const char *path, uint64_t cookie, int *ret_fd, struct err *
 	if (fd < 0)
 		return err_sys(e, "cannot open the network namespace '%s'", path);
 	if (cookie_of(fd, &found, e) < 0)
-		return e->code == EINVAL ? 0 : -e->code; /* EINVAL: a plain file where a bind mount was */
+		return e->code == EINVAL ?
+			       0 :
+			       -e->code; /* EINVAL: a plain file where a bind mount was */
 	if (found != cookie)
 		return 0;
 	*ret_fd = take_fd(&fd);
 	return 1;
 }
 
-/* Searches every process for the namespace. 1 = found, 0 = none has it. */
+/* Gone between two looks at it: it holds no namespace any more. */
+static bool is_gone(int code)
+{
+	return code == ENOENT || code == ESRCH;
+}
+
+/* A process's namespace whose inode is not *seen. As try_path(). */
+static int try_process(const char *path, uint64_t cookie, uint64_t *seen, int *ret_fd,
+		       struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return is_gone(errno) ? 0 : err_sys(e, "cannot look at '%s'", path);
+	if (st.st_ino == *seen) /* neighbours in /proc mostly share one: ask once */
+		return 0;
+	*seen = st.st_ino;
+	return try_path(path, cookie, ret_fd, e);
+}
+
+/*
+ * Searches every process for the namespace. 1 = found, 0 = none has it. One that cannot be looked
+ * at may have it: then not finding it elsewhere is an error.
+ */
 static int search(uint64_t cookie, int *ret_fd, struct err *e)
 {
 	DIR *proc = opendir("/proc");
 	uint64_t seen_ino = 0;
 	unsigned processes = 0;
+	struct err hidden = { 0 };
 	struct dirent *d;
 	int rc = 0;
 
 	if (!proc)
 		return err_set(e, EIO, "cannot read '/proc': %s", strerror(errno));
-	while (rc == 0 && (d = readdir(proc))) {
+	while (rc <= 0 && (d = readdir(proc))) {
 		char path[64];
-		struct stat st;
 
 		if (d->d_name[0] < '1' || d->d_name[0] > '9' || strlen(d->d_name) > 10)
 			continue;
 		processes++;
 		snprintf(path, sizeof(path), "/proc/%.10s/ns/net", d->d_name);
-		if (stat(path, &st) < 0 || st.st_ino == seen_ino)
-			continue;
-		seen_ino = st.st_ino; /* neighbours in /proc mostly share one: ask once */
-		rc = try_path(path, cookie, ret_fd, e);
+		rc = try_process(path, cookie, &seen_ino, ret_fd, e);
+		/* a container's PID 1 may be closed even to its root; those that it started share
+		 * its namespace */
+		if (rc < 0 && !hidden.code && strcmp(d->d_name, "1") != 0)
+			hidden = *e;
 	}
 	closedir(proc);
-	if (rc == 0 && !processes) /* an empty /proc is none: nothing can be told from it */
+	if (rc == 1)
+		return 1;
+	if (hidden.code) {
+		*e = hidden;
+		return err_ctx(e, "cannot tell whether the network namespace is still there");
+	}
+	if (!processes) /* an empty /proc is none: nothing can be told from it */
 		return err_set(e, EIO, "'/proc' shows no process");
-	return rc;
+	return 0;
 }
 
 int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
@@ -215,7 +253,8 @@ int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, s
 		}
 	}
 	if (n_socks == SOCKS_MAX)
-		return err_set(e, EMFILE, "more than %d network namespaces in one run", SOCKS_MAX / 2);
+		return err_set(e, EMFILE, "more than %d network namespaces in one run",
+			       SOCKS_MAX / 2);
 	o.sock = &socks[n_socks].sock;
 	rc = current_cookie(&own, e);
 	if (rc < 0)

@@ -6,20 +6,22 @@
 #include "inject/change/nlsock.h"
 
 /*
- * Fills a reference: name is "" (the current namespace), a path, the name of one made by ip-netns(8), or "pid:N".
- * ENOENT: there is none. Another namespace than the current one needs CAP_SYS_ADMIN.
+ * Fills a reference: name is "" (the current namespace), a path, the name of one made by
+ * ip-netns(8), or "pid:N". ENOENT: there is none. Another namespace than the current one needs
+ * CAP_SYS_ADMIN.
  */
 int netns_identify(const char *name, struct netns_ref *ret, struct err *e);
 
 /*
- * Opens the namespace: by its path, then, where the path is gone or leads to another one, by the cookie among all
- * processes. -ENOENT: it does not exist any more (and with it whatever was in it). The caller closes *ret_fd.
+ * Opens the namespace: by its path, then, where the path is gone or leads to another one, by the
+ * cookie among all processes. -ENOENT: it does not exist any more (and with it whatever was in it).
+ * The caller closes *ret_fd.
  */
 int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e);
 
 /*
- * A netlink socket in that namespace, opened once and kept for this process: undo and read-back must find it without
- * opening or allocating anything. Borrowed. -ENOENT: the namespace is gone.
+ * A netlink socket in that namespace, opened once and kept for this process: undo and read-back
+ * must find it without opening or allocating anything. Borrowed. -ENOENT: the namespace is gone.
  */
 int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, struct err *e);
 

@@ -12,11 +12,12 @@
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
 
-#define ARM_BYTES ((size_t)192 * 1024) /* below the default send buffer, net.core.wmem_default */
-#define GATE_BYTES 512
+#define ARM_BYTES           ((size_t)192 * 1024) /* below the default send buffer, net.core.wmem_default */
+#define GATE_BYTES          512
 #define REFRESHES_PER_LEASE 6
 
-/* What a holder needs to open, renew and close the gate: its own socket, which owns the table, and ready messages. */
+/* What a holder needs to open, renew and close the gate: its own socket, which owns the table, and
+ * ready messages. */
 struct gate_live {
 	struct nlsock sock;
 	struct nlbuf fire, refresh, quiet;
@@ -30,21 +31,63 @@ static const struct nft_gate_spec *spec_of(const struct change *c)
 	return &c->spec->u.gate;
 }
 
+static int seen(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	(void)h;
+	(void)e;
+	*(bool *)arg = true;
+	return 0;
+}
+
+/* 1 = the table exists, 0 = it does not, -errno = cannot tell. A namespace that is gone took the
+ * table with it. */
+static int table_exists(const struct undo *u, struct err *e)
+{
+	_Alignas(16) char bytes[256];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct nlsock *sock = NULL;
+	bool found = false;
+	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	nft_request(&b, NFT_MSG_GETTABLE, u->u.gate.family, NLM_F_ACK, "cannot read an nft table");
+	nlbuf_str(&b, NFTA_TABLE_NAME, u->u.gate.table);
+	rc = nlsock_ask(sock, &b, seen, NULL, &found, e);
+	if (rc == -ENOENT)
+		return 0;
+	return rc < 0 ? rc : found;
+}
+
 static int gate_prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	const struct nft_gate_spec *s = spec_of(c);
 	struct nlsock *sock = NULL;
+	int rc = netns_sock(&s->netns, NETLINK_NETFILTER, &sock, e); /* for undo and read-back */
 
-	(void)e;
+	if (rc < 0)
+		return rc;
 	ret->netns = s->netns;
 	snprintf(ret->u.gate.table, sizeof(ret->u.gate.table), "%s", s->table);
 	ret->u.gate.family = gate_family(s);
 	snprintf(ret->by_hand, sizeof(ret->by_hand), "nft delete table %s %s",
 		 ret->u.gate.family == NFPROTO_NETDEV ? "netdev" : "inet", s->table);
-	return netns_sock(&s->netns, NETLINK_NETFILTER, &sock, e); /* for undo and read-back */
+	rc = table_exists(ret, e);
+	if (rc == -EPERM) /* even reading needs the right; what else the fault changes needs the
+			     same one */
+		return err_set(
+			e, EACCES,
+			"nf_tables may not be used here: needs CAP_NET_ADMIN (root, or a user "
+			"namespace of your own: unshare -Urn)");
+	if (rc > 0)
+		return err_set(e, EEXIST, "an nft table '%s' exists already", s->table);
+	return rc;
 }
 
-/* DEL and ADD of the lease element in one transaction is the only renewal that renews (KERNEL 6.1 and 6.18). */
+/* DEL and ADD of the lease element in one transaction is the only renewal that renews (KERNEL 6.1
+ * and 6.18). */
 static void lease_message(struct nlbuf *b, const struct change *c, bool del, bool add)
 {
 	const struct nft_gate_spec *s = spec_of(c);
@@ -53,14 +96,14 @@ static void lease_message(struct nlbuf *b, const struct change *c, bool del, boo
 
 	nft_begin(b);
 	if (del) {
-		list = nft_elems_open(b, NFT_MSG_DELSETELEM, gate_family(s), s->table, GATE_LEASE_SET,
-				      "cannot end the lease");
+		list = nft_elems_open(b, NFT_MSG_DELSETELEM, gate_family(s), s->table,
+				      GATE_LEASE_SET, "cannot end the lease");
 		nft_elem(b, &key, sizeof(key), 0, 0);
 		nft_elems_close(b, list);
 	}
 	if (add) {
-		list = nft_elems_open(b, NFT_MSG_NEWSETELEM, gate_family(s), s->table, GATE_LEASE_SET,
-				      "cannot begin the lease");
+		list = nft_elems_open(b, NFT_MSG_NEWSETELEM, gate_family(s), s->table,
+				      GATE_LEASE_SET, "cannot begin the lease");
 		nft_elem(b, &key, sizeof(key), 0, c->spec->lease_ms);
 		nft_elems_close(b, list);
 	}
@@ -168,11 +211,14 @@ static int count_rule(const struct nlmsghdr *h, void *arg, struct err *e)
 	left = list ? nlattr_len(list) : 0;
 	elem = list ? nlattr_data(list) : NULL;
 	while (left >= NLA_HDRLEN && elem->nla_len >= NLA_HDRLEN && elem->nla_len <= left) {
-		const struct nlattr *name = nlattr_find(nlattr_data(elem), nlattr_len(elem), NFTA_EXPR_NAME);
-		const struct nlattr *data = nlattr_find(nlattr_data(elem), nlattr_len(elem), NFTA_EXPR_DATA);
+		const struct nlattr *name =
+			nlattr_find(nlattr_data(elem), nlattr_len(elem), NFTA_EXPR_NAME);
+		const struct nlattr *data =
+			nlattr_find(nlattr_data(elem), nlattr_len(elem), NFTA_EXPR_DATA);
 		const struct nlattr *packets =
 			data && nlattr_is(name, "counter") ?
-				nlattr_find(nlattr_data(data), nlattr_len(data), NFTA_COUNTER_PACKETS) :
+				nlattr_find(nlattr_data(data), nlattr_len(data),
+					    NFTA_COUNTER_PACKETS) :
 				NULL;
 		size_t step = NLA_ALIGN(elem->nla_len);
 		uint64_t v = 0;
@@ -202,41 +248,13 @@ static int gate_effect(struct change *c, uint64_t *ret_hits, struct err *e)
 	uint64_t sum = 0;
 	int rc;
 
-	nft_request(&b, NFT_MSG_GETRULE, gate_family(spec_of(c)), NLM_F_DUMP, "cannot read nft counters");
+	nft_request(&b, NFT_MSG_GETRULE, gate_family(spec_of(c)), NLM_F_DUMP,
+		    "cannot read nft counters");
 	nlbuf_str(&b, NFTA_RULE_TABLE, spec_of(c)->table);
 	rc = nlsock_ask(&g->sock, &b, count_rule, restart_sum, &sum, e);
 	if (rc == 0)
 		*ret_hits = sum;
 	return rc;
-}
-
-static int seen(const struct nlmsghdr *h, void *arg, struct err *e)
-{
-	(void)h;
-	(void)e;
-	*(bool *)arg = true;
-	return 0;
-}
-
-/* 1 = the table exists, 0 = it does not, -errno = cannot tell. A namespace that is gone took the table with it. */
-static int table_exists(const struct undo *u, struct err *e)
-{
-	_Alignas(16) char bytes[256];
-	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
-	struct nlsock *sock = NULL;
-	bool found = false;
-	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
-
-	if (rc == -ENOENT)
-		return 0;
-	if (rc < 0)
-		return rc;
-	nft_request(&b, NFT_MSG_GETTABLE, u->u.gate.family, NLM_F_ACK, "cannot read an nft table");
-	nlbuf_str(&b, NFTA_TABLE_NAME, u->u.gate.table);
-	rc = nlsock_ask(sock, &b, seen, NULL, &found, e);
-	if (rc == -ENOENT)
-		return 0;
-	return rc < 0 ? rc : found;
 }
 
 static int gate_undo(const struct undo *u, struct err *e)
@@ -246,14 +264,16 @@ static int gate_undo(const struct undo *u, struct err *e)
 	struct nlsock *sock = NULL;
 	int rc = table_exists(u, e);
 
-	/* It went with its holder, as a rule. Deleting nothing waits for every table that the kernel is freeing. */
+	/* It went with its holder, as a rule. Deleting nothing waits for every table that the
+	 * kernel is freeing. */
 	if (rc == 0)
 		return 0;
 	rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
 	nft_begin(&b);
-	nft_request(&b, NFT_MSG_DELTABLE, u->u.gate.family, NLM_F_ACK, "cannot delete the nft table");
+	nft_request(&b, NFT_MSG_DELTABLE, u->u.gate.family, NLM_F_ACK,
+		    "cannot delete the nft table");
 	nlbuf_str(&b, NFTA_TABLE_NAME, u->u.gate.table);
 	nft_commit(&b);
 	rc = nlsock_talk(sock, &b, e);
@@ -269,7 +289,8 @@ static int see_element(const struct nlmsghdr *h, void *arg, struct err *e)
 						   NFTA_SET_ELEM_LIST_ELEMENTS);
 
 	(void)e;
-	*(bool *)arg |= list && nlattr_len(list) >= NLA_HDRLEN; /* the dump leaves out expired ones */
+	*(bool *)arg |=
+		list && nlattr_len(list) >= NLA_HDRLEN; /* the dump leaves out expired ones */
 	return 0;
 }
 

@@ -7,7 +7,9 @@
 static void message(struct nlbuf *b, uint16_t type, uint8_t family, uint16_t flags, uint16_t res_id,
 		    const char *what)
 {
-	struct nfgenmsg g = { .nfgen_family = family, .version = NFNETLINK_V0, .res_id = htons(res_id) };
+	struct nfgenmsg g = { .nfgen_family = family,
+			      .version = NFNETLINK_V0,
+			      .res_id = htons(res_id) };
 
 	nlbuf_msg(b, type, flags, &g, sizeof(g), what);
 }
@@ -85,7 +87,8 @@ void nft_elems_close(struct nlbuf *b, struct nft_elems list)
 	nlbuf_end(b, list.list);
 }
 
-void nft_chain(struct nlbuf *b, uint8_t family, const char *table, const struct nft_chain_def *chain)
+void nft_chain(struct nlbuf *b, uint8_t family, const char *table,
+	       const struct nft_chain_def *chain)
 {
 	size_t nest;
 
@@ -201,7 +204,8 @@ void nft_lookup(struct nlbuf *b, const char *set, uint32_t id, unsigned reg)
 	expr_close(b, x);
 }
 
-/* numgen and hash leave a host-order number; cmp compares bytes: bring it into network order, as nft(8) does. */
+/* numgen and hash leave a host-order number; cmp compares bytes: bring it into network order, as
+ * nft(8) does. */
 static void to_network_order(struct nlbuf *b, unsigned reg)
 {
 	struct expr x = expr_open(b, "byteorder");
@@ -225,7 +229,8 @@ void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg)
 	to_network_order(b, reg);
 }
 
-void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32_t seed, unsigned reg)
+void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32_t seed,
+	      unsigned reg)
 {
 	struct expr x = expr_open(b, "hash");
 

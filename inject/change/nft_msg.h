@@ -10,8 +10,9 @@
 #include "inject/change/nlbuf.h"
 
 /*
- * nf_tables messages (linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c). A batch is one transaction: all of
- * it happens or nothing. Names are those of the open table; registers are the 4-byte ones, counted from 0.
+ * nf_tables messages (linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c). A batch is one
+ * transaction: all of it happens or nothing. Names are those of the open table; registers are the
+ * 4-byte ones, counted from 0.
  */
 void nft_begin(struct nlbuf *b);
 void nft_commit(struct nlbuf *b);
@@ -22,7 +23,7 @@ void nft_request(struct nlbuf *b, uint16_t cmd, uint8_t family, uint16_t flags, 
 void nft_table(struct nlbuf *b, uint8_t family, const char *table, uint32_t flags);
 struct nft_set_def {
 	const char *name;
-	uint32_t flags;	   /* NFT_SET_* */
+	uint32_t flags;    /* NFT_SET_* */
 	uint32_t key_type; /* for listings only: nft(8) data type number */
 	uint32_t key_len, id;
 };
@@ -32,8 +33,8 @@ void nft_set(struct nlbuf *b, uint8_t family, const char *table, const struct nf
 struct nft_elems {
 	size_t list;
 };
-struct nft_elems nft_elems_open(struct nlbuf *b, uint16_t cmd, uint8_t family, const char *table, const char *set,
-				const char *what);
+struct nft_elems nft_elems_open(struct nlbuf *b, uint16_t cmd, uint8_t family, const char *table,
+				const char *set, const char *what);
 void nft_elem(struct nlbuf *b, const void *key, size_t len, uint32_t flags, uint64_t timeout_ms);
 void nft_elems_close(struct nlbuf *b, struct nft_elems list);
 
@@ -44,12 +45,14 @@ struct nft_chain_def {
 	int32_t prio;
 	const char *dev; /* netdev family; else NULL */
 };
-void nft_chain(struct nlbuf *b, uint8_t family, const char *table, const struct nft_chain_def *chain);
+void nft_chain(struct nlbuf *b, uint8_t family, const char *table,
+	       const struct nft_chain_def *chain);
 
 struct nft_rule {
 	size_t list;
 };
-struct nft_rule nft_rule_open(struct nlbuf *b, uint8_t family, const char *table, const char *chain);
+struct nft_rule nft_rule_open(struct nlbuf *b, uint8_t family, const char *table,
+			      const char *chain);
 void nft_rule_close(struct nlbuf *b, struct nft_rule r);
 
 /* Expressions of the open rule. */
@@ -59,9 +62,11 @@ void nft_mask(struct nlbuf *b, unsigned reg, const void *mask, size_t len);
 void nft_cmp(struct nlbuf *b, unsigned reg, uint32_t op, const void *v, size_t len);
 void nft_imm(struct nlbuf *b, unsigned reg, uint32_t v);
 void nft_lookup(struct nlbuf *b, const char *set, uint32_t id, unsigned reg);
-/* reg = a random number below mod, or a hash of len bytes at reg `from` (seeded) below mod; big-endian, for nft_cmp. */
+/* reg = a random number below mod, or a hash of len bytes at reg `from` (seeded) below mod;
+ * big-endian, for nft_cmp. */
 void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg);
-void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32_t seed, unsigned reg);
+void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32_t seed,
+	      unsigned reg);
 void nft_counter(struct nlbuf *b);
 void nft_fwd(struct nlbuf *b, unsigned reg);
 void nft_verdict(struct nlbuf *b, uint32_t verdict);

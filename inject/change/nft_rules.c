@@ -6,16 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SHARE_ALL 1000000u
-#define TYPE_IPV4 7u /* nft(8) data types, for listings only */
-#define TYPE_IPV6 8u
-#define TYPE_MARK 19u
+#define SHARE_ALL        1000000u
+#define TYPE_IPV4        7u /* nft(8) data types, for listings only */
+#define TYPE_IPV6        8u
+#define TYPE_MARK        19u
 #define TCP_FLAGS_OFFSET 13
-#define TCP_SYN_ACK 0x12
-#define TCP_SYN 0x02
-#define PRIO_GATE (-100) /* before the host's own filters: they never see what the fault takes away */
+#define TCP_SYN_ACK      0x12
+#define TCP_SYN          0x02
+#define PRIO_GATE \
+	(-100) /* before the host's own filters: they never see what the fault takes away */
 
-/* A set is named after the first prefix that it holds, so that rules and sets agree without a table. */
+/* A set is named after the first prefix that it holds, so that rules and sets agree without a
+ * table. */
 static void set_name(char *buf, size_t size, unsigned first, unsigned family)
 {
 	snprintf(buf, size, "a%u_v%u", first, family);
@@ -53,7 +55,8 @@ static bool after_prefix(const struct net_prefix *p, uint8_t next[16])
 	return !carry;
 }
 
-static unsigned count_family(const struct nft_gate_spec *s, unsigned first, unsigned n, unsigned family)
+static unsigned count_family(const struct nft_gate_spec *s, unsigned first, unsigned n,
+			     unsigned family)
 {
 	unsigned found = 0;
 
@@ -71,7 +74,8 @@ static bool has_interval(const struct nft_gate_spec *s, unsigned first, unsigned
 	return false;
 }
 
-/* One set of the addresses of one family among prefixes [first, first + n), which do not overlap. */
+/* One set of the addresses of one family among prefixes [first, first + n), which do not overlap.
+ */
 static void address_set(struct nlbuf *b, const struct nft_gate_spec *s, unsigned first, unsigned n,
 			unsigned family)
 {
@@ -86,7 +90,8 @@ static void address_set(struct nlbuf *b, const struct nft_gate_spec *s, unsigned
 	set_name(name, sizeof(name), first, family);
 	nft_set(b, fam, s->table,
 		&(struct nft_set_def){ .name = name,
-				       .flags = NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
+				       .flags =
+					       NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
 				       .key_type = family == 4 ? TYPE_IPV4 : TYPE_IPV6,
 				       .key_len = len,
 				       .id = set_id(first, family) });
@@ -113,7 +118,8 @@ void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
 				       .id = GATE_LEASE_ID });
 	for (unsigned i = 0; i < s->n_matches; i++) {
 		const struct net_match *m = &s->match[i];
-		const unsigned lists[2][2] = { { m->dst_first, m->dst_n }, { m->src_first, m->src_n } };
+		const unsigned lists[2][2] = { { m->dst_first, m->dst_n },
+					       { m->src_first, m->src_n } };
 
 		for (unsigned k = 0; k < 2; k++) {
 			if (!lists[k][1] || done[lists[k][0]])
@@ -132,7 +138,8 @@ struct hook_chain {
 	uint32_t iface; /* NFT_META_* that must be the device, for inet chains */
 };
 
-/* A reply needs a hook in which nf_tables can answer: output and forward for packets out, input and forward for in. */
+/* A reply needs a hook in which nf_tables can answer: output and forward for packets out, input and
+ * forward for in. */
 static const struct hook_chain hook_chains[] = {
 	{ GATE_EGRESS, "egress", NF_NETDEV_EGRESS, 0 },
 	{ GATE_INGRESS, "ingress", NF_NETDEV_INGRESS, 0 },
@@ -163,7 +170,8 @@ void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
 				  &(struct nft_chain_def){ .name = h->chain,
 							   .hook = h->number,
 							   .prio = PRIO_GATE,
-							   .dev = fam == NFPROTO_NETDEV ? s->dev : NULL });
+							   .dev = fam == NFPROTO_NETDEV ? s->dev :
+											  NULL });
 	}
 }
 
@@ -173,7 +181,7 @@ struct rule {
 	const struct net_match *m;
 	const struct hook_chain *h;
 	unsigned family; /* 4 or 6 */
-	uint8_t proto;	 /* 0 = any */
+	uint8_t proto;   /* 0 = any */
 	uint32_t fwd_ifindex;
 };
 
@@ -214,7 +222,8 @@ static void load_address(struct nlbuf *b, unsigned family, bool dst, unsigned re
 
 static void match_addresses(struct nlbuf *b, const struct rule *r)
 {
-	const unsigned lists[2][2] = { { r->m->src_first, r->m->src_n }, { r->m->dst_first, r->m->dst_n } };
+	const unsigned lists[2][2] = { { r->m->src_first, r->m->src_n },
+				       { r->m->dst_first, r->m->dst_n } };
 
 	for (unsigned dst = 0; dst < 2; dst++) {
 		char name[16];
@@ -242,7 +251,8 @@ static void match_port(struct nlbuf *b, uint32_t offset, uint16_t lo, uint16_t h
 	nft_cmp(b, 0, NFT_CMP_LTE, &last, 2);
 }
 
-/* A share of packets is a die per packet; a share of connections is a hash, so that a repeated SYN fares the same. */
+/* A share of packets is a die per packet; a share of connections is a hash, so that a repeated SYN
+ * fares the same. */
 static void match_share(struct nlbuf *b, const struct rule *r)
 {
 	uint32_t below = htonl(r->s->share_ppm);
@@ -313,14 +323,16 @@ static void write_rule(struct nlbuf *b, const struct rule *r)
 	nft_rule_close(b, open);
 }
 
-/* Is there anything to match in this family? An address list without members of it matches nothing there. */
+/* Is there anything to match in this family? An address list without members of it matches nothing
+ * there. */
 static bool family_possible(const struct rule *r)
 {
 	const struct net_match *m = r->m;
 
 	return (!m->dst_n || count_family(r->s, m->dst_first, m->dst_n, r->family)) &&
 	       (!m->src_n || count_family(r->s, m->src_first, m->src_n, r->family)) &&
-	       !(r->proto == IPPROTO_ICMP && r->family == 6) && !(r->proto == IPPROTO_ICMPV6 && r->family == 4);
+	       !(r->proto == IPPROTO_ICMP && r->family == 6) &&
+	       !(r->proto == IPPROTO_ICMPV6 && r->family == 4);
 }
 
 /* A port without a protocol means TCP and UDP: the same bytes of other protocols are no ports. */

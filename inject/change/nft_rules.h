@@ -6,14 +6,14 @@
 #include "inject/change/nft_msg.h"
 
 #define GATE_LEASE_SET "lease"
-#define GATE_LEASE_ID 1u
+#define GATE_LEASE_ID  1u
 #define GATE_LEASE_KEY 1u
 
 /* NFPROTO_NETDEV or NFPROTO_INET. */
 uint8_t gate_family(const struct nft_gate_spec *s);
 /*
- * Sets, chains and rules of a gate into an open batch, in this order. fwd_ifindex: where GATE_FWD sends packets.
- * Every acting rule ends in: is the lease element alive? count, act.
+ * Sets, chains and rules of a gate into an open batch, in this order. fwd_ifindex: where GATE_FWD
+ * sends packets. Every acting rule ends in: is the lease element alive? count, act.
  */
 void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s);
 void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s);

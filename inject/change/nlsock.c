@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-#define ANSWER_NS (2 * NS_PER_S)
+#define ANSWER_NS  (2 * NS_PER_S)
 #define DUMP_TRIES 5
 
 int nlsock_open(int protocol, struct nlsock *ret, struct err *e)
@@ -129,7 +129,7 @@ static unsigned acks_wanted(const struct nlbuf *b)
 	for (unsigned i = 0; i < b->n; i++) {
 		want += (h->nlmsg_flags & NLM_F_ACK) != 0;
 		h = (const struct nlmsghdr *)(const void *)((const char *)h +
-							     NLMSG_ALIGN(h->nlmsg_len));
+							    NLMSG_ALIGN(h->nlmsg_len));
 	}
 	return want;
 }
@@ -157,14 +157,15 @@ int nlsock_talk(struct nlsock *s, struct nlbuf *b, struct err *e)
 			one = verdict(h, b->what[at], e);
 			got++;
 			if (one < 0)
-				return one; /* a refused batch changes nothing; later answers are skipped by
-					       their sequence numbers */
+				return one; /* a refused batch changes nothing; later answers are
+					       skipped by their sequence numbers */
 		}
 	}
 	return rc;
 }
 
-/* A dump may fail in its middle; then its end carries the error: netlink_dump_done() in af_netlink.c. */
+/* A dump may fail in its middle; then its end carries the error: netlink_dump_done() in
+ * af_netlink.c. */
 static int done_code(const struct nlmsghdr *h, const char *what, struct err *e)
 {
 	int code = 0;
@@ -175,10 +176,12 @@ static int done_code(const struct nlmsghdr *h, const char *what, struct err *e)
 }
 
 /* Returns 0 at the end, 1 when the dump must be repeated, or -errno. */
-static int read_answer(struct nlsock *s, const struct nlbuf *b, uint32_t seq, nlsock_each *each, void *arg,
-		       struct err *e)
+static int read_answer(struct nlsock *s, const struct nlbuf *b, uint32_t seq, nlsock_each *each,
+		       void *arg, struct err *e)
 {
-	_Alignas(16) char answer[32768] = { 0 }; /* the kernel never fills more: netlink_dump() in af_netlink.c */
+	_Alignas(16) char answer[32768] = {
+		0
+	}; /* the kernel never fills more: netlink_dump() in af_netlink.c */
 	int interrupted = 0;
 
 	for (;;) {
@@ -219,7 +222,8 @@ int nlsock_ask(struct nlsock *s, struct nlbuf *b, nlsock_each *each, void (*on_r
 		if (rc <= 0)
 			return rc;
 	}
-	return err_set(e, EAGAIN, "%s: the kernel's list kept changing while it was read", b->what[0]);
+	return err_set(e, EAGAIN, "%s: the kernel's list kept changing while it was read",
+		       b->what[0]);
 }
 
 const struct nlattr *nlattr_find(const void *at, size_t len, uint16_t type)

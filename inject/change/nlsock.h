@@ -8,8 +8,9 @@
 #include "inject/change/nlbuf.h"
 
 /*
- * A netlink socket of libnl-3 with our own send and receive: libnl's sequence and ACK handling does not cope with
- * nf_tables batches. It acts for ever on the network namespace in which it was opened.
+ * A netlink socket of libnl-3 with our own send and receive: libnl's sequence and ACK handling does
+ * not cope with nf_tables batches. It acts for ever on the network namespace in which it was
+ * opened.
  */
 struct nlsock {
 	struct nl_sock *sk;
@@ -17,14 +18,15 @@ struct nlsock {
 	uint32_t seq;
 };
 
-/* protocol: NETLINK_ROUTE, NETLINK_NETFILTER. Extended ACKs are on; answers are awaited at most 2 s. */
+/* protocol: NETLINK_ROUTE, NETLINK_NETFILTER. Extended ACKs are on; answers are awaited at most 2
+ * s. */
 int nlsock_open(int protocol, struct nlsock *ret, struct err *e);
 void nlsock_close(struct nlsock *s);
 
 /*
- * Sends the whole buffer as one datagram and reads one verdict for each message with NLM_F_ACK. The first refusal
- * becomes *e: "what: kernel's own words". A batch that the kernel refuses at BATCH_BEGIN has that single answer.
- * The buffer stays as it was and can be sent again.
+ * Sends the whole buffer as one datagram and reads one verdict for each message with NLM_F_ACK. The
+ * first refusal becomes *e: "what: kernel's own words". A batch that the kernel refuses at
+ * BATCH_BEGIN has that single answer. The buffer stays as it was and can be sent again.
  */
 int nlsock_talk(struct nlsock *s, struct nlbuf *b, struct err *e);
 
@@ -32,14 +34,15 @@ int nlsock_talk(struct nlsock *s, struct nlbuf *b, struct err *e);
 typedef int nlsock_each(const struct nlmsghdr *h, void *arg, struct err *e);
 
 /*
- * Sends one request (the only message of b) and reads its answer: a dump to its end (repeated from the start when the
- * kernel says NLM_F_DUMP_INTR, up to 5 times: each() must cope, on_restart(arg) is called before), or a single object
- * and the ACK.
+ * Sends one request (the only message of b) and reads its answer: a dump to its end (repeated from
+ * the start when the kernel says NLM_F_DUMP_INTR, up to 5 times: each() must cope, on_restart(arg)
+ * is called before), or a single object and the ACK.
  */
-int nlsock_ask(struct nlsock *s, struct nlbuf *b, nlsock_each *each, void (*on_restart)(void *arg), void *arg,
-	       struct err *e);
+int nlsock_ask(struct nlsock *s, struct nlbuf *b, nlsock_each *each, void (*on_restart)(void *arg),
+	       void *arg, struct err *e);
 
-/* The attribute of that type among [at, at + len), or NULL. NLA_F_NESTED and NLA_F_NET_BYTEORDER are ignored. */
+/* The attribute of that type among [at, at + len), or NULL. NLA_F_NESTED and NLA_F_NET_BYTEORDER
+ * are ignored. */
 const struct nlattr *nlattr_find(const void *at, size_t len, uint16_t type);
 static inline const void *nlattr_data(const struct nlattr *a)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define DIST_POINTS 4096u
-#define DIST_SCALE 8192.0
+#define DIST_SCALE  8192.0
 
 static const struct nlattr *attr_of(const struct nlmsghdr *h, size_t fixed, uint16_t type)
 {
@@ -98,15 +98,15 @@ static uint32_t netem_share(uint32_t ppm)
 }
 
 /*
- * Quantiles of the standard normal distribution at (i + 0.5) / n, by adding up the density in small steps. The ratio
- * of two neighbouring densities is itself a geometric series, so no exp() is needed: libm would cost the keeper, whose
- * memory is locked, more than all of its own.
+ * Quantiles of the standard normal distribution at (i + 0.5) / n, by adding up the density in small
+ * steps. The ratio of two neighbouring densities is itself a geometric series, so no exp() is
+ * needed: libm would cost the keeper, whose memory is locked, more than all of its own.
  */
 static void normal_quantiles(double *ret, unsigned n)
 {
 	const double h = 0.0005, start = -5, density_at_start = 1.4867195147342977e-06;
 	const double y = -start * h - h * h / 2;
-	double ratio = 1 + y + y * y / 2 + y * y * y / 6; /* exp(y), y is tiny */
+	double ratio = 1 + y + y * y / 2 + y * y * y / 6;    /* exp(y), y is tiny */
 	const double shrink = 1 - h * h + h * h * h * h / 2; /* exp(-h^2) */
 	double density = density_at_start, sum = 2.866515718791939e-07 /* below start */, x = start;
 	unsigned i = 0;
@@ -161,7 +161,8 @@ int netem_table(enum netem_dist dist, int16_t *ret, unsigned n)
 
 		if (dist == DIST_PARETO)
 			v = heavy;
-		else if (dist == DIST_PARETONORMAL) /* tc-netem(8): a quarter normal, three quarters pareto */
+		else if (dist == DIST_PARETONORMAL) /* tc-netem(8): a quarter normal, three quarters
+						       pareto */
 			v = 0.25 * v + 0.75 * heavy;
 		ret[i] = scaled(v);
 	}
@@ -185,7 +186,8 @@ int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec,
 	nlbuf_msg(&b, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &t, sizeof(t),
 		  "cannot add netem");
 	nlbuf_str(&b, TCA_KIND, "netem");
-	options = nlbuf_nest(&b, TCA_OPTIONS); /* the struct, then attributes, inside one TCA_OPTIONS */
+	options = nlbuf_nest(&b,
+			     TCA_OPTIONS); /* the struct, then attributes, inside one TCA_OPTIONS */
 	nlbuf_raw(&b, &q, sizeof(q));
 	nlbuf_attr(&b, TCA_NETEM_LATENCY64, &spec->delay_ns, sizeof(spec->delay_ns));
 	nlbuf_attr(&b, TCA_NETEM_JITTER64, &spec->jitter_ns, sizeof(spec->jitter_ns));

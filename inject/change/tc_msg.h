@@ -5,7 +5,8 @@
 #include "inject/change/change.h"
 #include "inject/change/nlsock.h"
 
-/* rtnetlink(7) requests that libnl-route cannot say or whose error text it loses. s is a NETLINK_ROUTE socket. */
+/* rtnetlink(7) requests that libnl-route cannot say or whose error text it loses. s is a
+ * NETLINK_ROUTE socket. */
 
 struct link_info {
 	int ifindex;
@@ -32,8 +33,8 @@ struct qdisc_info {
 int qdisc_root(struct nlsock *s, int ifindex, struct qdisc_info *ret, struct err *e);
 
 /*
- * The table that turns a random number into a normal, pareto or mixed one: n values scaled by 8192, as netem wants
- * them (NETEM_DIST_SCALE, sch_netem.c: tabledist). -ENOMEM.
+ * The table that turns a random number into a normal, pareto or mixed one: n values scaled by 8192,
+ * as netem wants them (NETEM_DIST_SCALE, sch_netem.c: tabledist). -ENOMEM.
  */
 int netem_table(enum netem_dist dist, int16_t *ret, unsigned n);
 

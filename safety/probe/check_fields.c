@@ -89,7 +89,7 @@ const struct field_table check_fields = {
 			  INT64_C(600000000000),
 			  .doc = "a sample that takes longer fails; without it the smaller of every and 5s" },
 			{ "is", FIELD_COMPARE, 0, AT(is),
-			  .doc = "what the number must be: latency of http and tcp, standard output of command" },
+			  .doc = "what the number must be: latency of http and tcp, first word that command prints" },
 			{ "exit", FIELD_INT, 0, AT(exit_code), 0, 255, .dflt = "0",
 			  .doc = "exit code expected of command" },
 			{ "fail_after", FIELD_INT, 0, AT(fail_after), 1, 10000, .dflt = "3",

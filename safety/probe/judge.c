@@ -266,48 +266,48 @@ static size_t number_len(const char *s, size_t n)
 	return at;
 }
 
-/* The number with a unit ("320ms") in the unit that `is` counts in. */
-static bool with_unit(const char *s, size_t len, size_t n, enum compare_unit unit, double *ret)
+/* "320ms": a number and a unit that there is, as one word. */
+static bool with_unit(const char *s, size_t n, struct compare *ret)
 {
 	struct err e = { 0 };
-	struct compare c = { 0 };
-	char word[64];
+	char word[80];
 
-	while (len < n && (isalpha((unsigned char)s[len]) || s[len] == '%'))
-		len++;
-	if (unit == UNIT_NONE || len > sizeof(word) - 4)
+	if (n > sizeof(word) - 4)
 		return false;
-	snprintf(word, sizeof(word), "== %.*s", (int)len, s);
-	if (units_compare(word, &c, &e) || c.failing || c.unit != unit)
-		return false;
-	*ret = c.value;
-	return true;
+	snprintf(word, sizeof(word), "== %.*s", (int)n, s);
+	return units_compare(word, ret, &e) == 0 && !ret->failing;
 }
 
-/* "v2", "p_99" and "1.2.3" are names, not numbers. */
-static bool inside_word(char before)
+/* Where the word at s ends. */
+static size_t word_len(const char *s, size_t n)
 {
-	return isalnum((unsigned char)before) || before == '_' || before == '.';
+	size_t i = 0;
+
+	while (i < n && !isspace((unsigned char)s[i]))
+		i++;
+	return i;
 }
 
 bool judge_number(const char *out, size_t n, const struct compare *is, double *ret)
 {
-	for (size_t i = 0; i < n; i++) {
-		size_t len = number_len(out + i, n - i);
-		char word[64];
+	struct compare c = { 0 };
+	size_t len, all;
+	char word[64];
 
-		if (!len || (i && inside_word(out[i - 1])))
-			continue;
-		if (len >= sizeof(word))
-			return false;
-		if (is->given && with_unit(out + i, len, n - i, is->unit, ret))
-			return true;
-		memcpy(word, out + i, len);
-		word[len] = '\0';
-		*ret = strtod(word, NULL);
-		return isfinite(*ret);
-	}
-	return false;
+	for (; n && isspace((unsigned char)*out); n--)
+		out++;
+	all = word_len(out, n);
+	len = number_len(out, all);
+	if (!len || len >= sizeof(word))
+		return false;
+	if (len < all && !with_unit(out, all, &c))
+		return false; /* "0x10", "1.2.3" and "5xx" are names */
+	memcpy(word, out, len);
+	word[len] = '\0';
+	*ret = strtod(word, NULL);
+	if (len < all && is->given && c.unit == is->unit)
+		*ret = c.value;
+	return isfinite(*ret);
 }
 
 void match_init(struct match *m, const char *want)

@@ -37,9 +37,9 @@ struct command_result {
 void judge_command(const struct probe_spec *spec, const struct command_result *r,
 		   struct probe_sample *s);
 /*
- * The first number in what a command printed. A unit behind it ("320ms", "5MiB") counts when `is`
- * has one of its kind; without one the number is in seconds, bytes or plain. Returns false when
- * there is none.
+ * The number that is the first word of what a command printed. A unit behind it ("320ms", "5MiB")
+ * counts when `is` has one of its kind; without one the number is in seconds, bytes or plain.
+ * Returns false when that word is none.
  */
 bool judge_number(const char *out, size_t n, const struct compare *is, double *ret);
 

@@ -121,5 +121,5 @@ int probe_spec_make(const struct check_spec *c, struct probe_spec *ret, struct e
 		r = make_process(&c->process_up, &ret->process, e);
 	if (!r && (c->every_ns <= 0 || c->timeout_ns <= 0 || c->timeout_ns > c->every_ns))
 		r = err_set(e, EINVAL, "the timeout is longer than the period");
-	return r ? err_ctx(e, "check '%s'", c->id) : 0;
+	return r;
 }

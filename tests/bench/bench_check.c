@@ -92,6 +92,8 @@ int main(void)
 
 	if (!f)
 		bench_die("cannot make a file in /tmp");
+	if (geteuid() == 0)
+		bench_world(); /* every command looks at the runs under way: here are none */
 	write_many(f);
 	bench_program("brink", brink, sizeof(brink));
 	example(brink);

@@ -42,6 +42,22 @@ for file in "$here"/lang/*.yaml; do
 done
 [ "$n" -ge 20 ] || bad "only $n files in lang/"
 
+# More faults than one run can have: said once, at the first one too many.
+many() { # $1: how many
+	awk -v n="$1" 'BEGIN {
+		print "brink: 1\nname: many\nsteady_state: [{tcp: \"127.0.0.1:7999\"}]\nfaults:"
+		for (i = 1; i <= n; i++)
+			print "  - net.drop: {to: \"127.0.0.1:" i "\"}"
+	}' >many.yaml
+	expect "$2" check many.yaml
+}
+many 1500 3
+most=$(sed -n 's/.*error: a run has at most \([0-9]*\) faults, and here are 1500 \[B1019\]$/\1/p' "$err")
+[ "${most:-0}" -ge 256 ] || bad "the largest number of faults is not said"
+has "$err" "many.yaml:$((most + 5)):5: error: "
+has "$err" "1 error, 0 warnings."
+many "$most" 0
+
 good=$root/examples/web-slow-db.brink.yaml
 printf 'brink: 1\n' >wrong.yaml
 expect 0 check "$good"

@@ -25,6 +25,7 @@ prints 'ok    net.drop'
 prints 'ok    undo after SIGKILL: nftables owner table vanished with its process after .* ms (tested)'
 prints 'ok    no leftovers'
 ! grep -qE 'netem|disk.fill|proc.pause' "$dir/out" || fail "speaks of what the file does not need: $(cat "$dir/out")"
+tail -n 1 "$dir/out" | grep -q 'policy' || fail "the last line is not about the policy"
 echo "# $case_name"
 
 case_name="a kernel without netem is told with a remedy, one with it is not blamed"
@@ -70,6 +71,7 @@ chmod 755 /run/t
 rc=0
 setpriv --reuid 65534 --regid 65534 --clear-groups env -u XDG_RUNTIME_DIR HOME=/ /run/t/pub/brink doctor /run/t/pub/x.yaml >"$dir/out" 2>"$dir/err" || rc=$?
 prints 'warn  not root'
+tail -n 1 "$dir/out" | grep -q 'policy' || fail "the last line is not about the policy"
 grep -qE 'ok    user and network namespaces|FAIL  no user namespaces|FAIL  no namespace' "$dir/out" || fail "$(cat "$dir/out")"
 rm -r /run/t/pub
 echo "# $case_name"

@@ -173,6 +173,80 @@ b revert --all
 is_rc 0
 as_before
 
+case_name="a lost record is never called clean"
+for how in emptied short missing link fifo folder; do
+	"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+	: >/run/brink/$A/lock # the keeper makes it when its journal is complete
+	case $how in
+	emptied) : >/run/brink/$A/journal ;;
+	short) truncate -s 4095 /run/brink/$A/journal ;;
+	missing) rm /run/brink/$A/journal ;;
+	link) mv /run/brink/$A/journal "$dir/moved" && ln -s "$dir/moved" /run/brink/$A/journal ;;
+	fifo) rm /run/brink/$A/journal && mkfifo /run/brink/$A/journal ;;
+	folder) rm /run/brink/$A/journal && mkdir /run/brink/$A/journal ;;
+	esac
+	b status
+	is_rc 0
+	prints "$A  cannot be read"
+	[ $how != fifo ] || prints 'the journal is no regular file'
+	b revert --print
+	is_rc 20
+	b version
+	says "run $A died and is not clean"
+	b revert $A
+	is_rc 20
+	says "nobody can say what run $A changed"
+	says "by hand:   look for .*rm -r /run/brink/$A"
+	[ -e /run/brink/$A/lock ] || fail "$how: the record is gone"
+	rm -r /run/brink/$A
+done
+as_before
+
+case_name="a run that died while it made its journal, or while its record was being removed"
+mkdir /run/brink/$A /run/brink/$B
+: >/run/brink/$A/journal # no lock yet
+printf clean >/run/brink/$B/lock
+b revert --all
+is_rc 0
+as_before
+
+case_name="somebody else's file in the record: what is brink's goes, the file stays"
+plant a1
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+: >/run/brink/$A/lock
+: >/run/brink/$A/mine
+b revert
+is_rc 0
+says "^CLEAN  run $A: 1 change"
+says "its directory stays"
+[ "$(ls /run/brink/$A)" = mine ] || fail "$(ls /run/brink/$A)"
+b revert --print
+is_rc 0
+rm -r /run/brink/$A
+as_before
+
+case_name="--print: a slot that cannot be read is exit 20"
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+dd if=/dev/zero of=/run/brink/$A/journal bs=4096 seek=2 count=2 conv=notrunc status=none
+b revert --print
+is_rc 20
+prints "record 0 cannot be read"
+rm -r /run/brink/$A
+as_before
+
+case_name="a record that was given to somebody else is named with its owner, and never clean"
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+chown -R 65534 /run/brink/$A
+b status
+prints "$A  of nobody"
+b revert
+is_rc 20
+says "the directory of run $A belongs to nobody"
+b revert $A
+is_rc 20
+rm -r /run/brink/$A
+as_before
+
 case_name="two reverts at once"
 plant a1
 "$old" /run/brink $A label=one netns=cr_a table=brink_a1
@@ -222,6 +296,78 @@ is_rc 4
 says "run $id is alive"
 says "brink halt $id"
 blocked || fail "it took something back"
+for how in "" --all --print; do
+	# shellcheck disable=SC2086 # no word, or one
+	b revert $how
+	is_rc 4
+	says "run $id is alive"
+	says "brink halt $id"
+done
+b revert --unit nobody.service
+is_rc 0
 kill -INT $run
 wait $run
 as_before
+
+case_name="a dead one is taken back, a live one beside it is named"
+"$BRINK" run "$dir/x.yaml" >/dev/null 2>"$dir/err" </dev/null &
+run=$!
+poll 8000 said ' held ' || fail "never held"
+id=$(record)
+plant a1
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+b revert
+is_rc 4
+says "run $id is alive"
+says "^CLEAN  run $A: 1 change"
+kill -INT $run
+wait $run
+as_before
+
+case_name="a run that was killed a moment ago is waited for"
+for i in 1 2 3; do
+	start
+	poll 8000 said ' held ' || fail "never held"
+	id=$(record)
+	# shellcheck disable=SC2046
+	kill -KILL $run $(brink_pids brink-holder) $(brink_pids brink-keeper) $(brink_pids brink-spare)
+	b revert
+	is_rc 0
+	says "^CLEAN  run $id"
+	wait $run 2>/dev/null
+done
+as_before
+
+case_name="a run whose keeper was killed is waited for until the spare has taken it back"
+start
+poll 8000 said ' held ' || fail "never held"
+# shellcheck disable=SC2046
+kill -KILL $run $(brink_pids brink-keeper)
+b revert
+is_rc 0
+b status
+says 'no run goes on here'
+connects || fail "still cut"
+as_before
+
+cgroup2=$(awk '$9 == "cgroup2" || $8 == "cgroup2" || $10 == "cgroup2" { print $5; exit }' /proc/self/mountinfo)
+case_name="a frozen keeper is alive, and named"
+cg=$cgroup2/brink-test-$RANDOM-$$
+if [ -n "$cgroup2" ] && mkdir "$cg"; then
+	start
+	poll 8000 said ' held ' || fail "never held"
+	id=$(record)
+	for p in $(brink_pids brink-keeper) $(brink_pids brink-spare); do echo "$p" >"$cg/cgroup.procs"; done
+	echo 1 >"$cg/cgroup.freeze"
+	kill -KILL $run # it would end a keeper that hangs
+	b revert
+	frozen=$(cat "$dir/err")
+	echo 0 >"$cg/cgroup.freeze"
+	poll 8000 no_brink || fail "they do not end"
+	rmdir "$cg"
+	is_rc 4
+	[[ $frozen == *"run $id is alive, but its keeper is frozen"*"$cg"* ]] || fail "$frozen"
+	b revert
+	is_rc 0
+	as_before
+fi

@@ -55,3 +55,21 @@ prints 'FAA  dead, NOT CLEAN'
 prints 'FBB  cannot be read'
 rm -r /run/brink/0* /run/brink/not-a-run
 as_before
+
+case_name="only the spare works"
+experiment 60s 0s "$TCP"
+start
+poll 8000 said ' held ' || fail "never held"
+id=$(record)
+# shellcheck disable=SC2046
+kill -STOP $(brink_pids brink-keeper)
+b status
+is_rc 0
+prints "$id  being taken back"
+prints 'the spare keeper is taking it back'
+! grep -q 'brink halt' "$dir/out" || fail "$(cat "$dir/out")"
+poll 15000 eval "! kill -0 $run 2>/dev/null" || fail "it does not end"
+wait $run
+b revert
+is_rc 0
+as_before

@@ -61,9 +61,18 @@ static const struct field_table fill_fields = {
 		},
 };
 
+static int check_delay(const void *spec, struct err *e)
+{
+	const struct fake_net_delay *d = spec;
+
+	return d->jitter_ns > d->delay_ns ? err_set(e, EINVAL, "jitter is larger than delay") : 0;
+}
+
 const struct fault_ops *const fake_faults[] = {
-	&(const struct fault_ops){
-		.name = "net.delay", .summary = "later packets", .fields = &delay_fields },
+	&(const struct fault_ops){ .name = "net.delay",
+				   .summary = "later packets",
+				   .fields = &delay_fields,
+				   .check = check_delay },
 	&(const struct fault_ops){ .name = "proc.kill",
 				   .summary = "a signal",
 				   .fields = &kill_fields,

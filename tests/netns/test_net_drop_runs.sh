@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Several runs at once, and everything that must be refused before anything is touched.
-# shellcheck disable=SC1091
+# shellcheck disable=SC1091,SC2154,SC2016,SC2086,SC2015
 . "$(dirname "$0")/net_lib.sh"
 
 two_spaces

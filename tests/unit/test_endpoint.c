@@ -136,6 +136,18 @@ static void what_is_no_endpoint_is_refused_and_nothing_is_written(void **state)
 		"db/24",
 		"10.0.0.1:99999999999999999999",
 		"10.0.0.1/0x8",
+		"10.0.0.1:99999",
+		":5-2",
+		"300.1.1.1:5",
+		"10.0.0.256",
+		"10.0.0",
+		"10.0.0.256/24",
+		"1234",
+		"1:2:3",
+		"[db.example:5]:1",
+		"fe80::1%eth0",
+		"[fe80::1%eth0]:443/tcp",
+		"two words",
 	};
 	struct endpoint ep = { .n_prefixes = 77 };
 	char longer[400];
@@ -145,6 +157,7 @@ static void what_is_no_endpoint_is_refused_and_nothing_is_written(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		if (endpoint_parse(bad[i], &ep, &e) != -EINVAL)
 			fail_msg("'%s' was taken, or refused with %d", bad[i], e.code);
+		assert_int_equal(endpoint_syntax(bad[i], &ep, &e), -EINVAL);
 		assert_int_equal(ep.n_prefixes, 77);
 	}
 	memset(longer, 'a', sizeof(longer));
@@ -162,10 +175,25 @@ static void a_name_that_does_not_exist_is_told_apart(void **state)
 	assert_non_null(strstr(e.msg[0], "'nobody'"));
 	assert_int_equal(endpoint_parse("many", &ep, &e), -E2BIG);
 	assert_null(handed_out);
-	/* nearly an address: a name, asked for as it stands */
-	assert_int_equal(endpoint_parse("10.0.0.256", &ep, &e), -ENOENT);
-	assert_int_equal(endpoint_parse("10.0.0", &ep, &e), -ENOENT);
 	assert_int_equal(endpoint_parse("[db.example]:1", &ep, &e), -ENOENT);
+}
+
+static void the_form_alone_looks_nothing_up(void **state)
+{
+	struct endpoint ep;
+	struct err e;
+
+	(void)state;
+	asked = NULL;
+	assert_int_equal(endpoint_syntax("db:80/tcp", &ep, &e), 0);
+	assert_null(asked);
+	assert_int_equal(ep.n_prefixes, 1);
+	assert_int_equal(ep.prefix[0].family, 0);
+	assert_int_equal(ep.port_lo, 80);
+	assert_int_equal(endpoint_syntax("fe80::1%eth0", &ep, &e), -EINVAL);
+	assert_non_null(strstr(e.msg[0], "say dev: instead of a zone"));
+	assert_int_equal(endpoint_syntax("300.1.1.1:5", &ep, &e), -EINVAL);
+	assert_non_null(strstr(e.msg[0], "'300.1.1.1' is no address"));
 }
 
 static void protocols_have_names_and_numbers(void **state)
@@ -222,6 +250,7 @@ int main(void)
 		cmocka_unit_test(every_form_means_what_it_says),
 		cmocka_unit_test(what_is_no_endpoint_is_refused_and_nothing_is_written),
 		cmocka_unit_test(a_name_that_does_not_exist_is_told_apart),
+		cmocka_unit_test(the_form_alone_looks_nothing_up),
 		cmocka_unit_test(protocols_have_names_and_numbers),
 		cmocka_unit_test(random_text_is_taken_rightly_or_refused),
 	};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "safety/proto.h"
 #include "tests/support/lang.h"
 #include "tests/support/test.h"
 
@@ -459,12 +460,31 @@ static void a_thousand_faults_are_checked_in_proportion(void **state)
 		text_add(&t, "  - net.delay: {to: \"h:%d\", delay: 200ms}\n    for: 30s\n", i + 1);
 	assert_false(t.cut);
 	start = clock_mono_ns();
-	assert_int_equal(lang_load(l, text), 0);
+	assert_int_equal(lang_load(l, text), -EBADMSG);
 	/* functional, not a benchmark: anything quadratic takes minutes under the sanitizers */
 	assert_true(clock_mono_ns() - start < 10 * NS_PER_S);
-	assert_int_equal(l->x.n_faults, 4000);
-	assert_string_equal(l->x.faults[3999].id, "net-delay-4000");
-	assert_true(l->x.arena.used < 4u * 1024 * 1024);
+	assert_int_equal(l->d.errors, 1); /* more than one run may have: said once */
+	assert_true(lang_has(l, MSG_TOO_MANY, 6 + 2 * PROTO_FAULTS, 5));
+}
+
+static void a_fault_that_no_run_would_take_is_refused_where_it_stands(void **state)
+{
+	struct lang *l = *state;
+
+	assert_int_equal(lang_load(l, TOP CHECKS "faults:\n"
+						 "  - net.delay: {to: h, delay: 1s, jitter: 2s}\n"),
+			 -EBADMSG);
+	assert_int_equal(l->d.errors, 1);
+	assert_true(lang_has(l, MSG_FAULT_VALUE, 6, 5));
+	/* what could not be bound is not judged as well */
+	assert_int_equal(lang_load(l, TOP CHECKS "faults:\n  - net.delay: {to: h, jitter: 2s}\n"),
+			 -EBADMSG);
+	assert_int_equal(l->d.errors, 1);
+	assert_int_equal(lang_load(l,
+				   TOP "targets:\n  db: {flow: {to: \"10.0.0.1:99999\"}}\n" CHECKS
+				       "faults:\n  - net.delay: {target: db, delay: 1s}\n"),
+			 -EBADMSG);
+	assert_true(lang_has(l, MSG_FAULT_VALUE, 4, 14));
 }
 
 int main(void)
@@ -489,6 +509,7 @@ int main(void)
 		T(abort_rules_must_fit_their_check),
 		T(warnings_do_not_refuse_a_file),
 		T(aliases_bind_like_what_they_stand_for),
+		T(a_fault_that_no_run_would_take_is_refused_where_it_stands),
 		T(a_thousand_faults_are_checked_in_proportion),
 	};
 #undef T

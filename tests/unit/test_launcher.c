@@ -202,7 +202,7 @@ static void launcher_and_commands_have_no_privilege(void **state)
 static void exit_code_and_number_decide(void **state)
 {
 	struct fixture *f = *state;
-	struct probe_spec depth = command(CMD("echo", "depth: 42"));
+	struct probe_spec depth = command(CMD("echo", "42", "deep"));
 	struct probe_spec three = command(SH("exit 3"));
 
 	gives(f, CMD("true"), PROBE_OK, "exit code 0");
@@ -221,7 +221,7 @@ static void exit_code_and_number_decide(void **state)
 static void no_shell_is_ever_involved(void **state)
 {
 	struct fixture *f = *state;
-	struct probe_spec literal = command(CMD("echo", "$((6*7))", ";", "exit 1"));
+	struct probe_spec literal = command(CMD("echo", "6", "$((6*7))", ";", "exit 1"));
 	char path[128];
 	FILE *file;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link: -Wl,--wrap=open,--wrap=opendir,--wrap=readdir */
+/* link: -Wl,--wrap=open,--wrap=stat,--wrap=opendir,--wrap=readdir */
 /* Finding a namespace again, without privilege; what cannot be told is never "gone". */
 #include "inject/change/netns.h"
 
@@ -16,6 +16,8 @@
 
 int __wrap_open(const char *path, int flags, ...);
 int __real_open(const char *path, int flags, ...);
+int __wrap_stat(const char *path, struct stat *ret);
+int __real_stat(const char *path, struct stat *ret);
 DIR *__wrap_opendir(const char *path);
 DIR *__real_opendir(const char *path);
 struct dirent *__wrap_readdir(DIR *d);
@@ -24,6 +26,7 @@ struct dirent *__real_readdir(DIR *d);
 static struct {
 	const char *path; /* open() of this one fails */
 	int code;
+	int stat_code; /* stat() of every process's namespace fails */
 	int opendir_code;
 	bool empty;
 } trouble;
@@ -42,6 +45,14 @@ int __wrap_open(const char *path, int flags, ...)
 		return -1;
 	}
 	return __real_open(path, flags, mode);
+}
+
+int __wrap_stat(const char *path, struct stat *ret)
+{
+	if (!trouble.stat_code || strncmp(path, "/proc/", 6) != 0 || path[6] == 's')
+		return __real_stat(path, ret);
+	errno = trouble.stat_code;
+	return -1;
 }
 
 DIR *__wrap_opendir(const char *path)
@@ -157,6 +168,12 @@ static void what_cannot_be_looked_at_is_not_gone(void **state)
 	trouble.code = EMFILE;
 	assert_int_equal(netns_open(&gone, &fd, &e), -EMFILE);
 	trouble.path = NULL;
+	trouble.stat_code = EACCES; /* a process of somebody else may have it */
+	assert_int_equal(netns_open(&gone, &fd, &e), -EACCES);
+	assert_non_null(strstr(e.msg[e.depth - 1], "cannot tell"));
+	trouble.stat_code = ESRCH; /* one that has just ended has none */
+	assert_int_equal(netns_open(&gone, &fd, &e), -ENOENT);
+	trouble.stat_code = 0;
 	trouble.empty = true; /* no /proc there */
 	assert_int_equal(netns_open(&gone, &fd, &e), -EIO);
 	trouble.opendir_code = ENOENT;

@@ -83,7 +83,7 @@ static void what_does_not_fit_is_refused_and_not_cut(void **state)
 	c.http.url = url;
 	assert_int_equal(probe_spec_make(&c, &p, &e), -E2BIG);
 	assert_string_equal(e.msg[0], "the URL is longer than 2047 bytes");
-	assert_string_equal(e.msg[1], "check 'c'");
+	assert_int_equal(e.depth, 1); /* the caller knows which check it is */
 	url[2047] = '\0';
 	assert_int_equal(probe_spec_make(&c, &p, &e), 0);
 }

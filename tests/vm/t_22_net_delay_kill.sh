@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every process of brink killed at once, then every one stopped at once, while packets are delayed: the delay ends
 # within the lease without any help, and `brink revert` takes away what is left.
-# shellcheck disable=SC1091
+# shellcheck disable=SC1091,SC2154,SC2016,SC2086,SC2015
 . "$(dirname "$0")/../netns/net_lib.sh"
 
 lease_s=3
