@@ -172,10 +172,12 @@ check-tidy:
 	+@MAKE='$(MAKE)' $(call run,tidy) 'make tidy'
 check-warnings:	# the other compiler
 	+@MAKE='$(MAKE)' $(call run,warnings) 'make O=$(O)-clang CC=clang WERROR=1 objs'
+ASAN = UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory O='$(O)-asan' WERROR= RESULTS='$(RESULTS)' \
+	LANE_IN=asan- CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+asan-build:
+	+@$(ASAN) all tests
 asan:	# unit and netns
-	+@for lane in unit netns; do UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory O='$(O)-asan' WERROR= RESULTS='$(RESULTS)' \
-		LANE_IN=asan- CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
-		check-$$lane || rc=1; done; exit $${rc:-0}
+	+@for lane in unit netns; do $(ASAN) check-$$lane || rc=1; done; exit $${rc:-0}
 mutate:	# switches off each operation of each change in turn: do the tests notice? Not in `check`: minutes
 	@O='$(O)' tests/support/mutate $(KINDS)
 bench: all $(BENCH)	# figures, never a verdict on a time; BENCH_VM=1: netem too, in the guest
@@ -234,6 +236,6 @@ define newline
 endef
 
 .PHONY: all tests objs check check-unit check-sim check-cli check-netns check-crash check-vm check-static \
-	check-tidy check-warnings asan mutate bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage \
+	check-tidy check-warnings asan asan-build mutate bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage \
 	install clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct text text_on(char *buf, size_t size)
 {
 	buf[0] = '\0';
@@ -31,36 +33,22 @@ void text_add(struct text *t, const char *fmt, ...)
 	}
 }
 
-/* Length of the UTF-8 sequence at s (of n bytes), 0 if it is none or a control character. RFC 3629.
- */
-static size_t utf8_printable(const unsigned char *s, size_t n)
+/* Length of the character at s (of n bytes), 0 if it is none or may not be shown. */
+static size_t printable(const char *s, size_t n)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint32_t c = s[0];
-	size_t len;
+	uint32_t c = 0;
+	size_t len = utf8_at(s, n, &c);
+	bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+	/* bidirectional overrides reorder a terminal line */
+	bool reorders = (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 
-	if (c < 0x80)
-		return c >= 0x20 && c != 0x7f;
-	len = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-	if (c < 0xc2 || c > 0xf4 || len > n)
-		return 0;
-	c &= 0xffu >> (len + 1);
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) || c < 0xa0)
-		return 0; /* overlong, surrogate, or a C1 control */
-	if ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
-		return 0; /* bidirectional overrides reorder a terminal line */
-	return len;
+	return control || reorders ? 0 : len;
 }
 
 void text_add_foreign(struct text *t, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_printable((const unsigned char *)s + i, n - i);
+		size_t len = printable(s + i, n - i);
 
 		if (len) {
 			text_add(t, "%.*s", (int)len, s + i);

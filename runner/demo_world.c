@@ -26,17 +26,12 @@ const char *const demo_address[DEMO_ROLES] = {
 
 int demo_find(const char *name, const char *installed, char ret[static PATH_MAX], struct err *e)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
+	char folder[PATH_MAX];
+	int rc = paths_own_folder(folder, sizeof(folder), e);
 
-	if (n < 0)
-		return err_sys(e, "cannot read '/proc/self/exe'");
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	if (snprintf(ret, PATH_MAX, "%s/examples/demo/%s", self, name) < PATH_MAX &&
+	if (rc < 0)
+		return rc;
+	if (snprintf(ret, PATH_MAX, "%s/examples/demo/%s", folder, name) < PATH_MAX &&
 	    access(ret, R_OK) == 0)
 		return 0;
 	if (snprintf(ret, PATH_MAX, "%s/%s", installed, name) < PATH_MAX && access(ret, R_OK) == 0)

@@ -26,7 +26,6 @@ const struct help_row help_files[] = {
 	{ "/run/brink/RUN/", "undo journal and control socket of a run; gone at a reboot" },
 	{ "/run/brink/locks/", "one lock for each resource that a run holds" },
 	{ "/var/lib/brink/runs/RUN/events.ndjson", "what happened, one JSON object a line" },
-	{ "/var/lib/brink/undo/", "second copy of the journal for faults that survive a reboot" },
 	{ 0 },
 };
 

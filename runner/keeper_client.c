@@ -10,22 +10,18 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
+#include "runner/paths.h"
 
 #define END_NS (10 * NS_PER_S)
 
 int own_executable(const char *name, char *ret, size_t size, struct err *e)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
+	char folder[PATH_MAX];
+	int rc = paths_own_folder(folder, sizeof(folder), e);
 
-	if (n < 0)
-		return err_sys(e, "cannot read '/proc/self/exe'");
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		slash[1] = '\0';
-	if (snprintf(ret, size, "%s%s", self, name) < (int)size && access(ret, X_OK) == 0)
+	if (rc < 0)
+		return rc;
+	if (snprintf(ret, size, "%s/%s", folder, name) < (int)size && access(ret, X_OK) == 0)
 		return 0;
 	if (snprintf(ret, size, "%s/%s", BRINK_LIBEXECDIR, name) < (int)size &&
 	    access(ret, X_OK) == 0)

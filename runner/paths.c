@@ -68,6 +68,20 @@ void paths_find(struct paths *ret)
 		snprintf(ret->runs, sizeof(ret->runs), "%s/runs", ret->state);
 }
 
+int paths_own_folder(char *ret, size_t size, struct err *e)
+{
+	ssize_t n = readlink("/proc/self/exe", ret, size - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_sys(e, "cannot read '/proc/self/exe'");
+	ret[n] = '\0';
+	slash = strrchr(ret, '/');
+	if (slash)
+		*slash = '\0';
+	return 0;
+}
+
 int paths_make(const char *path, struct err *e)
 {
 	char part[PATHS_LEN + 64];

@@ -21,6 +21,8 @@ struct paths {
 void paths_find(struct paths *ret);
 /* Is uid 0 here uid 0 of the machine? (/proc/self/uid_map, user_namespaces(7)) */
 bool paths_is_root(void);
+/* The folder in which the running executable stands, without a slash at the end. */
+int paths_own_folder(char *ret, size_t size, struct err *e);
 /* mkdir -p with mode 0755 for what is new. */
 int paths_make(const char *path, struct err *e);
 

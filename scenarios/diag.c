@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "scenarios/utf8.h"
+#include "base/utf8.h"
 
 #define EXCERPT_COLUMNS 100 /* of a line; the rest is cut around the caret */
 #define EXCERPT_BEFORE  60

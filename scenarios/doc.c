@@ -10,9 +10,9 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "scenarios/doc_error.h"
 #include "scenarios/names.h"
-#include "scenarios/utf8.h"
 
 #define LINEAR_KEYS 16 /* maps up to here are searched, larger ones hashed */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "scenarios/utf8.h"
+#include "base/utf8.h"
 
 struct view {
 	const yaml_parser_t *p;

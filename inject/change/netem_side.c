@@ -87,19 +87,29 @@ static int side_drain(struct change *c, struct err *e)
 	return q.qlen ? -EINPROGRESS : 0;
 }
 
-static int side_undo(const struct undo *u, struct err *e)
+/* 1 = the device is there, 0 = it is not, -errno = cannot tell. A namespace that is gone took it
+ * along. */
+static int find_ifb(const struct undo *u, struct nlsock **ret_sock, struct link_info *ret,
+		    struct err *e)
 {
-	struct link_info found = { 0 };
-	struct nlsock *sock = NULL;
-	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
+	int rc = netns_sock(&u->netns, NETLINK_ROUTE, ret_sock, e);
 
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == 0)
-		rc = link_find(sock, u->u.netem.ifb, &found, e);
+		rc = link_find(*ret_sock, u->u.netem.ifb, ret, e);
 	if (rc == -ENODEV)
 		return 0;
-	if (rc < 0)
+	return rc < 0 ? rc : 1;
+}
+
+static int side_undo(const struct undo *u, struct err *e)
+{
+	struct link_info found = { 0 };
+	struct nlsock *sock = NULL;
+	int rc = find_ifb(u, &sock, &found, e);
+
+	if (rc <= 0)
 		return rc;
 	if (strcmp(found.kind, "ifb") != 0)
 		return err_set(e, EEXIST, "the device '%s' is no ifb: not brink's, left alone",
@@ -112,18 +122,11 @@ static int side_gone(const struct undo *u, struct text *ret_left, struct err *e)
 {
 	struct link_info found = { 0 };
 	struct nlsock *sock = NULL;
-	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
+	int rc = find_ifb(u, &sock, &found, e);
 
-	if (rc == -ENOENT)
-		return 0;
-	if (rc == 0)
-		rc = link_find(sock, u->u.netem.ifb, &found, e);
-	if (rc == -ENODEV)
-		return 0;
-	if (rc < 0)
-		return rc;
-	text_add(ret_left, "the device '%s' is still there", u->u.netem.ifb);
-	return 1;
+	if (rc > 0)
+		text_add(ret_left, "the device '%s' is still there", u->u.netem.ifb);
+	return rc;
 }
 
 static int side_resource(const struct change_spec *s, struct text *ret_key)

@@ -55,9 +55,9 @@ for p in $pids; do wait "$p"; done
 echo >&8
 echo >&8
 await "[ \$(wc -l <'$dir/stream') -ge 3 ]" 3 || fail "the old connection says nothing"
+stop share
 exec 8>&-
 wait $stream
-stop share
 same
 
 # of 4,000: 1,200 expected, sigma 29; of 1,000: 300, sigma 14.5
