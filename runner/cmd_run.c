@@ -44,8 +44,12 @@ static int do_file(const struct options *o, const char *file, const struct plan_
 		return EXIT_SKIPPED;
 	if (rc != EXIT_PASS || o->dry_run)
 		return rc != EXIT_PASS ? rc : execute_show(o, p, file);
-	snprintf(again, sizeof(again), "%sbrink run %s --seed %llu", p->paths.root ? "sudo " : "",
-		 file, (unsigned long long)p->seed);
+	if (held)
+		snprintf(again, sizeof(again), "%sbrink run --plan %s",
+			 p->paths.root ? "sudo " : "", o->plan);
+	else
+		snprintf(again, sizeof(again), "%sbrink run %s --seed %llu",
+			 p->paths.root ? "sudo " : "", file, (unsigned long long)p->seed);
 	return execute_run(o, p, again, &out);
 }
 

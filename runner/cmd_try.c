@@ -132,12 +132,25 @@ static int bind_check(struct experiment *x, struct check_spec *c, const char *te
 	return rc < 0 ? rc : check_finish(c, &field, e);
 }
 
+/* "net.drop to=127.0.0.1:7002": the name under which runs and status show it. */
+static const char *what_is_tried(const struct options *o, struct experiment *x)
+{
+	char name[120];
+	struct text t = text_on(name, sizeof(name));
+	const char *kept;
+
+	for (size_t i = 0; i < o->args.n; i++)
+		text_add(&t, "%s%s", i ? " " : "", o->args.at[i]);
+	kept = copy(x, name);
+	return kept ? kept : "try";
+}
+
 static int build(const struct options *o, struct experiment *x, struct err *e)
 {
 	struct check_spec *checks = arena_zalloc(&x->arena, (o->checks.n + 1) * sizeof(*checks));
 	int rc = checks ? bind_fault(o, x, e) : err_set(e, ENOMEM, "no memory for the checks");
 
-	x->name = "try";
+	x->name = what_is_tried(o, x);
 	x->brink = EXPERIMENT_LANGUAGE;
 	for (size_t i = 0; i < o->checks.n && rc == 0; i++) {
 		rc = bind_check(x, &checks[i], o->checks.at[i], (unsigned)i, e);
@@ -149,19 +162,36 @@ static int build(const struct options *o, struct experiment *x, struct err *e)
 	return rc;
 }
 
-/* How to do the same again; a word with anything unusual in it stands in quotes. */
+/* A word as a shell would need it; anything unusual stands in quotes. */
+static void add_word(struct text *t, const char *w)
+{
+	bool plain =
+		*w &&
+		w[strspn(w,
+			 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=._:/-%,")] ==
+			'\0';
+
+	text_add(t, " %s%s%s", plain ? "" : "'", w, plain ? "" : "'");
+}
+
+/* How to do the same again. */
 static void add_again(const struct options *o, const struct prepared *p, struct text *t)
 {
 	text_add(t, "%sbrink try", p->paths.root ? "sudo " : "");
-	for (size_t i = 0; i < o->args.n; i++) {
-		const char *w = o->args.at[i];
-		bool plain =
-			w[strspn(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "=._:/-%,")] == '\0';
-
-		text_add(t, " %s%s%s", plain ? "" : "'", w, plain ? "" : "'");
+	for (size_t i = 0; i < o->args.n; i++)
+		add_word(t, o->args.at[i]);
+	if (o->for_ns) {
+		text_add(t, " --for ");
+		units_add_duration(t, o->for_ns);
 	}
-	text_add(t, " --seed %llu", (unsigned long long)p->seed);
+	for (size_t i = 0; i < o->checks.n; i++) {
+		text_add(t, " --check");
+		add_word(t, o->checks.at[i]);
+	}
+	text_add(t, "%s --seed %llu%s", o->yes ? " --yes" : "", (unsigned long long)p->seed,
+		 o->command.n ? " --" : "");
+	for (size_t i = 0; i < o->command.n; i++)
+		add_word(t, o->command.at[i]);
 }
 
 /* The command's own code, unless brink has something graver to say. */

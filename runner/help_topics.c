@@ -16,7 +16,8 @@ const struct help_row help_environment[] = {
 	{ "HOME",
 	  "without root and XDG_STATE_HOME: events of runs stand in its .local/state/brink/runs" },
 	{ "PATH", "where commands of checks and of brink try are looked for" },
-	{ "SUDO_UID, SUDO_GID", "probes run as this user and group, never as root" },
+	{ "SUDO_UID, SUDO_GID",
+	  "checks and the command of try run as this user, never as root; as root without sudo: as nobody" },
 	{ "SSH_CONNECTION", "a hint to the session that no fault may touch" },
 	{ 0 },
 };
@@ -123,8 +124,8 @@ static void print_policy(FILE *out)
 {
 	para(out, "/etc/brink/policy.yaml says what may be done on this machine. It must belong to "
 		  "root and be writable by nobody else; files and flags can only narrow it.");
-	para(out, "Without that file: at most 30 minutes a fault, 2 hours a run, the shield on, "
-		  "and no fault that cannot be taken back on the host itself.");
+	para(out,
+	     "Without that file: at most 30 minutes a fault, 2 hours a run, and the shield on.");
 	para(out, "With it: lists 'allow' and 'deny' by fault, device, path, unit, user and flow, "
 		  "and maxima. A refusal names the rule with file and line, and exits 4.");
 	para(out, "An experiment has limits of its own (brink explain limits); the smaller wins.");

@@ -72,7 +72,7 @@ void plan_print_json(const struct prepared *p, const struct probe_sample *now, c
 			      checks_json(p, now), "faults", faults_json(&p->plan));
 
 	if (o)
-		json_dumpf(o, out, JSON_INDENT(2));
+		json_dumpf(o, out, JSON_COMPACT);
 	fputc('\n', out);
 	json_decref(o);
 }

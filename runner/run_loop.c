@@ -39,8 +39,10 @@ static void act(struct run *r, const struct ctl_actions *a)
 {
 	struct err e;
 
-	if (a->undo_all)
+	if (a->undo_all) {
 		send_plain(r, KMSG_LIFT_ALL);
+		r->decided = true;
+	}
 	if (a->nundo)
 		send_list(r, KMSG_LIFT, a->undo, a->nundo);
 	if (a->arm_all)

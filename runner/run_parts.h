@@ -58,6 +58,7 @@ struct run {
 	struct check_memory *check;
 	struct fault_memory *fault;
 	enum ctl_phase phase;
+	bool decided; /* the run was aborted: later samples are not among its reasons */
 	bool keeper_lost, done, interrupted;
 	char halt_why[200];
 	unsigned n_left, n_foreign;

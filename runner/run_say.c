@@ -113,6 +113,7 @@ void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m)
 {
 	const struct planned_fault *p = &r->rq->plan->fault[fault];
 	const char *id = fault_id(r, fault), *trouble = r->fault[fault].trouble;
+	const char *kind = p->item->ops->name;
 	char buf[32];
 
 	switch (m->type) {
@@ -122,7 +123,8 @@ void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m)
 			progress(r, "failed", "%s %s: %s", id, p->item->ops->name, trouble);
 		else
 			progress(r, p->class == CLASS_ONE_SHOT ? "fired" : "held",
-				 "%s %s %s took=%s", id, p->item->ops->name, p->summary,
+				 "%s%s%s %s took=%s", id, strcmp(id, kind) ? " " : "",
+				 strcmp(id, kind) ? kind : "", p->summary,
 				 took(m->took_ns, buf, sizeof(buf)));
 		break;
 	case KMSG_LOST:
@@ -144,6 +146,21 @@ void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m)
 	}
 }
 
+static void remember_bad(struct run *r, unsigned check, const struct probe_sample *s)
+{
+	struct check_memory *c = &r->check[check];
+
+	progress(r, "fail", "%s %s", check_id(r, check), s->text);
+	c->bad++;
+	if (!r->decided) { /* what comes later is not among the reasons */
+		unsigned at = c->bad_total % LAST_TEXTS;
+
+		snprintf(c->text[at], PROBE_TEXT, "%s", s->text);
+		c->at_wall_ns[at] = clock_wall_ns();
+		c->bad_total++;
+	}
+}
+
 void run_say_sample(struct run *r, unsigned check, const struct probe_sample *s)
 {
 	static const char *const words[] = {
@@ -155,16 +172,10 @@ void run_say_sample(struct run *r, unsigned check, const struct probe_sample *s)
 	snprintf(c->last_text, sizeof(c->last_text), "%s", s->text);
 	c->last_took_ns = s->took_ns;
 	c->spark[c->spark_n++ % SPARK] = (float)s->took_ns / (float)NS_PER_MS;
-	if (s->verdict == PROBE_OK) {
+	if (s->verdict == PROBE_OK)
 		c->bad = 0;
-	} else {
-		unsigned at = c->bad_total++ % LAST_TEXTS;
-
-		c->bad++;
-		snprintf(c->text[at], PROBE_TEXT, "%s", s->text);
-		c->at_wall_ns[at] = clock_wall_ns();
-		progress(r, "fail", "%s %s", check_id(r, check), s->text);
-	}
+	else
+		remember_bad(r, check, s);
 	o = json_pack("{s:s, s:s, s:f, s:s}", "check", check_id(r, check), "status",
 		      words[s->verdict], "took_ms", (double)s->took_ns / (double)NS_PER_MS, "text",
 		      s->text);
@@ -211,6 +222,18 @@ static void add_since(struct run *r, struct text *t, const struct ctl_cause *c)
 	if (f >= 0 && c->at_ns > since)
 		text_add(t, " %.1f s after %s began", (double)(c->at_ns - since) / (double)NS_PER_S,
 			 fault_id(r, (unsigned)f));
+}
+
+/* A command's own failure is no finding of the run: its code is brink's exit code, and stands here.
+ */
+static void add_command(const struct run *r, struct text *t)
+{
+	if (!r->rq->command)
+		return;
+	if (!r->out.command_ran)
+		text_add(t, "; the command never ran");
+	else if (r->out.command_code)
+		text_add(t, "; the command ended with %d", r->out.command_code);
 }
 
 /* The one sentence that stands in the terminal, the events and later reports. */
@@ -260,6 +283,7 @@ static void add_cause(struct run *r, struct text *t, const struct ctl_result *re
 		break;
 	default:
 		text_add(t, "everything expected happened");
+		add_command(r, t);
 	}
 }
 
@@ -320,7 +344,8 @@ static void say_faults(struct run *r, const struct ctl_result *res)
 	else if (res->clean && !res->touched)
 		result(r, "CLEAN  nothing was touched");
 	else if (res->clean)
-		result(r, "CLEAN  checked by reading the kernel back");
+		result(r,
+		       "CLEAN  nothing had to be taken back, checked by reading the kernel back");
 }
 
 static void say_recoveries(struct run *r)
@@ -396,7 +421,7 @@ void run_say_verdict(struct run *r)
 	say_recoveries(r);
 	for (unsigned i = 0; i < r->n_foreign && i < RUN_FOREIGN; i++)
 		result(r, "       changed by others: %s", r->foreign[i]);
-	if (r->rq->again) {
+	if (r->rq->again && !r->rq->quiet) {
 		result(r, "       events   %s", r->ev.path);
 		result(r, "       again    %s", r->rq->again);
 	}
