@@ -92,6 +92,7 @@ int net_check(const struct net_spec *spec, struct err *e)
 	struct net_groups to, from;
 	int rc;
 
+	to.n = from.n = 0;
 	if (spec->target && (spec->to.n || spec->from.n || spec->proto || spec->dev || spec->netns))
 		return err_set(e, EINVAL,
 			       "'target' and a selector of its own contradict each other");
