@@ -162,9 +162,11 @@ check-netns: all $(NETNS) $(HELPERS)
 	@$(call run,netns) $(NETNS) $(call scripts,netns)
 check-crash: all $(CRASH) $(HELPERS)
 	@$(call run,crash) $(CRASH) $(call scripts,crash)
+# test_change_fill wants the ext2 driver, loop and ext4 from the start; the guest's kernel has ext2 only as a mode of ext4
+VM_TOO = $(filter-out %/test_change_fill,$(NETNS))
 check-vm: all $(VM) $(NETNS) $(HELPERS)
 	@export BUILD='$(abspath $(O))' RESULTS='$(RESULTS)'; rc=0; \
-	LANE=vm tests/vm/run $(VM) $(call scripts,vm) $(NETNS) || rc=1; \
+	LANE=vm tests/vm/run $(VM) $(call scripts,vm) $(VM_TOO) || rc=1; \
 	LANE=vm-systemd tests/vm/run-systemd || rc=1; exit $$rc
 check-static:
 	+@MAKE='$(MAKE)' $(call run,static) 'make fmt-check' 'make layers' 'make spdx' 'make hdrcheck' 'make linkage'
