@@ -136,4 +136,4 @@ while read -r phase signal victims exit record words; do
 done <"$(dirname "$0")/cases.txt"
 [ -z "${bad:-}" ] || { echo "failed:$bad"; exit 1; }
 [ $n -gt 0 ] || { echo "no case matches"; exit 1; }
-echo "$n cases"
+echo "# counted: kill_cases $n"

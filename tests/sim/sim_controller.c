@@ -477,6 +477,7 @@ static int report(const uint64_t seen[], uint64_t traces, uint64_t events, uint6
 	}
 	printf("\n%" PRIu64 " traces, %" PRIu64 " events, seed %" PRIu64 ", 0 violations\n", traces,
 	       events, seed);
+	printf("# counted: simulated_traces %" PRIu64 "\n", traces);
 	if (missing)
 		printf("%d verdicts never came up: the simulation is too tame\n", missing);
 	return missing != 0;
