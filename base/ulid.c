@@ -9,6 +9,7 @@
 #include "base/clock.h"
 
 #define TIME_LEN   10
+#define SHOWN      10
 #define SUFFIX_MIN 4
 
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -41,4 +42,9 @@ bool ulid_is_suffix(const char *text)
 			return false;
 	}
 	return true;
+}
+
+const char *ulid_short(const char *ulid)
+{
+	return ulid + ULID_LEN - SHOWN;
 }

@@ -13,5 +13,8 @@
 int ulid_new(char ret[ULID_LEN + 1], struct err *e);
 /* Could text be a ULID, or the end of one (4 characters or more)? Letters of either case. */
 bool ulid_is_suffix(const char *text);
+/* The part of a whole ULID that people are shown and may give back: its last 10 characters, all of
+ * them random. */
+const char *ulid_short(const char *ulid);
 
 #endif

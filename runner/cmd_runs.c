@@ -9,7 +9,6 @@
 #include "runner/say.h"
 
 /* The end of the id: its beginning is its time, alike in all runs of a day. */
-#define ID_SHOWN 10
 
 /* Does it go on, according to its journal? */
 static bool is_alive(const struct left_runs *l, const char *id)
@@ -56,7 +55,7 @@ static void print_json(const struct past_run *r, bool alive)
 
 static void print_line(const struct past_run *r, bool alive)
 {
-	printf("%s  %-19.19s  %-11s  %-9s  %s\n", r->id + ULID_LEN - ID_SHOWN, r->started,
+	printf("%s  %-19.19s  %-11s  %-9s  %s\n", ulid_short(r->id), r->started,
 	       verdict_of(r, alive), clean_of(r, alive), r->name);
 }
 

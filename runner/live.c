@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/ulid.h"
 #include "runner/run_parts.h"
 
 #define DRAW_NS     (200 * NS_PER_MS)
@@ -73,8 +74,9 @@ static void add_head(struct run *r, struct block *b)
 	int64_t s = held ? (clock_mono_ns() - held) / NS_PER_S : 0, all = p->longest_ns / NS_PER_S;
 
 	text_add_foreign(&safe, r->rq->x->name, strlen(r->rq->x->name));
-	text_add(&b->t, "%.10s  %-.*s  %02d:%02d of %02d:%02d\n", p->run_id, (int)b->width - 30,
-		 name, (int)(s / 60), (int)(s % 60), (int)(all / 60), (int)(all % 60));
+	text_add(&b->t, "%s  %-.*s  %02d:%02d of %02d:%02d\n", ulid_short(p->run_id),
+		 (int)b->width - 30, name, (int)(s / 60), (int)(s % 60), (int)(all / 60),
+		 (int)(all % 60));
 	b->lines++;
 }
 

@@ -3,11 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ulid.h"
 #include "runner/run_parts.h"
-
-#define ID_SHOWN                                                                                 \
-	10 /* characters of the run id in a line; the whole one stands in the first and the last \
-	    */
 
 static const char *check_id(const struct run *r, unsigned i)
 {
@@ -33,8 +30,8 @@ static void progress(struct run *r, const char *word, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	text_add(&t, "%s %.*s %-11s ", clock_iso(clock_wall_ns(), when, sizeof(when)), ID_SHOWN,
-		 r->rq->plan->run_id, word);
+	text_add(&t, "%s %s %-11s ", clock_iso(clock_wall_ns(), when, sizeof(when)),
+		 ulid_short(r->rq->plan->run_id), word);
 	text_add_foreign(&t, line, strlen(line)); /* names, devices, answers: none of it is ours */
 	live_log(r, TALK_PROGRESS, all);
 }

@@ -55,6 +55,8 @@ static void two_of_the_same_moment_differ(void **state)
 		assert_int_equal(ulid_new(b, &e), 0);
 		assert_memory_equal(a, b, 10);
 		assert_string_not_equal(a, b);
+		assert_string_not_equal(ulid_short(a), ulid_short(b));
+		assert_true(ulid_is_suffix(ulid_short(a)));
 		assert_true(ulid_is_suffix(a) && ulid_is_suffix(a + 10) && ulid_is_suffix(a + 22));
 	}
 }
