@@ -412,6 +412,9 @@ static int check_whole(struct parser *p)
 	if (o->plan && o->args.n)
 		return wrong(p, "the plan has the experiment in it: leave one of them away",
 			     "--plan and a FILE contradict each other");
+	if (o->plan && options_given(o, "seed"))
+		return wrong(p, "the plan has its seed in it: leave --seed away",
+			     "--plan and --seed contradict each other");
 	if (o->all && o->args.n)
 		return wrong(p, "leave one of them away", "--all and a RUN contradict each other");
 	if (o->args.n > max) {

@@ -183,6 +183,16 @@ static void say_after_end(const struct view *v)
 		 "indented less than the first line, or behind the end of the experiment");
 }
 
+static void say_block(const struct view *v)
+{
+	uint32_t mark = char_at(v->d, v->context);
+	struct diag *g = diag_add(v->d, DIAG_ERROR, MSG_SYNTAX, v->context,
+				  "a '%c' that begins a value means a block of text in YAML",
+				  mark == '|' ? '|' : '>');
+
+	diag_caret(g, "put a comparison in double quotes: \"> 500ms\"");
+}
+
 static const struct {
 	const char *problem, *context; /* context NULL: any */
 	void (*say)(const struct view *v);
@@ -198,6 +208,8 @@ static const struct {
 	{ "could not find expected ':'", NULL, say_no_colon },
 	{ "did not find expected key", NULL, say_indent },
 	{ "did not find expected '-' indicator", NULL, say_indent },
+	{ "did not find expected comment or line break", "while scanning a block scalar",
+	  say_block },
 	{ "did not find expected <document start>", NULL, say_after_end },
 };
 

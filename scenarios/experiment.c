@@ -93,6 +93,13 @@ static bool check_language(struct loader *l)
 	struct err unused;
 	int64_t version;
 
+	if (node_get(l->root, "brink_plan")) { /* what `brink plan --out` writes */
+		diag_caret(diag_add(l->d, DIAG_ERROR, MSG_LANGUAGE,
+				    (struct span){ l->root->at.line, l->root->at.col, 0 },
+				    "this is a plan, not an experiment"),
+			   "hold a run to it: brink run --plan FILE");
+		return false;
+	}
 	if (!n || n->type != NODE_SCALAR || units_int(n->text, &version, &unused) < 0 ||
 	    version == EXPERIMENT_LANGUAGE)
 		return true;

@@ -66,6 +66,7 @@ wrong "--seed: '-1' is below 0" "write a whole number" run --seed=-1 x
 wrong "--lock-timeout: '-5s' is not a duration" "write a number with a unit" run --lock-timeout=-5s x
 wrong "-q and -v contradict each other" "leave one of them away" check -qv x
 wrong "--plan and a FILE contradict each other" "the plan has the experiment in it" run --plan p x
+wrong "--plan and --seed contradict each other" "the plan has its seed in it" run --plan p --seed 1
 wrong "--all and a RUN contradict each other" "leave one of them away" halt --all 01JD
 
 wrong "'brink check' needs a FILE" "see: brink check -h" check
