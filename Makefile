@@ -56,8 +56,9 @@ BIN := $(if $(wildcard runner/main.c),$(O)/brink) \
 	$(if $(wildcard safety/probe/prober_main.c),$(O)/brink-prober) $(DEMO:%.c=$(O)/%) $(DEMOX:%=$(O)/%)
 
 # Tests: C programs test_*.c (also t_*.c, sim_*.c) and scripts test_*.sh, t_*.sh. prog_*.c: programs for them to run.
+# fuzz_*.c: libFuzzer harnesses, see `make fuzz`.
 # Other C files beside them are shared by all tests (libtest.a); tests/fakes are linked by name only, see links.mk.
-PROGS    = test t sim bench prog
+PROGS    = test t sim bench prog fuzz
 progs    = $(patsubst %.c,$(O)/%,$(sort $(wildcard $(foreach p,$(2),tests/$(1)/$(p)_*.c))))
 scripts  = $(sort $(wildcard tests/$(1)/test_*.sh tests/$(1)/t_*.sh))
 UNIT    := $(call progs,unit,test)
@@ -67,6 +68,7 @@ CLI     := $(call progs,cli,test)
 VM      := $(call progs,vm,test t)
 SIM     := $(call progs,sim,test sim)
 BENCH   := $(call progs,bench,bench)
+FUZZ    := $(call progs,fuzz,fuzz)
 HELPERS := $(call progs,*,prog)
 SHAREDC := $(filter-out tests/fakes/% $(patsubst $(O)/%,%.c,$(call progs,*,$(PROGS))),$(TESTC))
 TESTS   := $(UNIT) $(NETNS) $(CRASH) $(CLI) $(VM) $(SIM) $(BENCH) $(HELPERS)
@@ -180,6 +182,19 @@ asan-build:
 	+@$(ASAN) all tests
 asan:	# unit and netns
 	+@for lane in unit netns; do $(ASAN) check-$$lane || rc=1; done; exit $${rc:-0}
+# Seeds first, then FUZZ_SECONDS of each harness. FUZZ_ONLY='policy keeper' chooses.
+FUZZ_SECONDS ?= 30
+FUZZ_CC      ?= clang
+FUZZ_CFLAGS   = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
+FUZZ_MAKE     = $(MAKE) --no-print-directory O='$(O)-fuzz' CC='$(FUZZ_CC)' WERROR= CFLAGS='$(FUZZ_CFLAGS)'
+fuzz-programs: $(FUZZ)
+fuzz-build:
+	+@$(FUZZ_MAKE) fuzz-programs
+fuzz: fuzz-build
+	@BUILD='$(abspath $(O)-fuzz)' FOUND='$(abspath $(O))/fuzz' RESULTS='$(RESULTS)' \
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/fuzz/run $(FUZZ_ONLY)
+check-fuzz: fuzz
 mutate:	# switches off each operation of each change in turn: do the tests notice? Not in `check`: minutes
 	@O='$(O)' tests/support/mutate $(KINDS)
 bench: all $(BENCH)	# figures, never a verdict on a time; BENCH_VM=1: netem too, in the guest
@@ -231,13 +246,13 @@ install: all
 	$(foreach f,$(wildcard examples/*.yaml examples/*/*.yaml),$(INSTALL) -D -m 0644 $(f) $(DESTDIR)$(DATADIR)/$(f)$(newline))
 	$(foreach f,$(MANS),$(INSTALL) -D -m 0644 $(f) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(f)))/$(notdir $(f))$(newline))
 clean:
-	$(RM) -r $(O) $(O)-asan $(O)-clang
+	$(RM) -r $(O) $(O)-asan $(O)-clang $(O)-fuzz
 define newline
 
 
 endef
 
 .PHONY: all tests objs check check-unit check-sim check-cli check-netns check-crash check-vm check-static \
-	check-tidy check-warnings asan asan-build mutate bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage \
-	install clean FORCE
+	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate bench demo \
+	deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage install clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))
