@@ -103,7 +103,7 @@ static int read_nodes(struct reader *r, const char *path, struct policy_file *f)
 		if (rc == 0 && root->type == NODE_MAP)
 			policy_understand(f, root, r->faults, r->d);
 	}
-	if (rc == 0 && r->d->errors)
+	if (rc == -EBADMSG || (rc == 0 && r->d->errors))
 		rc = err_set(r->e, EBADMSG, "the policy '%.100s' cannot be understood", path);
 	return rc;
 }

@@ -644,6 +644,7 @@ static void mistakes_are_said_with_their_place(void **state)
 	assert_true(diag_at(w, MSG_LANGUAGE, 1, 15));
 	assert_int_equal(w->d.errors, 1);
 	assert_int_equal(load_text(w, "\t- [\n"), -EBADMSG);
+	assert_int_equal(w->e.code, EBADMSG); /* who prints only *e must have one */
 	assert_int_equal(load_text(w, ""), -EBADMSG);
 	assert_int_equal(load_text(w, HEAD "allow: []\n"),
 			 -EBADMSG); /* never "everything" by mistake */
