@@ -50,6 +50,13 @@ void text_add_foreign(struct text *t, const char *s, size_t n)
 	for (size_t i = 0; i < n;) {
 		size_t len = printable(s + i, n - i);
 
+		if ((len ? len : strlen("\\xNN")) >= t->size - t->len) {
+			/* half a character is none, half of \xNN another one; nothing comes behind
+			 * a cut */
+			t->cut = true;
+			t->size = t->len + 1;
+			return;
+		}
 		if (len) {
 			text_add(t, "%.*s", (int)len, s + i);
 			i += len;

@@ -89,6 +89,26 @@ static void random_bytes_come_out_printable(void **state)
 	}
 }
 
+static void a_cut_leaves_no_half_character(void **state)
+{
+	char buf[6];
+	struct text t = text_on(buf, sizeof(buf));
+
+	(void)state;
+	text_add_foreign(&t, "abc\xe2\x82\xac", 6);
+	assert_string_equal(buf, "abc");
+	assert_true(t.cut && t.len == 3);
+	text_add(&t, "d"); /* nothing behind the cut */
+	assert_string_equal(buf, "abc");
+	t = text_on(buf, sizeof(buf));
+	text_add_foreign(&t, "abc\x1b", 4);
+	assert_string_equal(buf, "abc");
+	t = text_on(buf, sizeof(buf));
+	text_add_foreign(&t, "ab\xe2\x82\xac", 5);
+	assert_string_equal(buf, "ab\xe2\x82\xac");
+	assert_false(t.cut);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +116,7 @@ int main(void)
 		cmocka_unit_test(foreign_text_cannot_steer_a_terminal),
 		cmocka_unit_test(only_what_is_utf8_passes_as_such),
 		cmocka_unit_test(random_bytes_come_out_printable),
+		cmocka_unit_test(a_cut_leaves_no_half_character),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
