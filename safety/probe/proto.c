@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/text.h"
+
 #define UP_TO(member) (offsetof(struct probe_msg, member) + sizeof(((struct probe_msg *)0)->member))
 
 size_t probe_msg_size(uint32_t type)
@@ -34,20 +36,39 @@ int probe_msg_send(int fd, const struct probe_msg *m, bool wait)
 	return 0;
 }
 
-/* The peer is trusted less than we are: whatever it sent, no text runs over its end. */
-static void terminate(struct probe_msg *m)
+/* The text of an honest peer is printable already and stays as it is. */
+static void make_printable(char *s, size_t size)
+{
+	char raw[PROBE_TEXT];
+	struct text t;
+
+	_Static_assert(ERR_LINE <= PROBE_TEXT, "a line of an error fits");
+
+	s[size - 1] = '\0';
+	memcpy(raw, s, size);
+	t = text_on(s, size);
+	text_add_foreign(&t, raw, strlen(raw));
+}
+
+/*
+ * The peer is trusted less than we are, as it reads what services answer: whatever it sent, no text
+ * runs over its end, and none reaches a terminal as it is.
+ */
+static void make_safe(struct probe_msg *m)
 {
 	if (m->type == PROBE_MSG_SAMPLE)
-		m->sample.text[PROBE_TEXT - 1] = '\0';
+		make_printable(m->sample.text, sizeof(m->sample.text));
 	if (m->type == PROBE_MSG_EXITED)
-		m->exited.text[PROBE_TEXT - 1] = '\0';
+		make_printable(m->exited.text, sizeof(m->exited.text));
 	if (m->type != PROBE_MSG_ERROR)
 		return;
 	m->err.pos = (struct src_pos){ 0 };
 	if (m->err.depth > ERR_DEPTH)
 		m->err.depth = ERR_DEPTH;
+	if (m->err.code <= 0) /* an error that reads as success */
+		m->err.code = EPROTO;
 	for (unsigned i = 0; i < ERR_DEPTH; i++)
-		m->err.msg[i][ERR_LINE - 1] = '\0';
+		make_printable(m->err.msg[i], sizeof(m->err.msg[i]));
 }
 
 int probe_msg_recv(int fd, struct probe_msg *ret)
@@ -63,6 +84,6 @@ int probe_msg_recv(int fd, struct probe_msg *ret)
 		return -EPIPE;
 	if ((size_t)n < UP_TO(check) || (size_t)n != probe_msg_size(ret->type))
 		return -EBADMSG;
-	terminate(ret);
+	make_safe(ret);
 	return 1;
 }

@@ -106,7 +106,8 @@ size_t probe_msg_size(uint32_t type);
 int probe_msg_send(int fd, const struct probe_msg *m, bool wait);
 /*
  * Takes one message without waiting. Returns 1, 0 when there is none, -EPIPE at the end, -EBADMSG
- * when its size is not the one of its type, or -errno. Every string in *ret is terminated.
+ * when its size is not the one of its type, or -errno. Every string in *ret is terminated and
+ * printable, an error is one.
  */
 int probe_msg_recv(int fd, struct probe_msg *ret);
 

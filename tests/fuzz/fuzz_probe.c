@@ -153,7 +153,9 @@ static void must_end(const struct probe_msg *m)
 		break;
 	case PROBE_MSG_ERROR:
 		FUZZ_MUST(!m->err.pos.file && m->err.depth <= ERR_DEPTH);
+		FUZZ_MUST(m->err.code > 0);
 		err_format(&m->err, words, sizeof(words));
+		fuzz_must_be_safe(words, strlen(words));
 		break;
 	default:
 		FUZZ_MUST(m->type == PROBE_MSG_READY);

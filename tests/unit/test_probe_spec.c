@@ -167,9 +167,38 @@ static void messages_of_a_wrong_size_or_without_an_end_are_safe(void **state)
 	close(fd[1]);
 }
 
+static void what_a_peer_says_cannot_steer_a_terminal_or_read_as_success(void **state)
+{
+	static struct probe_msg m, got;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+	m.type = PROBE_MSG_SAMPLE;
+	strcpy(m.sample.text, "\033[2Jok");
+	assert_int_equal(probe_msg_send(fd[0], &m, false), 0);
+	assert_int_equal(probe_msg_recv(fd[1], &got), 1);
+	assert_string_equal(got.sample.text, "\\x1b[2Jok");
+	m = (struct probe_msg){ .type = PROBE_MSG_EXITED };
+	strcpy(m.exited.text, "a\nb");
+	assert_int_equal(probe_msg_send(fd[0], &m, false), 0);
+	assert_int_equal(probe_msg_recv(fd[1], &got), 1);
+	assert_string_equal(got.exited.text, "a\\x0ab");
+	m = (struct probe_msg){ .type = PROBE_MSG_ERROR };
+	m.err.depth = 1;
+	strcpy(m.err.msg[0], "\a");
+	assert_int_equal(probe_msg_send(fd[0], &m, false), 0);
+	assert_int_equal(probe_msg_recv(fd[1], &got), 1);
+	assert_string_equal(got.err.msg[0], "\\x07");
+	assert_int_equal(got.err.code, EPROTO);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_peer_says_cannot_steer_a_terminal_or_read_as_success),
 		cmocka_unit_test(http_and_tcp_become_plain_data),
 		cmocka_unit_test(an_argv_keeps_empty_and_odd_arguments),
 		cmocka_unit_test(what_does_not_fit_is_refused_and_not_cut),
