@@ -72,7 +72,8 @@ static int walk_up(struct finder *f, int32_t *ret_at)
 	int32_t pid = getpid();
 
 	f->s->n_procs = 0;
-	while (pid > 0) { /* the parent of PID 1, or of the first one of a PID namespace, is 0 */
+	/* the parent of PID 1, or of the first one of a PID namespace, is 0 */
+	for (unsigned i = 0; pid > 0; i++) {
 		struct proc_stat stat;
 		int r;
 
@@ -82,7 +83,9 @@ static int walk_up(struct finder *f, int32_t *ret_at)
 			return r;
 		if (r)
 			return err_set(f->e, -r, "cannot read ancestor %d: %s", pid, strerror(-r));
-		r = add_proc(f, &stat, f->s->n_procs ? SHIELD_ANCESTOR : SHIELD_SELF);
+		/* counted: numbers that change hands meanwhile can make a circle */
+		r = i < SHIELD_PROCS ? add_proc(f, &stat, i ? SHIELD_ANCESTOR : SHIELD_SELF) :
+				       -E2BIG;
 		if (r)
 			return err_set(f->e, -r, "brink has more than %d ancestors", SHIELD_PROCS);
 		pid = stat.ppid;
