@@ -33,9 +33,8 @@ static const struct nft_gate_spec *spec_of(const struct change *c)
 
 static int seen(const struct nlmsghdr *h, void *arg, struct err *e)
 {
-	(void)h;
 	(void)e;
-	*(bool *)arg = true;
+	*(bool *)arg |= h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE);
 	return 0;
 }
 
@@ -58,7 +57,9 @@ static int table_exists(const struct undo *u, struct err *e)
 	rc = nlsock_ask(sock, &b, seen, NULL, &found, e);
 	if (rc == -ENOENT)
 		return 0;
-	return rc < 0 ? rc : found;
+	if (rc == 0 && !found) /* only a refusal says that it is not there */
+		return err_set(e, EBADMSG, "no answer about the nft table '%s'", u->u.gate.table);
+	return rc < 0 ? rc : 1;
 }
 
 static int gate_prepare(struct change *c, struct undo *ret, struct err *e)

@@ -491,12 +491,15 @@ static int answer_rule(const struct fake_table *t, nlsock_each *each, void *arg,
 static int ask_nft(const struct nlmsghdr *h, nlsock_each *each, void *arg, struct err *e)
 {
 	const struct fake_table *t = table_at(&fake, h, NFTA_TABLE_NAME);
+	const struct nlmsghdr there = { .nlmsg_len = NLMSG_HDRLEN,
+					.nlmsg_type =
+						NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE };
 
 	if (!t)
 		return err_set(e, ENOENT, "no such table");
 	switch (h->nlmsg_type & 0xff) {
 	case NFT_MSG_GETTABLE:
-		return each(h, arg, e);
+		return each(&there, arg, e);
 	case NFT_MSG_GETSETELEM:
 		return answer_lease(t, each, arg, e);
 	case NFT_MSG_GETRULE:
