@@ -9,6 +9,7 @@
 #include "safety/fingerprint_parts.h"
 
 #define ANSWER_NS (5 * NS_PER_S)
+#define ERRNO_MAX 4095 /* MAX_ERRNO, include/linux/err.h */
 
 uint64_t fp_hash(uint64_t h, const void *data, size_t n)
 {
@@ -156,6 +157,8 @@ static int final_code(const struct nlmsghdr *nh)
 
 	if (nh->nlmsg_len >= NLMSG_LENGTH(sizeof(code)))
 		memcpy(&code, NLMSG_DATA(nh), sizeof(code));
+	if (code < -ERRNO_MAX)
+		return -EBADMSG;
 	return code < 0 ? code : 0;
 }
 

@@ -10,6 +10,7 @@
 
 #define ANSWER_NS  (2 * NS_PER_S)
 #define DUMP_TRIES 5
+#define ERRNO_MAX  4095 /* MAX_ERRNO, include/linux/err.h */
 
 int nlsock_open(int protocol, struct nlsock *ret, struct err *e)
 {
@@ -110,6 +111,8 @@ static int verdict(const struct nlmsghdr *h, const char *what, struct err *e)
 		return err_set(e, EBADMSG, "%s: a broken netlink answer", what);
 	if (v->error == 0)
 		return 0;
+	if (v->error > 0 || v->error < -ERRNO_MAX)
+		return err_set(e, EBADMSG, "%s: a broken netlink answer", what);
 	if (!(h->nlmsg_flags & NLM_F_CAPPED) && v->msg.nlmsg_len > sizeof(v->msg))
 		fixed += NLMSG_ALIGN(v->msg.nlmsg_len) - sizeof(v->msg);
 	if ((h->nlmsg_flags & NLM_F_ACK_TLVS) && NLMSG_LENGTH(fixed) <= h->nlmsg_len)
@@ -148,7 +151,8 @@ int nlsock_talk(struct nlsock *s, struct nlbuf *b, struct err *e)
 
 		if (n < 0)
 			return (int)n;
-		for (; NLMSG_OK(h, (size_t)n) && got < want; h = NLMSG_NEXT(h, n)) {
+		/* n is signed: behind a message of an odd length it is below 0 */
+		for (; NLMSG_OK(h, n) && got < want; h = NLMSG_NEXT(h, n)) {
 			uint32_t at = h->nlmsg_seq - first;
 			int one;
 
@@ -172,6 +176,8 @@ static int done_code(const struct nlmsghdr *h, const char *what, struct err *e)
 
 	if (h->nlmsg_len >= NLMSG_LENGTH(sizeof(code)))
 		memcpy(&code, NLMSG_DATA(h), sizeof(code));
+	if (code < -ERRNO_MAX)
+		return err_set(e, EBADMSG, "%s: a broken netlink answer", what);
 	return code < 0 ? err_set(e, -code, "%s: %s", what, strerror(-code)) : 0;
 }
 
@@ -190,7 +196,7 @@ static int read_answer(struct nlsock *s, const struct nlbuf *b, uint32_t seq, nl
 
 		if (n < 0)
 			return (int)n;
-		for (; NLMSG_OK(h, (size_t)n); h = NLMSG_NEXT(h, n)) {
+		for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
 			int rc;
 
 			if (h->nlmsg_seq != seq)
