@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inject/change/freeze.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -19,6 +20,7 @@
 #define FREEZE_NS (2 * NS_PER_S)
 #define STEP_NS   (20 * NS_PER_MS)
 #define DEPTH     16
+#define PID_BOUND (INT32_MAX / 10 - 1) /* one more digit fits; far above PID_MAX_LIMIT */
 
 struct freeze_live {
 	int dir, knob; /* the directory; its cgroup.freeze */
@@ -114,6 +116,8 @@ static int check_procs(struct freeze_check *k, int dir, struct err *e)
 			if (buf[i] == '\n') {
 				rc = check_pid(k, pid, e);
 				pid = 0;
+			} else if (!isdigit((unsigned char)buf[i]) || pid > PID_BOUND) {
+				rc = err_set(e, EBADMSG, "cgroup.procs holds what is no process");
 			} else {
 				pid = 10 * pid + (buf[i] - '0');
 			}
