@@ -27,12 +27,10 @@ static int attempt(struct journal_slot *s, struct err *e)
 {
 	const struct change_ops *ops = change_ops_of(s->undo.kind);
 	struct text left = text_on(s->left, sizeof(s->left));
-	int rc;
+	int rc = change_undo_check(&s->undo, e);
 
-	if (!ops)
-		return err_set(e, EBADMSG, "change kind %u is not known to this brink",
-			       s->undo.kind);
-	rc = ops->undo ? ops->undo(&s->undo, e) : 0;
+	if (rc == 0)
+		rc = ops->undo ? ops->undo(&s->undo, e) : 0;
 	if (rc == 0) {
 		rc = ops->ended ? ops->ended(&s->undo, &left, e) : 0;
 		if (rc == 0)

@@ -131,6 +131,41 @@ static bool union_ok(const struct change_spec *s)
 	}
 }
 
+static bool undo_union_ok(const struct undo *u)
+{
+	switch (u->kind) {
+	case CHANGE_NETEM_SIDE:
+		return own_name(u->u.netem.ifb, sizeof(u->u.netem.ifb));
+	case CHANGE_NFT_GATE:
+		return own_name(u->u.gate.table, sizeof(u->u.gate.table));
+	case CHANGE_FILL:
+		return terminated(u->u.fill.path, sizeof(u->u.fill.path)) &&
+		       u->u.fill.path[0] == '/' && !strchr(u->run_id, '/');
+	case CHANGE_PAUSE:
+	case CHANGE_STOP:
+		return u->u.pause.proc.pid > 1 &&
+		       terminated(u->u.pause.name, sizeof(u->u.pause.name));
+	case CHANGE_FREEZE:
+		return terminated(u->u.freeze.cgroup, sizeof(u->u.freeze.cgroup)) &&
+		       u->u.freeze.cgroup[0] == '/';
+	default:
+		return true;
+	}
+}
+
+int change_undo_check(const struct undo *u, struct err *e)
+{
+	if (!change_ops_of(u->kind))
+		return err_set(e, EBADMSG, "change kind %u is not known to this brink", u->kind);
+	if (!terminated(u->run_id, sizeof(u->run_id)) || !terminated(u->label, sizeof(u->label)) ||
+	    !terminated(u->resource, sizeof(u->resource)) ||
+	    !terminated(u->netns.path, sizeof(u->netns.path)) ||
+	    !terminated(u->by_hand, sizeof(u->by_hand)) || !undo_union_ok(u))
+		return err_set(e, EBADMSG, "the record of a '%s' change is none of brink's",
+			       change_ops_of(u->kind)->kind);
+	return 0;
+}
+
 int change_spec_check(const struct change_spec *s, struct err *e)
 {
 	if (!change_ops_of(s->kind))

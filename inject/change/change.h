@@ -247,5 +247,10 @@ struct change_ops {
 const struct change_ops *change_ops_of(unsigned kind);
 /* Is every number, length and string of a spec that came over a socket within its bounds? */
 int change_spec_check(const struct change_spec *s, struct err *e);
+/*
+ * The same of a record that came from a journal, whoever wrote it: what undo removes by its name
+ * must bear brink's mark, or it is somebody else's. -EBADMSG.
+ */
+int change_undo_check(const struct undo *u, struct err *e);
 
 #endif

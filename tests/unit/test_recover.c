@@ -22,6 +22,8 @@ int __wrap_clock_nanosleep(clockid_t clock, int flags, const struct timespec *t,
 			   struct timespec *ret_left);
 int64_t __real_clock_mono_ns(void);
 
+#define MARK "brink_"
+
 /* What the three questions answer, call after call; the last answer stays. */
 struct script {
 	int at[4];
@@ -61,7 +63,8 @@ static int play(struct script *s, const char *what, struct err *e)
 
 static int fake_undo(const struct undo *u, struct err *e)
 {
-	strncat(fake.order, u->u.gate.table, sizeof(fake.order) - strlen(fake.order) - 1);
+	strncat(fake.order, u->u.gate.table + strlen(MARK),
+		sizeof(fake.order) - strlen(fake.order) - 1);
 	return play(&fake.undo, "undo", e);
 }
 
@@ -118,7 +121,7 @@ static int setup(void **state)
 		struct undo u = { .kind = CHANGE_NFT_GATE };
 		unsigned at;
 
-		u.u.gate.table[0] = (char)('a' + i);
+		snprintf(u.u.gate.table, sizeof(u.u.gate.table), MARK "%c", 'a' + (int)i);
 		if (journal_add(&w->j, &u, &at, &e) < 0)
 			return -1;
 	}
@@ -192,9 +195,9 @@ static void what_never_works_ends_at_the_deadline_and_is_named(void **state)
 		const char *left;
 	} cases[] = {
 		{ -EBUSY, 0, 0, -EBUSY, "undo fails" },
-		{ 0, 1, 0, -EBUSY, "the effect of a is there" },
+		{ 0, 1, 0, -EBUSY, "the effect of " MARK "a is there" },
 		{ 0, -EIO, 0, -EIO, "ended fails" },
-		{ 0, 0, 1, -EBUSY, "a is there" },
+		{ 0, 0, 1, -EBUSY, MARK "a is there" },
 		{ 0, 0, -EPERM, -EPERM, "gone fails" },
 	};
 	struct world *w = *state;
@@ -253,6 +256,24 @@ static void an_unreadable_slot_is_never_clean(void **state)
 	assert_int_equal(recover_slot(&w->j, 1, fake.now_ns, &e), -EBADMSG);
 	assert_int_equal(w->j.slot[1].state, SLOT_INTENT);
 	assert_int_equal(recover_all(&w->j, NS_PER_MS), 2);
+}
+
+static void a_record_without_our_mark_is_never_obeyed(void **state)
+{
+	struct world *w = *state;
+	struct undo *u = &w->j.slot[0].undo;
+	struct err e;
+
+	strcpy(u->u.gate.table, "filter");
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), -EBADMSG);
+	assert_int_equal(fake.undo.calls, 0);
+	assert_int_equal(w->j.slot[0].state, SLOT_INTENT);
+	assert_true(strlen(w->j.slot[0].left) > 0);
+	memset(u->u.gate.table, 'x', sizeof(u->u.gate.table));
+	memcpy(u->u.gate.table, MARK, strlen(MARK));
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), -EBADMSG); /* without an end */
+	strcpy(u->u.gate.table, MARK "a");
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), 0);
 }
 
 static void a_journal_that_cannot_be_written_stops_no_undo(void **state)
@@ -327,6 +348,7 @@ int main(void)
 		TEST(a_deadline_that_has_passed_still_means_one_attempt),
 		TEST(what_belongs_to_others_now_is_asked_once_and_left),
 		TEST(an_unreadable_slot_is_never_clean),
+		TEST(a_record_without_our_mark_is_never_obeyed),
 		TEST(a_journal_that_cannot_be_written_stops_no_undo),
 		TEST(the_last_change_is_taken_back_first_and_all_are),
 		TEST(holders_that_are_left_are_ended_and_nobody_else),
