@@ -360,5 +360,6 @@ int recover_main(int argc, char **argv)
 		if (code > worst)
 			worst = code;
 	}
+	auto_close(&r.state_dir);
 	return worst;
 }
