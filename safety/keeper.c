@@ -104,28 +104,58 @@ static bool something_armed(const struct keeper *k)
 	return false;
 }
 
-static int serve_setup(struct keeper *k, const struct kmsg *m, struct err *e)
+/* Where each request of the set-up belongs; it is served there once or as often as needed, and
+ * nowhere else. */
+static const struct {
+	enum keeper_stage at, then;
+} order[] = {
+	[KMSG_BEGIN] = { STAGE_NEW, STAGE_BEGUN },     [KMSG_SHIELD] = { STAGE_BEGUN, STAGE_BEGUN },
+	[KMSG_FAULT] = { STAGE_BEGUN, STAGE_BEGUN },   [KMSG_ADD] = { STAGE_BEGUN, STAGE_BEGUN },
+	[KMSG_GUARD] = { STAGE_BEGUN, STAGE_GUARDED }, [KMSG_ARM] = { STAGE_GUARDED, STAGE_ARMED },
+};
+
+static int set_shield(struct keeper *k, const struct shield *s, struct err *e)
+{
+	if (s->n_procs > SHIELD_PROCS || s->n_flows > SHIELD_FLOWS || s->n_paths > SHIELD_PATHS)
+		return err_set(e, EINVAL, "a broken shield");
+	k->shield = *s;
+	return 0;
+}
+
+static int serve_request_of_setup(struct keeper *k, const struct kmsg *m, struct err *e)
 {
 	switch (m->type) {
 	case KMSG_BEGIN:
 		return keeper_begin(k, &m->u.begin, e);
 	case KMSG_SHIELD:
-		k->shield = m->u.shield;
-		return m->u.shield.n_procs > SHIELD_PROCS || m->u.shield.n_flows > SHIELD_FLOWS ||
-				       m->u.shield.n_paths > SHIELD_PATHS ?
-			       err_set(e, EINVAL, "a broken shield") :
-			       0;
+		return set_shield(k, &m->u.shield, e);
 	case KMSG_FAULT:
 		return keeper_fault(k, &m->u.fault, e);
 	case KMSG_ADD:
 		return keeper_add(k, &m->u.spec, e);
 	case KMSG_GUARD:
 		return keeper_guard(k, e);
-	case KMSG_ARM:
-		return keeper_arm(k, e);
 	default:
-		return err_set(e, EINVAL, "message %u is not known", m->type);
+		return keeper_arm(k, e);
 	}
+}
+
+/*
+ * A step that failed is not tried again: half of it may be done. A run that is being ended begins
+ * nothing more.
+ */
+static int serve_setup(struct keeper *k, const struct kmsg *m, struct err *e)
+{
+	int rc;
+
+	if (m->type < KMSG_BEGIN || m->type > KMSG_ARM)
+		return err_set(e, EINVAL, "message %u is not known", m->type);
+	if (k->stage != order[m->type].at || k->lifting_all)
+		return err_set(e, EINVAL, "message %u at the wrong time", m->type);
+	rc = serve_request_of_setup(k, m, e);
+	if (order[m->type].then != order[m->type].at)
+		k->stage = rc == 0 ? order[m->type].then : STAGE_FAILED;
+	return rc;
 }
 
 static int ask_effect(struct keeper *k, unsigned fault)
@@ -222,7 +252,10 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 		p[2 * i] = (struct pollfd){ .fd = k->fault[i].sock, .events = POLLIN };
 		p[2 * i + 1] = (struct pollfd){ .fd = k->fault[i].pidfd, .events = POLLIN };
 	}
-	p[2 * n] = (struct pollfd){ .fd = k->sock, .events = POLLIN };
+	/* what waits there unread would wake us without pause, and our priority keep the CPU from
+	 * the holders */
+	p[2 * n] = (struct pollfd){ .fd = k->stage == STAGE_ARMING ? -1 : k->sock,
+				    .events = POLLIN };
 	p[2 * n + 1] = (struct pollfd){ .fd = k->runner_pidfd, .events = POLLIN };
 	p[2 * n + 2] = (struct pollfd){ .fd = k->spare_pidfd, .events = POLLIN };
 	p[2 * n + 3] = (struct pollfd){ .fd = k->control, .events = POLLIN };
@@ -306,17 +339,25 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &all, NULL); /* a terminal's signals are the runner's business */
 }
 
+int keeper_live(struct keeper *k)
+{
+	struct err ignored;
+
+	while (!k->ended) {
+		keeper_listen(k, keeper_next(k));
+		serve(k);
+		keeper_advance(k);
+		if (k->guarded && k->dropped == 0)
+			k->dropped = secure(k, CAPS_KEEPER, &ignored) == 0 ? 1 : -1;
+		if (k->finishing && keeper_all_settled(k))
+			keeper_finish(k);
+	}
+	return k->outcome ? 20 : 0;
+}
+
 int keeper_run(int sock, int pulse_fd, pid_t runner)
 {
-	static struct keeper keeper = { .sock = -1,
-					.runner_pidfd = -1,
-					.state_dir = -1,
-					.run_dir = -1,
-					.lock_file = -1,
-					.control = -1,
-					.spare_pidfd = -1,
-					.self_pidfd = -1,
-					.journal = { .fd = -1 } };
+	static struct keeper keeper = KEEPER_NONE;
 	struct keeper *k = &keeper;
 	struct kmsg fail = { .type = KMSG_DONE };
 
@@ -327,14 +368,5 @@ int keeper_run(int sock, int pulse_fd, pid_t runner)
 		keeper_send(k, &fail);
 		return 1;
 	}
-	while (!k->ended) {
-		keeper_listen(k, keeper_next(k));
-		serve(k);
-		keeper_advance(k);
-		if (k->guarded && k->dropped == 0)
-			k->dropped = secure(k, CAPS_KEEPER, &fail.u.err) == 0 ? 1 : -1;
-		if (k->finishing && keeper_all_settled(k))
-			keeper_finish(k);
-	}
-	return k->outcome ? 20 : 0;
+	return keeper_live(k);
 }

@@ -47,7 +47,18 @@ struct keeper_lock {
 	char key[96];
 };
 
+/* How far the set-up is. */
+enum keeper_stage {
+	STAGE_NEW,
+	STAGE_BEGUN,   /* locks and run directory are there; faults and changes are added */
+	STAGE_GUARDED, /* undo records are durable, PID 1's timer is armed */
+	STAGE_ARMING, /* holders are awaited; the runner is not listened to */
+	STAGE_ARMED,
+	STAGE_FAILED, /* nothing but taking back */
+};
+
 struct keeper {
+	enum keeper_stage stage;
 	int sock; /* to the runner; -1 when it is gone */
 	int runner_pidfd;
 	struct change_proc runner;
@@ -78,12 +89,22 @@ struct keeper {
 	struct fingerprint *before; /* cut to what it holds: all memory here is locked */
 };
 
+#define KEEPER_NONE                                                                              \
+	{                                                                                        \
+		.sock = -1, .runner_pidfd = -1, .state_dir = -1, .run_dir = -1, .lock_file = -1, \
+		.control = -1, .spare_pidfd = -1, .self_pidfd = -1, .journal = {                 \
+			.fd = -1                                                                 \
+		}                                                                                \
+	}
+
 /* keeper.c */
 void keeper_send(struct keeper *k, struct kmsg *m);
 /* One line for the user: a note, a halt reason, a foreign change. */
 void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...) PRINTF_FMT(3, 4);
 /* One wait until deadline_ns: holders, runner, control; hands on what came. */
 void keeper_listen(struct keeper *k, int64_t deadline_ns);
+/* Serves the runner and everything else until the run is over. Returns the process's exit code. */
+int keeper_live(struct keeper *k);
 /* The keeper's life: serves the runner on sock until the run is over. Returns the process's exit
  * code. */
 int keeper_run(int sock, int pulse_fd, pid_t runner);

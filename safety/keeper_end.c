@@ -103,7 +103,11 @@ int keeper_baseline(struct keeper *k, struct err *e)
 int keeper_deadman(struct keeper *k, struct err *e)
 {
 	int64_t left_s = (k->deadline_boot_ns - clock_boot_ns()) / NS_PER_S + DEADMAN_SLACK_S;
-	int rc = deadman_arm(NULL, k->begin.run_id, (unsigned)left_s, k->begin.brink, e);
+	int rc;
+
+	if (left_s <= 0) /* the set-up took as long as the run may */
+		return err_set(e, ETIMEDOUT, "the run passed its longest time before it began");
+	rc = deadman_arm(NULL, k->begin.run_id, (unsigned)left_s, k->begin.brink, e);
 
 	if (rc == -ENOSYS) {
 		keeper_say(k, KMSG_NOTE, "%s", e->msg[0]);

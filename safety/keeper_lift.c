@@ -97,13 +97,29 @@ static void start_lift(struct keeper_fault *f)
 		end_holder(f);
 }
 
+/* Armed well, and not twice in the list. */
+static bool may_fire(const struct keeper *k, const struct kmsg_list *list, uint32_t i)
+{
+	const struct keeper_fault *f;
+
+	if (list->n > PROTO_FAULTS || list->fault[i] >= k->n_faults)
+		return false;
+	f = &k->fault[list->fault[i]];
+	for (uint32_t j = 0; j < i; j++) {
+		if (list->fault[j] == list->fault[i])
+			return false;
+	}
+	return f->state == FAULT_ARMED && f->arm_code == 0;
+}
+
 int keeper_fire(struct keeper *k, const struct kmsg_list *list, struct err *e)
 {
 	int64_t now = clock_boot_ns();
 
+	if (k->stage != STAGE_ARMED || k->lifting_all)
+		return err_set(e, EINVAL, "nothing is fired before all is armed, or after the end");
 	for (uint32_t i = 0; i < list->n; i++) {
-		if (list->n > PROTO_FAULTS || list->fault[i] >= k->n_faults ||
-		    k->fault[list->fault[i]].state != FAULT_ARMED || k->lifting_all)
+		if (!may_fire(k, list, i))
 			return err_set(e, EINVAL, "a fault that is not armed cannot be fired");
 	}
 	for (uint32_t i = 0; i < list->n; i++) {

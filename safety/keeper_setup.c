@@ -107,13 +107,12 @@ int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
 {
 	int rc;
 
-	if (k->begin.run_id[0])
-		return err_set(e, EALREADY, "the run has begun already");
 	if (!plain_name(b->run_id, sizeof(b->run_id)) || b->state_dir[0] != '/' ||
 	    !memchr(b->state_dir, 0, sizeof(b->state_dir)) ||
 	    !memchr(b->name, 0, sizeof(b->name)) || !memchr(b->started, 0, sizeof(b->started)) ||
 	    !memchr(b->brink, 0, sizeof(b->brink)) || b->duration_ns <= 0 ||
-	    b->duration_ns > RUN_MAX_NS || b->max_faults > PROTO_FAULTS)
+	    b->duration_ns > RUN_MAX_NS || b->max_faults > PROTO_FAULTS || b->fault_max_ns < 0 ||
+	    b->lock_timeout_ns < 0 || b->lock_timeout_ns > RUN_MAX_NS)
 		return err_set(e, EINVAL, "the keeper was given a broken start message");
 	k->fault = calloc(b->max_faults + 1, sizeof(*k->fault));
 	if (!k->fault)
@@ -141,11 +140,10 @@ int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
 
 int keeper_fault(struct keeper *k, const struct kmsg_fault *f, struct err *e)
 {
-	if (!k->begin.run_id[0] || k->guarded)
-		return err_set(e, EINVAL, "a fault at the wrong time");
 	if (k->n_faults == PROTO_FAULTS || k->n_faults == k->begin.max_faults)
 		return err_set(e, E2BIG, "more than %u faults in one run", k->n_faults);
-	if (f->for_ns < 0 || (k->begin.fault_max_ns && f->for_ns > k->begin.fault_max_ns) ||
+	if (f->for_ns < 0 || f->for_ns > RUN_MAX_NS ||
+	    (k->begin.fault_max_ns && f->for_ns > k->begin.fault_max_ns) ||
 	    !memchr(f->label, 0, sizeof(f->label)))
 		return err_set(e, EPERM, "the fault would last longer than the policy allows");
 	k->fault[k->n_faults++] =
@@ -225,7 +223,7 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 	struct keeper_fault *f;
 	int rc;
 
-	if (!k->n_faults || k->guarded || k->n_changes == JOURNAL_SLOTS)
+	if (!k->n_faults || k->n_changes == JOURNAL_SLOTS)
 		return err_set(e, EINVAL, "a change at the wrong time, or one too many");
 	f = &k->fault[k->n_faults - 1];
 	if (s->fault != k->n_faults - 1 || f->n == PLAN_CHANGES)
@@ -280,8 +278,6 @@ int keeper_guard(struct keeper *k, struct err *e)
 {
 	int rc;
 
-	if (k->guarded)
-		return err_set(e, EALREADY, "the run is guarded already");
 	pulse_rest(&k->pulse->keeper); /* nothing is in force, and other programs take their time */
 	rc = modules_load(k->spec, k->n_changes, e);
 	if (rc == 0)
@@ -407,11 +403,11 @@ static bool still_arming(const struct keeper *k)
 int keeper_arm(struct keeper *k, struct err *e)
 {
 	int64_t deadline = clock_mono_ns() + ARM_NS;
-	int rc = k->guarded ? 0 : err_set(e, EINVAL, "nothing is armed without a guard");
+	int rc;
 
+	k->stage = STAGE_ARMING;
 	pulse_beat(&k->pulse->keeper);
-	if (rc == 0)
-		rc = start_spare(k, e);
+	rc = start_spare(k, e);
 	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {
 		rc = start_holder(k, i, e);
 		if (rc < 0)

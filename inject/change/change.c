@@ -3,11 +3,13 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "inject/change/kinds.h"
 
 #define LEASE_MIN_MS 200
 #define LEASE_MAX_MS 60000
 #define PPM          1000000u
+#define NETEM_MAX_NS (60 * NS_PER_S)
 
 static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_NETEM_SIDE] = &netem_side_ops,
@@ -88,7 +90,8 @@ static bool gate_ok(const struct nft_gate_spec *s)
 static bool netem_ok(const struct netem_side_spec *s)
 {
 	return netns_ok(&s->netns) && own_name(s->ifb, sizeof(s->ifb)) &&
-	       terminated(s->dev, sizeof(s->dev)) && s->delay_ns >= 0 && s->jitter_ns >= 0 &&
+	       terminated(s->dev, sizeof(s->dev)) && s->delay_ns >= 0 &&
+	       s->delay_ns <= NETEM_MAX_NS && s->jitter_ns >= 0 && s->jitter_ns <= NETEM_MAX_NS &&
 	       s->delay_corr_ppm <= PPM && s->loss_ppm <= PPM && s->loss_corr_ppm <= PPM &&
 	       s->dist <= DIST_PARETONORMAL && s->limit > 0;
 }
