@@ -106,7 +106,7 @@ const char *fuzz_file(unsigned slot, const void *data, size_t n)
 
 static char dir[64];
 
-static void remove_all(const char *path)
+void fuzz_remove(const char *path)
 {
 	DIR *list = opendir(path);
 	struct dirent *d;
@@ -118,7 +118,7 @@ static void remove_all(const char *path)
 			char sub[400];
 
 			snprintf(sub, sizeof(sub), "%s/%s", path, d->d_name);
-			remove_all(sub);
+			fuzz_remove(sub);
 		}
 	}
 	if (list)
@@ -128,7 +128,7 @@ static void remove_all(const char *path)
 
 static void remove_dir(void)
 {
-	remove_all(dir);
+	fuzz_remove(dir);
 }
 
 const char *fuzz_dir(void)

@@ -45,6 +45,8 @@ char *feed_string(const struct feed *f);
 const char *fuzz_file(unsigned slot, const void *data, size_t n);
 /* A folder of this process in memory, removed with what stands directly in it at the end. */
 const char *fuzz_dir(void);
+/* Removes what is in a folder, and the folder. */
+void fuzz_remove(const char *path);
 /* Writes a file below a folder. */
 void fuzz_write(int dirfd, const char *name, const void *data, size_t n);
 
