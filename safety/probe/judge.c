@@ -50,6 +50,10 @@ void judge_timeout(const struct probe_spec *spec, struct probe_sample *s)
 	say_end(&t);
 }
 
+/* A limit may be any number; above these it is shown as one. */
+#define SECONDS_SHOWN 1e9
+#define BYTES_SHOWN   1e18
+
 /* "< 500ms" */
 static void add_compare(struct text *t, const struct compare *c)
 {
@@ -59,9 +63,9 @@ static void add_compare(struct text *t, const struct compare *c)
 	};
 
 	text_add(t, "%s ", ops[c->op]);
-	if (c->unit == UNIT_TIME && c->value >= 0)
+	if (c->unit == UNIT_TIME && c->value >= 0 && c->value < SECONDS_SHOWN)
 		units_add_duration(t, llround(c->value * (double)NS_PER_S));
-	else if (c->unit == UNIT_BYTES && c->value >= 0)
+	else if (c->unit == UNIT_BYTES && c->value >= 0 && c->value < BYTES_SHOWN)
 		units_add_size(t, (uint64_t)c->value);
 	else
 		text_add(t, "%.12g%s", c->value, c->unit == UNIT_PERCENT ? "%" : "");
