@@ -15,6 +15,7 @@
 #include "runner/history.h"
 #include "runner/keeper_client.h"
 #include "runner/leftovers.h"
+#include "runner/revert_print.h"
 #include "runner/say.h"
 #include "safety/recover_main.h"
 
@@ -225,69 +226,6 @@ static int find_settled(struct revert *r, struct err *e)
 	}
 }
 
-/* ---- --print ---- */
-
-/* The prefix that makes a command act in the namespace of the change. */
-static void print_where(const struct netns_ref *n)
-{
-	static const char named[] = "/run/netns/";
-
-	if (!n->path[0])
-		return;
-	if (strncmp(n->path, named, sizeof(named) - 1) == 0)
-		printf("ip netns exec %s ", n->path + sizeof(named) - 1);
-	else
-		printf("nsenter --net=%s -- ", n->path);
-}
-
-/* Read back: what the kernel has taken away by itself needs no command. What cannot be read needs
- * one. */
-static bool is_there(const struct journal_slot *s)
-{
-	const struct change_ops *ops = change_ops_of(s->undo.kind);
-	char words[256];
-	struct text left = text_on(words, sizeof(words));
-	struct err ignored;
-
-	if (s->state == SLOT_RESTORED || !ops)
-		return false;
-	return (ops->ended && ops->ended(&s->undo, &left, &ignored) != 0) ||
-	       (ops->gone && ops->gone(&s->undo, &left, &ignored) != 0);
-}
-
-static int print_run(const struct left_run *run)
-{
-	const struct journal *j = &run->journal;
-	int code = EXIT_PASS;
-	unsigned n = 0;
-
-	if (run->life == RUN_BLIND) {
-		char buf[ERR_LINE * 4];
-
-		printf("# run %s: %s\n", run->id, err_format(&run->err, buf, sizeof(buf)));
-		return run->err.code == ENOENT ? EXIT_PASS : EXIT_NOT_CLEAN;
-	}
-	for (unsigned i = j->head.n_slots; i-- > 0 && !run->earlier_boot;) {
-		const struct journal_slot *s = &j->slot[i];
-
-		if (s->state == SLOT_UNKNOWN) {
-			printf("# run %s: record %u cannot be read\n", run->id, i);
-			code = EXIT_NOT_CLEAN;
-			n++;
-			continue;
-		}
-		if (!s->undo.by_hand[0] || !is_there(s))
-			continue;
-		if (!n++)
-			printf("# run %s\n", run->id);
-		print_where(&s->undo.netns);
-		puts(s->undo.by_hand);
-	}
-	if (!n)
-		printf("# run %s: nothing of it is left\n", run->id);
-	return code;
-}
-
 /* ---- the worker ---- */
 
 static void exec_worker(const struct revert *r, const char *path, int sock)
@@ -456,7 +394,7 @@ static int print_all(const struct revert *r)
 	int code = EXIT_PASS;
 
 	for (size_t i = 0; i < r->n && r->run[i]; i++) {
-		int one = print_run(r->run[i]);
+		int one = revert_print(r->run[i]);
 
 		code = one > code ? one : code;
 	}

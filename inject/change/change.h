@@ -209,6 +209,8 @@ struct change {
 struct change_ops {
 	const char *kind; /* "nft_gate" */
 	enum change_class class;
+	bool by_holder; /* all of it goes with its holder, and as long as that lives nobody else can
+			   end it: by hand too, the holder is what is killed */
 	/* Reads the system, writes nothing: identities into the undo record. c->undo is not set
 	 * yet. */
 	int (*prepare)(struct change *c, struct undo *ret, struct err *e);

@@ -442,6 +442,7 @@ static int fill_print(const struct change_spec *cs, struct text *ret_do, struct 
 const struct change_ops fill_ops = {
 	.kind = "fill",
 	.class = CLASS_SELF_ENDING,
+	.by_holder = true,
 	.prepare = fill_prepare,
 	.arm = fill_arm,
 	.fire = fill_fire,

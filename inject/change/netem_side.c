@@ -124,9 +124,14 @@ static int side_gone(const struct undo *u, struct text *ret_left, struct err *e)
 	struct nlsock *sock = NULL;
 	int rc = find_ifb(u, &sock, &found, e);
 
-	if (rc > 0)
-		text_add(ret_left, "the device '%s' is still there", u->u.netem.ifb);
-	return rc;
+	if (rc <= 0)
+		return rc;
+	if (strcmp(found.kind, "ifb") != 0) {
+		text_add(ret_left, "the device '%s' is no ifb: not brink's", u->u.netem.ifb);
+		return err_set(e, EEXIST, "%s", ret_left->buf);
+	}
+	text_add(ret_left, "the device '%s' is still there", u->u.netem.ifb);
+	return 1;
 }
 
 static int side_resource(const struct change_spec *s, struct text *ret_key)

@@ -352,6 +352,7 @@ static int gate_print(const struct change_spec *cs, struct text *ret_do, struct 
 const struct change_ops nft_gate_ops = {
 	.kind = "nft_gate",
 	.class = CLASS_SELF_ENDING,
+	.by_holder = true,
 	.prepare = gate_prepare,
 	.arm = gate_arm,
 	.fire = gate_fire,

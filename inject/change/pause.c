@@ -477,6 +477,7 @@ static int pause_print(const struct change_spec *cs, struct text *ret_do, struct
 const struct change_ops pause_ops = {
 	.kind = "pause",
 	.class = CLASS_SELF_ENDING,
+	.by_holder = true,
 	.prepare = pause_prepare,
 	.arm = pause_arm,
 	.fire = pause_fire,

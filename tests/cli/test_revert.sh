@@ -98,6 +98,10 @@ is_rc 20
 says 'NOT CLEAN  slow: .*brinkaa'
 says 'by hand:   ip link delete brinkaa'
 tail -n 1 "$dir/err" | grep -q "or later:  sudo brink revert $A" || fail "last line"
+b revert --print
+is_rc 20
+prints "^# left as it is: .*brinkaa"
+! grep -q '^[^#]' "$dir/out" || fail "it would remove what is not brink's: $(cat "$dir/out")"
 test -e /run/brink/$A/journal || fail "the record is gone"
 b revert --accept-conflict
 is_rc 0

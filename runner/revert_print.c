@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/revert_print.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/exit.h"
+#include "inject/proc_fs.h"
+
+struct printer {
+	const struct left_run *run;
+	bool any;
+	int code;
+};
+
+static void print_head(struct printer *p)
+{
+	if (!p->any)
+		printf("# run %s\n", p->run->id);
+	p->any = true;
+}
+
+/* The prefix that makes a command act in the namespace of the change. */
+static void print_where(const struct netns_ref *n)
+{
+	static const char named[] = "/run/netns/";
+
+	if (!n->path[0])
+		return;
+	if (strncmp(n->path, named, sizeof(named) - 1) == 0)
+		printf("ip netns exec %s ", n->path + sizeof(named) - 1);
+	else
+		printf("nsenter --net=%s -- ", n->path);
+}
+
+static bool lives(const struct change_proc *p)
+{
+	struct proc_stat s;
+
+	return p->pid > 0 && proc_stat_of(p->pid, &s) == 0 && s.start_ticks == p->start_ticks &&
+	       !proc_is_dead(&s);
+}
+
+static bool is_stopped(const struct change_proc *p)
+{
+	struct proc_stat s;
+
+	return lives(p) && proc_stat_of(p->pid, &s) == 0 && (s.state == 'T' || s.state == 't');
+}
+
+static void print_kill(struct printer *p, const struct change_proc *who, bool *line)
+{
+	print_head(p);
+	printf("%s%d", *line ? " " : "kill -KILL ", who->pid);
+	*line = true;
+}
+
+/*
+ * First of all whoever could wake up later and go on, and the holders: the kernel takes away what
+ * they own. One may die of the death of another before its turn.
+ */
+static void print_processes(struct printer *p)
+{
+	const struct journal *j = &p->run->journal;
+	const struct change_proc *const peers[] = { &j->head.keeper, &j->head.spare,
+						    &j->head.runner };
+	bool line = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+		if (is_stopped(peers[i]))
+			print_kill(p, peers[i], &line);
+	}
+	for (unsigned i = 0; i < j->head.n_slots; i++) {
+		const struct change_proc *h = &j->slot[i].holder;
+
+		if ((!i || h->pid != j->slot[i - 1].holder.pid) && lives(h))
+			print_kill(p, h, &line);
+	}
+	if (line)
+		puts(" || :");
+}
+
+/* What could not be read back needs its command; what is somebody else's now must not get it. */
+static void print_slot(struct printer *p, unsigned i)
+{
+	const struct journal_slot *s = &p->run->journal.slot[i];
+	const struct change_ops *ops = change_ops_of(s->undo.kind);
+	char words[256] = "";
+	struct text left = text_on(words, sizeof(words));
+	struct err ignored;
+	int ended = 0, gone = 0;
+
+	if (s->state == SLOT_RESTORED || (ops && ops->by_holder && lives(&s->holder)))
+		return;
+	if (s->state == SLOT_UNKNOWN || !ops) {
+		print_head(p);
+		printf("# record %u cannot be read\n", i);
+		p->code = EXIT_NOT_CLEAN;
+		return;
+	}
+	if (ops->ended)
+		ended = ops->ended(&s->undo, &left, &ignored);
+	if (!ended && ops->gone)
+		gone = ops->gone(&s->undo, &left, &ignored);
+	if (!ended && !gone)
+		return;
+	print_head(p);
+	if (gone == -EEXIST || !s->undo.by_hand[0]) {
+		printf("# left as it is: %s\n", words[0] ? words : s->undo.label);
+		p->code = EXIT_NOT_CLEAN;
+		return;
+	}
+	print_where(&s->undo.netns);
+	puts(s->undo.by_hand);
+}
+
+int revert_print(const struct left_run *run)
+{
+	struct printer p = { .run = run, .code = EXIT_PASS };
+	char buf[ERR_LINE * 4];
+
+	if (run->life == RUN_BLIND) {
+		printf("# run %s: %s\n", run->id, err_format(&run->err, buf, sizeof(buf)));
+		return run->err.code == ENOENT ? EXIT_PASS : EXIT_NOT_CLEAN;
+	}
+	if (!run->earlier_boot) {
+		print_processes(&p);
+		for (unsigned i = run->journal.head.n_slots; i-- > 0;)
+			print_slot(&p, i);
+	}
+	if (!p.any)
+		printf("# run %s: nothing of it is left\n", run->id);
+	return p.code;
+}
