@@ -10,6 +10,7 @@ BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/brink
 DATADIR    ?= $(PREFIX)/share/brink
 MANDIR     ?= $(PREFIX)/share/man
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
@@ -82,7 +83,10 @@ run      = BRINK='$(abspath $(O))/brink' BUILD='$(abspath $(O))' O='$(O)' RESULT
 MANS   := $(patsubst docs/man/%.in,$(O)/docs/%,$(sort $(wildcard docs/man/*.in)))
 MANGEN := $(O)/docs/mangen
 
-all: $(BIN) $(MANS)
+# Units of systemd, with the path of brink in them.
+UNITS  := $(patsubst dist/%.in,$(O)/dist/%,$(sort $(wildcard dist/*.service.in)))
+
+all: $(BIN) $(MANS) $(UNITS)
 tests: $(TESTS)
 objs: $(patsubst %.c,$(O)/%.o,$(SRC) $(DEMO) $(TOOLS) $(TESTC))
 
@@ -110,6 +114,10 @@ $(MANGEN): $(O)/docs/man/mangen.o $(filter-out $(O)/libcurlprobe.a,$(LIBS))
 $(MANS): $(O)/docs/%: docs/man/%.in $(MANGEN)
 	$(call say,MAN,$@)
 	$(Q)$(MANGEN) $< >$@
+$(O)/dist/%: dist/%.in $(O)/.paths
+	@mkdir -p $(@D)
+	$(call say,UNIT,$@)
+	$(Q)sed 's|@BINDIR@|$(BINDIR)|g' $< >$@
 $(O)/tests/%: $(O)/tests/%.o $(O)/libtest.a $(LIBS)
 	$(call link_with,$(BRINK_PKGS) libcurl cmocka)
 
@@ -136,6 +144,8 @@ define keep_if_same
 endef
 $(O)/.flags: FORCE
 	$(call keep_if_same,$(FLAGS_NOW))
+$(O)/.paths: FORCE
+	$(call keep_if_same,$(BINDIR))
 $(O)/.sources: FORCE
 	$(call keep_if_same,$(SRC) $(TESTC))
 
@@ -234,7 +244,7 @@ layers:	# includes only point down: base <- inject <- safety <- scenarios <- run
 	@! grep -nE '#include "(scenarios|runner)/' safety/*.[ch] safety/probe/*.[ch] /dev/null
 	@! grep -nE '#include "runner/' scenarios/*.[ch] /dev/null
 spdx:	# every file says its licence in its first lines
-	@! for f in $(ALLC) Makefile $(wildcard tests/*/*.sh tests/support/* tests/vm/* tests/cli/*.sh); do \
+	@! for f in $(ALLC) Makefile $(wildcard tests/*/*.sh tests/support/* tests/vm/* tests/cli/*.sh dist/*); do \
 		test ! -f $$f || head -n 3 $$f | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$$f"; done | grep .
 linkage: all	# what the executables load is what the design allows
 	@tests/support/linkage $(O)
@@ -245,6 +255,7 @@ install: all
 	$(INSTALL) -D -m 0755 $(O)/brink-prober $(DESTDIR)$(LIBEXECDIR)/brink-prober
 	$(foreach f,$(DEMO:%.c=%),$(INSTALL) -D -m 0755 $(O)/$(f) $(DESTDIR)$(LIBEXECDIR)/$(f:examples/%=%)$(newline))
 	$(foreach f,$(wildcard examples/*.yaml examples/*/*.yaml),$(INSTALL) -D -m 0644 $(f) $(DESTDIR)$(DATADIR)/$(f)$(newline))
+	$(foreach f,$(UNITS),$(INSTALL) -D -m 0644 $(f) $(DESTDIR)$(UNITDIR)/$(notdir $(f))$(newline))
 	$(foreach f,$(MANS),$(INSTALL) -D -m 0644 $(f) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(f)))/$(notdir $(f))$(newline))
 clean:
 	$(RM) -r $(O) $(O)-asan $(O)-clang $(O)-fuzz

@@ -124,6 +124,7 @@ int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct
 			 .signals = -1,
 			 .command_prober = -1,
 			 .ev = { .fd = { -1, -1 } },
+			 .notify = { .fd = -1 },
 			 .out = { .command_code = -1 } };
 	struct ctl_result result;
 	int rc = start(&r, e);
@@ -137,11 +138,15 @@ int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct
 	events_open(&r.ev, rq->paths->runs, rq->plan->run_id, rq->events, rq->json, rq->talk);
 	live_init(&r.live, rq->color);
 	run_say_start(&r);
+	notify_begin(&r.notify);
+	notify_say(&r.notify, "READY=1");
 	run_loop(&r);
+	notify_say(&r.notify, "STOPPING=1"); /* all is taken back: output may take its time now */
 	controller_result(r.ctl, &result);
 	r.out.code = result.code;
 	run_say_verdict(&r);
 	stop(&r);
+	notify_end(&r.notify);
 	*ret = r.out;
 	return 0;
 }

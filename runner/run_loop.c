@@ -327,6 +327,7 @@ static void watch_keeper(struct run *r)
 	bool spare_beats = p->spare && !pulse_stale(&p->spare);
 
 	pulse_beat(&r->keeper.pulse->runner);
+	notify_beat(&r->notify);
 	if (r->keeper_lost || r->keeper.pidfd < 0 || spare_beats)
 		return;
 	if (pulse_stale(&p->keeper))

@@ -6,6 +6,7 @@
 #include "runner/events.h"
 #include "runner/keeper_client.h"
 #include "runner/live.h"
+#include "runner/notify.h"
 #include "runner/run.h"
 #include "safety/controller.h"
 #include "safety/launcher.h"
@@ -55,6 +56,7 @@ struct run {
 	int signals;        /* signalfd */
 	struct events ev;
 	struct live live;
+	struct notify notify;
 	struct check_memory *check;
 	struct fault_memory *fault;
 	enum ctl_phase phase;
