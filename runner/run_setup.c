@@ -9,8 +9,8 @@
 #include "runner/run_parts.h"
 #include "safety/control.h"
 
-#define BEFORE_NS (NS_PER_S * 10 * 60) /* room for the steady state before the start */
-#define SETUP_NS  (60 * NS_PER_S)
+#define ROOM_NS  (30 * NS_PER_S) /* arming and taking back, on a busy machine */
+#define SETUP_NS (60 * NS_PER_S)
 
 /* A command that never ends must not hold a fault for ever. */
 static int64_t command_max(const struct run_request *rq)
@@ -238,7 +238,8 @@ static int ask_begin(struct run *r, struct err *e)
 	snprintf(b->state_dir, sizeof(b->state_dir), "%s", rq->paths->state);
 	snprintf(b->brink, sizeof(b->brink), "%s", n > 0 ? self : "");
 	b->starter_uid = getuid();
-	b->duration_ns = (rq->command ? command_max(rq) : rq->plan->longest_ns) + BEFORE_NS;
+	b->duration_ns = (rq->command ? command_max(rq) : rq->plan->longest_ns) +
+			 controller_before_ns(r->ctl) + ROOM_NS;
 	b->lock_timeout_ns = rq->lock_timeout_ns;
 	b->fault_max_ns = rq->fault_max_ns;
 	b->max_faults = rq->plan->n_faults;

@@ -477,6 +477,11 @@ static int judge_cause(const struct controller *c)
 	return EXIT_UNABLE;
 }
 
+int64_t controller_before_ns(const struct controller *c)
+{
+	return c->cfg.before_ns;
+}
+
 void controller_result(const struct controller *c, struct ctl_result *ret)
 {
 	*ret = (struct ctl_result){ .cause = c->cause,

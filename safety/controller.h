@@ -78,6 +78,9 @@ struct ctl_actions {
  */
 struct controller *controller_new(const struct ctl_config *cfg, struct arena *a, struct err *e);
 
+/* How long the gating checks may take to be good, before the arming and again after it. */
+int64_t controller_before_ns(const struct controller *c);
+
 /* One event. now_ns: CLOCK_MONOTONIC; never goes back (an earlier time counts as the last one). */
 void controller_step(struct controller *c, const struct ctl_event *ev, int64_t now_ns,
 		     struct ctl_actions *ret);

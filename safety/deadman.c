@@ -2,29 +2,13 @@
 #include "safety/deadman.h"
 
 #include <ctype.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
-#include "base/clock.h"
-#include "base/io.h"
 #include "base/text.h"
 
-#define PREFIX    "brink-dm-"
-#define SUFFIX    ".timer"
-#define NOT_FOUND 127
-
-static const struct deadman_host this_machine = {
-	.marker = "/run/systemd/system",
-	.path = "/usr/bin:/bin:/usr/sbin:/sbin",
-	.limit_ns = 10 * NS_PER_S,
-};
+#define PREFIX "brink-dm-"
+#define SUFFIX ".timer"
 
 int deadman_unit(const char *run_id, char buf[static DEADMAN_UNIT], struct err *e)
 {
@@ -40,145 +24,19 @@ int deadman_unit(const char *run_id, char buf[static DEADMAN_UNIT], struct err *
 	return 0;
 }
 
-/* Of the machine: uid 0 of a user namespace is nobody to PID 1. user_namespaces(7) */
-static bool is_root(void)
-{
-	char map[64];
-	unsigned inside, outside;
-
-	if (geteuid() != 0)
-		return false;
-	if (io_read_file(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) <= 0)
-		return true; /* a kernel without user namespaces */
-	return sscanf(map, "%u %u", &inside, &outside) == 2 && inside == 0 && outside == 0;
-}
-
-static int find_host(const struct deadman_host **h, struct err *e)
-{
-	struct stat st;
-
-	if (!*h) {
-		*h = &this_machine;
-		if (!is_root()) /* a user's own manager ends with the session */
-			return err_set(e, ENOSYS, "only root can arm a dead-man timer in PID 1");
-	}
-	if (lstat((*h)->marker, &st) < 0 || !S_ISDIR(st.st_mode))
-		return err_set(e, ENOSYS, "no systemd here: no dead-man timer in PID 1");
-	return 0;
-}
-
-/* In the child, between fork and exec: nothing here allocates. */
-static void exec_tool(const char *path, const char *const argv[], int out)
-{
-	static const char *const env[] = { "PATH=/usr/bin:/bin", "LC_ALL=C",
-					   "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0", NULL };
-	const struct sched_param normal = { 0 };
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	sigset_t none;
-
-	sched_setscheduler(0, SCHED_OTHER, &normal); /* not the keeper's */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
-		_exit(126);
-	while (*path) {
-		size_t n = strcspn(path, ":");
-		char file[256];
-		struct text t = text_on(file, sizeof(file));
-
-		text_add(&t, "%.*s/%s", (int)n, path, argv[0]);
-		if (!t.cut)
-			execve(file, (char *const *)argv, (char *const *)env);
-		path += n + (path[n] == ':');
-	}
-	_exit(NOT_FOUND);
-}
-
-/* Reads what a tool says until it has ended. 0, or -ETIMEDOUT. */
-static int collect(int fd, int pidfd, struct text *ret_out, int64_t deadline_ns)
-{
-	for (;;) {
-		char buf[256];
-		int events = io_wait(fd, POLLIN, deadline_ns);
-		ssize_t n;
-
-		if (events < 0)
-			return events;
-		if (events == 0 || clock_mono_ns() >= deadline_ns) /* or it talks for ever */
-			return -ETIMEDOUT;
-		n = read(fd, buf, sizeof(buf));
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			break;
-		if (n > 0)
-			text_add(ret_out, "%.*s", (int)n, buf);
-	}
-	return io_wait(pidfd, POLLIN, deadline_ns) > 0 ? 0 : -ETIMEDOUT;
-}
-
-/* Starts a program, waits for it within the limit; what it says goes to ret_out. Returns its exit
- * code or -errno. */
-static int run_tool(const struct deadman_host *h, const char *const argv[], struct text *ret_out,
-		    struct err *e)
-{
-	int64_t deadline = clock_mono_ns() + h->limit_ns;
-	AUTO(auto_close) int in = -1;
-	AUTO(auto_close) int out = -1;
-	AUTO(auto_close) int pidfd = -1;
-	int fds[2], status = 0, r;
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_sys(e, "cannot make a pipe for '%s'", argv[0]);
-	in = fds[0];
-	out = fds[1];
-	pid = fork();
-	if (pid < 0)
-		return err_sys(e, "cannot start '%s'", argv[0]);
-	if (pid == 0)
-		exec_tool(h->path, argv, out);
-	close(take_fd(&out));
-	pidfd = pidfd_open(pid, 0);
-	r = pidfd < 0 ? -errno : collect(in, pidfd, ret_out, deadline);
-	if (r) /* it is our child and not reaped: the number is still its own */
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(e, "cannot wait for '%s'", argv[0]);
-	if (r)
-		return err_set(e, -r, "'%s' did not answer: %s", argv[0], strerror(-r));
-	if (!WIFEXITED(status))
-		return err_set(e, EIO, "'%s' was killed", argv[0]);
-	if (WEXITSTATUS(status) == NOT_FOUND)
-		return err_set(e, ENOSYS, "'%s' is not installed: no dead-man timer", argv[0]);
-	return WEXITSTATUS(status);
-}
-
-/* The first line of what a tool said, safe to print. */
-static int tool_failed(const char *tool, const struct text *out, int code, struct err *e)
-{
-	char shown[120];
-	struct text t = text_on(shown, sizeof(shown));
-
-	text_add_foreign(&t, out->buf, strcspn(out->buf, "\n"));
-	return err_set(e, EIO, "'%s' failed with %d: %s", tool, code, shown);
-}
-
 /* ActiveState and SubState of the timer, as "active waiting". */
-static int read_state(const struct deadman_host *h, const char *unit, struct text *ret_out,
+static int read_state(const struct systemd_host *h, const char *unit, struct text *ret_out,
 		      struct err *e)
 {
 	const char *argv[] = { "systemctl", "show", "--property=ActiveState,SubState", unit, NULL };
-	int r = run_tool(h, argv, ret_out, e);
+	int r = systemd_call(h, argv, ret_out, e);
 
 	if (r > 0)
-		return tool_failed(argv[0], ret_out, r, e);
+		return systemd_failed(argv[0], ret_out, r, e);
 	return r;
 }
 
-int deadman_arm(const struct deadman_host *h, const char *run_id, unsigned seconds,
+int deadman_arm(const struct systemd_host *h, const char *run_id, unsigned seconds,
 		const char *brink, struct err *e)
 {
 	char unit[DEADMAN_UNIT], unit_arg[DEADMAN_UNIT + 16], after[48], program[256], run[64];
@@ -188,7 +46,7 @@ int deadman_arm(const struct deadman_host *h, const char *run_id, unsigned secon
 			       unit_arg,      after,     "--timer-property=AccuracySec=100ms",
 			       program,       "revert",  run,
 			       NULL };
-	int r = find_host(&h, e);
+	int r = systemd_find(&h, e);
 
 	if (!r)
 		r = deadman_unit(run_id, unit, e);
@@ -202,17 +60,17 @@ int deadman_arm(const struct deadman_host *h, const char *run_id, unsigned secon
 	snprintf(after, sizeof(after), "--on-active=%us", seconds);
 	snprintf(program, sizeof(program), "%s", brink);
 	snprintf(run, sizeof(run), "%s", run_id);
-	r = run_tool(h, argv, &out, e);
+	r = systemd_call(h, argv, &out, e);
 	if (r > 0)
-		return tool_failed(argv[0], &out, r, e);
+		return systemd_failed(argv[0], &out, r, e);
 	return r ? r : deadman_check(h, run_id, e);
 }
 
-int deadman_check(const struct deadman_host *h, const char *run_id, struct err *e)
+int deadman_check(const struct systemd_host *h, const char *run_id, struct err *e)
 {
 	char unit[DEADMAN_UNIT], said[512];
 	struct text out = text_on(said, sizeof(said));
-	int r = find_host(&h, e);
+	int r = systemd_find(&h, e);
 
 	if (!r)
 		r = deadman_unit(run_id, unit, e);
@@ -225,17 +83,17 @@ int deadman_check(const struct deadman_host *h, const char *run_id, struct err *
 	return 0;
 }
 
-int deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e)
+int deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e)
 {
 	char unit[DEADMAN_UNIT], said[512];
 	struct text out = text_on(said, sizeof(said));
 	const char *argv[] = { "systemctl", "stop", unit, NULL };
-	int r = find_host(&h, e);
+	int r = systemd_find(&h, e);
 
 	if (!r)
 		r = deadman_unit(run_id, unit, e);
 	if (!r)
-		r = run_tool(h, argv, &out, e);
+		r = systemd_call(h, argv, &out, e);
 	if (r < 0)
 		return r;
 	/* whatever the answer to "stop" was (5: there is no such unit): the state decides */

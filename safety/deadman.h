@@ -2,9 +2,7 @@
 #ifndef BRINK_DEADMAN_H
 #define BRINK_DEADMAN_H
 
-#include <stdint.h>
-
-#include "base/err.h"
+#include "safety/systemd.h"
 
 #define DEADMAN_UNIT 64
 
@@ -15,20 +13,13 @@
  * the timer; *e says why, the plan should too.
  */
 
-/* Where systemd is found. NULL in the calls below: this machine's. */
-struct deadman_host {
-	const char *marker; /* a directory that exists only when systemd is PID 1: sd_booted(3) */
-	const char *path;   /* where its programs are, separated by colons */
-	int64_t limit_ns;   /* for each program; it is killed when it takes longer */
-};
-
 /* Arms the timer: brink (an absolute path) is run with "revert RUN" after so many seconds. */
-int deadman_arm(const struct deadman_host *h, const char *run_id, unsigned seconds,
+int deadman_arm(const struct systemd_host *h, const char *run_id, unsigned seconds,
 		const char *brink, struct err *e);
 /* Reads it back: 0 when it is waiting, -ENOENT when it is not. */
-int deadman_check(const struct deadman_host *h, const char *run_id, struct err *e);
+int deadman_check(const struct systemd_host *h, const char *run_id, struct err *e);
 /* Stops it and reads that back. Not there any more = 0. */
-int deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e);
+int deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e);
 
 /* "brink-dm-01jd3w9k7q....timer". -EINVAL when run_id is no plain word. */
 int deadman_unit(const char *run_id, char buf[static DEADMAN_UNIT], struct err *e);

@@ -96,9 +96,8 @@ int keeper_baseline(struct keeper *k, struct err *e)
 	return 0;
 }
 
-/* Long after the run should be over: whatever was not taken back until then is taken back by PID 1.
- */
-#define DEADMAN_SLACK_S 40
+/* After the keeper's own deadline: what was not taken back by then is taken back by PID 1. */
+#define DEADMAN_SLACK_S 10
 
 int keeper_deadman(struct keeper *k, struct err *e)
 {

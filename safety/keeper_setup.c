@@ -17,6 +17,7 @@
 #include "safety/keeper.h"
 #include "safety/lock.h"
 #include "safety/modules.h"
+#include "safety/own_scope.h"
 
 #define ARM_NS (30 * NS_PER_S)
 #define RUN_MAX_NS \
@@ -118,7 +119,7 @@ int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
 	if (!k->fault)
 		return err_set(e, ENOMEM, "no memory for the faults");
 	k->begin = *b;
-	k->deadline_boot_ns = clock_boot_ns() + b->duration_ns;
+	k->deadline_boot_ns = clock_boot_ns() + b->duration_ns; /* again from the guard on */
 	k->state_dir = make_dir(AT_FDCWD, b->state_dir, 0755, false, e);
 	if (k->state_dir < 0)
 		return k->state_dir;
@@ -274,11 +275,28 @@ static int prepare_all(struct keeper *k, struct err *e)
 	return 0;
 }
 
+/*
+ * Out of the unit that the runner is part of, before the spare and the holders are born: what ends
+ * that unit as a whole does not end who takes back. Without it the run is as safe as its timer.
+ */
+static void leave_unit(struct keeper *k)
+{
+	char words[ERR_LINE * 2];
+	struct err e;
+	int rc = own_scope_enter(NULL, k->begin.run_id, &e);
+
+	if (rc < 0 && k->journal.head.deadman_unit[0]) /* else: no systemd, and the user knows */
+		keeper_say(k, KMSG_NOTE, "what kills the unit '%s' kills the keeper too: %s",
+			   k->journal.head.unit, err_format(&e, words, sizeof(words)));
+}
+
 int keeper_guard(struct keeper *k, struct err *e)
 {
 	int rc;
 
 	pulse_rest(&k->pulse->keeper); /* nothing is in force, and other programs take their time */
+	k->deadline_boot_ns = clock_boot_ns() + k->begin.duration_ns;
+	k->journal.head.deadline_boot_ns = k->deadline_boot_ns;
 	rc = modules_load(k->spec, k->n_changes, e);
 	if (rc == 0)
 		rc = keeper_baseline(k, e);
@@ -286,6 +304,8 @@ int keeper_guard(struct keeper *k, struct err *e)
 		rc = prepare_all(k, e);
 	if (rc == 0)
 		rc = keeper_deadman(k, e);
+	if (rc == 0)
+		leave_unit(k);
 	if (rc == 0)
 		k->guarded = true;
 	return rc;

@@ -53,7 +53,7 @@ struct kmsg_begin {
 	char started[32];
 	char state_dir[PROTO_DIR]; /* /run/brink, or $XDG_RUNTIME_DIR/brink */
 	char brink[PROTO_DIR];     /* path of the executable for the dead-man timer */
-	int64_t duration_ns;       /* the longest time that the run may take */
+	int64_t duration_ns;       /* the longest time that the run may take, from GUARD on */
 	int64_t lock_timeout_ns;
 	int64_t fault_max_ns; /* policy: the longest `for` */
 	uint32_t max_faults;

@@ -20,7 +20,7 @@
 /* Stand-ins for the two programs of systemd: scripts that keep the state of one timer in a file. */
 struct fixture {
 	char dir[64], file[5][96];
-	struct deadman_host host;
+	struct systemd_host host;
 	struct err e;
 };
 
@@ -50,7 +50,7 @@ static int setup(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		snprintf(f->file[i], sizeof(f->file[i]), "%s/%s", f->dir, names[i]);
 	assert_int_equal(mkdir(f->file[MARKER], 0700), 0);
-	f->host = (struct deadman_host){ f->file[MARKER], f->dir, 10 * NS_PER_S };
+	f->host = (struct systemd_host){ f->file[MARKER], f->dir, 10 * NS_PER_S };
 	script(f, RUN_TOOL,
 	       "echo \"$@\" >args; echo ActiveState=active >state; echo SubState=waiting >>state\n");
 	script(f, CTL_TOOL,
