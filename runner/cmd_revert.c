@@ -212,14 +212,17 @@ static bool meets_living(const struct revert *r, bool *ret_ending)
 static int find_settled(struct revert *r, struct err *e)
 {
 	const struct timespec pause = { 0, LOOK_NS };
-	int64_t began = clock_mono_ns();
+	int64_t began = clock_mono_ns(), ending_ns = ENDING_NS;
 	bool ending;
+
+	if (r->o->lock_timeout_ns > ending_ns)
+		ending_ns = r->o->lock_timeout_ns;
 
 	for (;;) {
 		int rc = leftovers_find(&r->paths, true, &r->all, e);
 
 		if (rc < 0 || !meets_living(r, &ending) ||
-		    clock_mono_ns() - began > (ending ? ENDING_NS : GRACE_NS))
+		    clock_mono_ns() - began > (ending ? ending_ns : GRACE_NS))
 			return rc;
 		leftovers_done(&r->all);
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
@@ -401,6 +404,45 @@ static int print_all(const struct revert *r)
 	return code;
 }
 
+static bool on_record(const struct revert *r, const char *id)
+{
+	for (size_t i = 0; i < r->all.n; i++) {
+		if (strcmp(r->all.at[i].id, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Runs that went down with their machine have no record any more: it stood in /run. All that they
+ * changed was state of the kernel. Their events get an end, so that nobody asks again.
+ */
+static void close_cut_off(const struct revert *r)
+{
+	struct history h = { 0 };
+	struct err e = { 0 };
+	char boot_id[40] = "";
+	unsigned n = 0;
+
+	journal_boot_id(boot_id, &e);
+	if (history_read(r->paths.runs, &h, &e) < 0)
+		say_error(r->o, &e); /* they stay "interrupted" */
+	for (size_t i = 0; i < h.n; i++) {
+		const struct past_run *p = &h.at[i];
+
+		if (!history_cut_off(p, boot_id) || on_record(r, p->id))
+			continue;
+		history_add_recovery(r->paths.runs, p->id, 0, true);
+		fprintf(stderr,
+			"note   run %s%s%s: the machine went down before it was clean; nothing that it changed outlives that\n",
+			p->id, p->name[0] ? " " : "", p->name);
+		n++;
+	}
+	history_done(&h);
+	if (!n && !r->n && !r->o->quiet)
+		fputs("nothing to revert: no run was cut off by the end of a boot\n", stderr);
+}
+
 static int revert(struct revert *r)
 {
 	int refused = EXIT_PASS;
@@ -408,6 +450,8 @@ static int revert(struct revert *r)
 
 	if (code == EXIT_PASS && r->n)
 		code = r->o->print ? print_all(r) : work(r);
+	if (r->o->at_boot && !r->o->print)
+		close_cut_off(r);
 	return code > refused ? code : refused;
 }
 

@@ -47,6 +47,7 @@ static void take_event(struct past_run *r, const json_t *o)
 	if (strcmp(ev, "run.start") == 0) {
 		copy_text(o, "name", r->name, sizeof(r->name));
 		copy_text(o, "t", r->started, sizeof(r->started));
+		copy_text(o, "boot", r->boot, sizeof(r->boot));
 	} else if (strcmp(ev, "run.end") == 0) {
 		r->ended = true;
 		r->clean = json_is_true(json_object_get(o, "clean"));
@@ -177,6 +178,11 @@ bool history_knows(const char *runs_dir, const char *id)
 	if (list)
 		closedir(list);
 	return found;
+}
+
+bool history_cut_off(const struct past_run *r, const char *boot_id)
+{
+	return !r->clean && boot_id[0] && strcmp(r->boot, boot_id) != 0;
 }
 
 void history_add_recovery(const char *runs_dir, const char *id, unsigned restored, bool clean)

@@ -13,6 +13,7 @@
 struct past_run {
 	char id[ULID_LEN + 1];
 	char name[200], started[32], verdict[24], why[400]; /* safe to print; "" = not known */
+	char boot[40];  /* in which it began, see journal_boot_id() */
 	int exit;       /* of the run; -1 = it never said how it ended */
 	bool ended;     /* it wrote its last event */
 	bool clean;     /* ended and clean, or taken back later */
@@ -32,6 +33,12 @@ void history_done(struct history *h);
 int history_read_run(const char *runs_dir, const char *id, struct past_run *ret);
 /* Has there ever been a run with this id or this end of one? */
 bool history_knows(const char *runs_dir, const char *id);
+/*
+ * Its machine went down before it was known to be clean, as far as its events tell: whoever asks
+ * knows that it is not at work now. What a run holds is state of the kernel, which ends with its
+ * boot.
+ */
+bool history_cut_off(const struct past_run *r, const char *boot_id);
 /* `brink revert` did its work: one more line for that run, if it has events at all. */
 void history_add_recovery(const char *runs_dir, const char *id, unsigned restored, bool clean);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "safety/systemd.h"
 
 static const char *duration(int64_t ns, char *buf, size_t size)
 {
@@ -114,6 +115,20 @@ static void print_limits(const struct run_plan *p, FILE *out)
 	}
 }
 
+/* Who is there when all of brink is dead; what is missing is said before, not after. */
+static void print_deadman(FILE *out)
+{
+	const struct systemd_host *host = NULL;
+	struct err e;
+
+	if (systemd_find(&host, &e) == 0)
+		fputs("  Timer     one in PID 1 reverts when all of brink is dead\n", out);
+	else
+		fprintf(out,
+			"  Missing   %s: when all of brink is dead, guarded faults wait for brink revert\n",
+			e.msg[0]);
+}
+
 static void print_totals(const struct prepared *p, const char *file, FILE *out)
 {
 	const struct run_plan *rp = &p->plan;
@@ -127,6 +142,7 @@ static void print_totals(const struct prepared *p, const char *file, FILE *out)
 		rp->devices, plural(rp->devices), rp->processes, rp->processes == 1 ? "" : "es",
 		rp->files, plural(rp->files), duration(rp->longest_ns, longest, sizeof(longest)));
 	print_limits(rp, out);
+	print_deadman(out);
 	fprintf(out, "  Shield    %u processes, %u sessions%s%s\n", p->shield.n_procs,
 		p->shield.n_flows, p->shield_note[0] ? "; " : "", p->shield_note);
 	fprintf(out, "  Seed      %llu\n", (unsigned long long)p->seed);

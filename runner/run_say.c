@@ -5,6 +5,7 @@
 
 #include "base/ulid.h"
 #include "runner/run_parts.h"
+#include "safety/journal.h"
 
 static const char *check_id(const struct run *r, unsigned i)
 {
@@ -48,13 +49,16 @@ static const char *took(int64_t ns, char *buf, size_t size)
 void run_say_start(struct run *r)
 {
 	const struct run_plan *p = r->rq->plan;
+	char boot[40] = "";
+	struct err ignored;
 
 	progress(r, "start", "name=\"%s\" faults=%u run=%s", r->rq->x->name, p->n_faults,
 		 p->run_id);
+	journal_boot_id(boot, &ignored);
 	events_add(&r->ev, "run.start",
-		   json_pack("{s:s, s:i, s:i, s:I}", "name", r->rq->x->name, "faults",
+		   json_pack("{s:s, s:i, s:i, s:I, s:s}", "name", r->rq->x->name, "faults",
 			     (int)p->n_faults, "checks", (int)r->config.nchecks, "seed",
-			     (json_int_t)p->seed));
+			     (json_int_t)p->seed, "boot", boot));
 	for (unsigned i = 0; i < p->n_faults; i++)
 		events_add(&r->ev, "fault.planned",
 			   json_pack("{s:s, s:s, s:s, s:s}", "fault", fault_id(r, i), "kind",

@@ -65,6 +65,14 @@ plant a1
 experiment 1s 0s "$TCP"
 b plan "$dir/x.yaml"
 is_rc 0
+prints 'Missing   no systemd here: no dead-man timer in PID 1: when all of brink is dead'
+mkdir -p /run/systemd/system
+b plan "$dir/x.yaml"
+is_rc 0
+prints 'Timer     one in PID 1 reverts'
+b plan --json "$dir/x.yaml"
+[ "$(jq .deadman "$dir/out")" = true ] || fail "$(cat "$dir/out")"
+rmdir /run/systemd/system /run/systemd
 key=$(ip netns exec cr_a "$BUILD/tests/cli/prog_cookie" va)
 "$old" /run/brink $A label=one resource="$key" netns=cr_a table=brink_a1
 b version
@@ -147,6 +155,46 @@ is_rc 0
 [ -e /run/brink/$B ] || fail "a run of this boot was taken"
 b revert $B
 is_rc 0
+as_before
+
+case_name="--at-boot: runs that went down with the machine, told by their events alone"
+runs=/var/lib/brink/runs
+cut() { # $1: id, $2: boot id, $3...: more lines
+	mkdir -p "$runs/$1"
+	printf '{"v":1,"run":"%s","seq":0,"t":"2026-11-20T13:02:11.004Z","ev":"run.start","name":"%s","boot":"%s"}\n' "$1" "n $1" "$2" >"$runs/$1/events.ndjson"
+	shift 2
+	[ $# = 0 ] || printf '%s\n' "$@" >>"$runs/$id/events.ndjson"
+}
+rm -rf $runs
+now=$(cat /proc/sys/kernel/random/boot_id) then=00000000-0000-0000-0000-000000000000
+b revert --at-boot
+is_rc 0
+says 'nothing to revert: no run was cut off'
+id=01ARZ3NDEKTSV4RRFFQ69G5FC1 && cut $id $then
+id=01ARZ3NDEKTSV4RRFFQ69G5FC2 && cut $id $then '{"seq":9,"ev":"run.end","exit":20,"verdict":"not-clean","clean":false}'
+id=01ARZ3NDEKTSV4RRFFQ69G5FC3 && cut $id $then '{"seq":9,"ev":"run.end","exit":0,"verdict":"pass","clean":true}'
+id=01ARZ3NDEKTSV4RRFFQ69G5FC4 && cut $id "$now"
+id=01ARZ3NDEKTSV4RRFFQ69G5FC5 && mkdir -p $runs/$id && head -c 3000 /dev/zero >$runs/$id/events.ndjson
+id=01ARZ3NDEKTSV4RRFFQ69G5FC6 && cut $id $then && "$old" /run/brink $id label=one netns=cr_a table=brink_a9
+clean_of() { jq -r "select(.run == \"01ARZ3NDEKTSV4RRFFQ69G5F$1\") | \"\(.clean) \(.rebooted)\"" "$dir/out"; }
+b runs --json
+[ "$(clean_of C1) $(clean_of C2) $(clean_of C3) $(clean_of C4) $(clean_of C5)" = \
+	"null true false true true false null false null false" ] || fail "$(cat "$dir/out")"
+b revert --at-boot
+is_rc 0
+for id in C1 C2 C5; do
+	says "run 01ARZ3NDEKTSV4RRFFQ69G5F$id.*went down"
+done
+[ "$(grep -c 'went down' "$dir/err")" = 3 ] || fail "says $(cat "$dir/err")"
+b runs --json
+[ "$(clean_of C1) $(clean_of C2) $(clean_of C3) $(clean_of C4) $(clean_of C5)" = \
+	"true false true false true false null false true false" ] || fail "$(cat "$dir/out")"
+b revert --at-boot
+is_rc 0
+says 'nothing to revert'
+b revert
+is_rc 0
+rm -rf $runs
 as_before
 
 case_name="a record that cannot be read is never called clean"

@@ -70,12 +70,12 @@ sed 's/60s/2s/' /etc/brink/experiments/slow.brink.yaml >/etc/brink/experiments/s
 "$BRINK" try proc.pause cgroup=${other#/sys/fs/cgroup} --for 25s >"$dir/dead.out" 2>"$dir/dead.err" &
 run=$!
 upto 60 frozen $other || fail "the other cgroup is not frozen"
-dead=$(newest)
-is_waiting "$(timer_of "$dead")"
 # shellcheck disable=SC2046
 kill -KILL $(all_of_brink) 2>/dev/null || : # some die of the death of others
 wait "$run" || :
 run=
+dead=$(newest)
+is_waiting "$(timer_of "$dead")"
 due=$(property "$(timer_of "$dead")" NextElapseUSecMonotonic | to_seconds)
 echo "# the timer of the dead run is due in $((due - $(uptime_s))) s"
 date -s "@$(($(date +%s) - 86400))" >/dev/null
