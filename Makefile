@@ -176,10 +176,12 @@ check-crash: all $(CRASH) $(HELPERS)
 	@$(call run,crash) $(CRASH) $(call scripts,crash)
 # test_change_fill wants the ext2 driver, loop and ext4 from the start; the guest's kernel has ext2 only as a mode of ext4
 VM_TOO = $(filter-out %/test_change_fill,$(NETNS))
-check-vm: all $(VM) $(NETNS) $(HELPERS)
+check-vm: all $(VM) $(NETNS) $(HELPERS) installed
 	@export BUILD='$(abspath $(O))' RESULTS='$(RESULTS)'; rc=0; \
 	LANE=vm tests/vm/run $(VM) $(call scripts,vm) $(VM_TOO) || rc=1; \
-	LANE=vm-systemd tests/vm/run-systemd || rc=1; exit $$rc
+	LANE=vm-systemd tests/vm/run-systemd || rc=1; LANE=vm-powerloss tests/vm/run-powerloss || rc=1; exit $$rc
+installed: all	# as a package would leave it, for the tests of the units
+	@rm -rf '$(O)/installed' && $(MAKE) --no-print-directory install DESTDIR='$(abspath $(O))/installed' >/dev/null
 check-static:
 	+@MAKE='$(MAKE)' $(call run,static) 'make fmt-check' 'make layers' 'make spdx' 'make hdrcheck' 'make linkage'
 check-tidy:
@@ -219,7 +221,8 @@ DEPS := gcc libc6-dev pkg-config libnl-3-dev libcap-dev libseccomp-dev libyaml-d
 	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev
 DEPS_TEST := $(DEPS) libcmocka-dev clang clang-format clang-tidy iproute2 nftables iputils-ping procps jq \
 	libclang-rt-14-dev|libclang-rt-16-dev|libclang-rt-19-dev \
-	mandoc python3 util-linux systemd dbus kmod cpio busybox-static qemu-system-x86
+	mandoc python3 util-linux systemd dbus kmod cpio busybox-static qemu-system-x86 \
+	dmsetup e2fsprogs xfsprogs
 deps:
 	@tests/support/deps $(foreach p,$(DEPS),'$(p)')
 deps-test:
@@ -266,5 +269,5 @@ endef
 
 .PHONY: all tests objs check check-unit check-sim check-cli check-netns check-crash check-vm check-static \
 	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate bench demo \
-	deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage install clean FORCE
+	deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage install installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

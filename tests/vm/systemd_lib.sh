@@ -22,13 +22,15 @@ is_quick() { # the fault is not felt any more
 }
 dropped() { [ "$(figure "$(udp)" lost)" = 1 ]; }
 ifb_there() { ip -n "$a" -o link show type ifb | grep -q brink; }
-all_of_brink() { # processes that run an executable of brink: this machine is the test's own
+all_of_brink() { # processes that run an executable of brink: this machine is the test's own. No fork: it must be quick
 	local p exe
 	for p in /proc/[0-9]*; do
-		exe=$(readlink "$p/exe") || continue
-		case $exe in
-		"$(realpath "$BUILD")"/brink* | /usr/local/*/brink*) echo "${p#/proc/}" ;;
-		esac
+		for exe in "$BUILD"/brink "$BUILD"/brink-* /usr/local/bin/brink /usr/local/libexec/brink/brink-*; do
+			if [ "$p/exe" -ef "$exe" ]; then
+				echo "${p#/proc/}"
+				break
+			fi
+		done
 	done
 }
 is_waiting() { [ "$(property "$1" ActiveState) $(property "$1" SubState)" = "active waiting" ] || fail "$1 does not wait"; }
