@@ -24,6 +24,7 @@ const struct help_row help_environment[] = {
 
 const struct help_row help_files[] = {
 	{ "/etc/brink/policy.yaml", "what may be done on this machine; belongs to root" },
+	{ "/etc/brink/experiments/NAME.brink.yaml", "what brink@NAME.service runs" },
 	{ "/run/brink/RUN/", "undo journal and control socket of a run; gone at a reboot" },
 	{ "/run/brink/locks/", "one lock for each resource that a run holds" },
 	{ "/var/lib/brink/runs/RUN/events.ndjson", "what happened, one JSON object a line" },

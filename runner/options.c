@@ -41,7 +41,7 @@ const struct flag option_flags[] = {
 	{ "print", 0, FLAG_SET, AT(print), .verbs = ON(REVERT),
 	  .doc = "print the commands that would undo by hand, do nothing" },
 	{ "at-boot", 0, FLAG_SET, AT(at_boot), .verbs = ON(REVERT),
-	  .doc = "called by the boot unit: only what survives a reboot" },
+	  .doc = "called by the boot unit: only what earlier boots left, and an end to the record of runs that went down with them" },
 	{ "unit", 0, FLAG_TEXT, "NAME", AT(unit), .verbs = ON(REVERT),
 	  .doc = "only runs that this systemd unit started (for ExecStopPost=)" },
 	{ "accept-conflict", 0, FLAG_SET, AT(accept_conflict), .verbs = ON(REVERT),
