@@ -66,8 +66,8 @@ static void print_json(const struct past_run *r, enum now now)
 
 static void print_line(const struct past_run *r, enum now now)
 {
-	printf("%s  %-19.19s  %-11s  %-9s  %s\n", ulid_short(r->id), r->started,
-	       verdict_of(r, now), clean_of(r, now), r->name);
+	printf("%s  %-19.19s  %-11s  %-9s  %s\n", ulid_short(r->id), r->started, verdict_of(r, now),
+	       clean_of(r, now), r->name);
 }
 
 int cmd_runs(const struct options *o)
