@@ -9,6 +9,8 @@
 #define ND_FIRST (133u << 8)
 #define ND_LAST  (137u << 8 | 0xffu)
 
+#define EXEMPT_ADDRESSES 16 /* of one local port: with more of them it passes as a whole */
+
 #define TWO_PROTOS "'to' and 'from' name different protocols"
 
 static bool covers(const struct net_prefix *wide, const struct net_prefix *p)
@@ -274,25 +276,12 @@ static bool groups_have(const struct net_groups *g, unsigned family, const uint8
 	return false;
 }
 
-/* Remote address and local port pass, in the path of this hook: a reconnect of the operator passes
- * too. */
-static int exempt_flow(struct nft_gate_spec *g, const struct shield_flow *f, uint8_t hook, bool out,
-		       struct err *e)
-{
-	struct endpoint local = { .port_lo = f->local_port,
-				  .port_hi = f->local_port,
-				  .proto = IPPROTO_TCP };
-	struct endpoint remote = { .n_prefixes = 1, .proto = IPPROTO_TCP };
-	int rc;
-
-	remote.prefix[0] =
-		(struct net_prefix){ .family = f->family, .len = f->family == 4 ? 32 : 128 };
-	memcpy(remote.prefix[0].addr, f->remote, sizeof(f->remote));
-	rc = out ? put_pair(g, &remote, &local, hook, e) : put_pair(g, &local, &remote, hook, e);
-	if (rc == 0)
-		g->match[g->n_matches - 1].exempt = 1;
-	return rc;
-}
+/* Sessions that share a local port, and whose addresses stand in the pool once: a reconnect from
+ * one of them passes too. */
+struct session_port {
+	uint16_t port;
+	uint16_t first, n; /* n == 0: from any address */
+};
 
 /* Packets of one path: where they stand, and which end of the selector is their destination there.
  */
@@ -311,65 +300,194 @@ static bool both_ends_here(const struct shield_flow *f)
 	       (f->family == 4 ? f->remote[0] == 127 : memcmp(f->remote, v6_loopback, 16) == 0);
 }
 
-/* Exempts a flow's packets that travel in this direction, if the fault could catch them. */
-static int exempt_direction(struct nft_gate_spec *g, const struct path *p,
-			    const struct shield_flow *f, bool out, struct err *e)
+/* Could the fault catch the packets of a flow that travel in this direction? */
+static bool path_has(const struct path *p, const struct shield_flow *f, bool out)
 {
 	const uint8_t *to = out ? f->remote : f->local, *from = out ? f->local : f->remote;
 	unsigned to_port = out ? 0 : f->local_port, from_port = out ? f->local_port : 0;
-	int rc;
 
-	if (!groups_have(p->dst, f->family, to, to_port) ||
-	    !groups_have(p->src, f->family, from, from_port))
-		return 0;
-	rc = exempt_flow(g, f, p->hook, out, e);
-	return rc < 0 ? err_ctx(e, "the operator's session cannot be exempted") : 1;
+	return groups_have(p->dst, f->family, to, to_port) &&
+	       groups_have(p->src, f->family, from, from_port);
 }
 
-static int exempt_flows(struct nft_gate_spec *g, const struct path *p, const struct shield *shield,
-			unsigned *count, struct err *e)
+static bool goes_out(const struct path *p)
 {
-	bool out = p->hook == GATE_EGRESS || p->hook == GATE_OUTPUT;
+	return p->hook == GATE_EGRESS || p->hook == GATE_OUTPUT;
+}
 
-	for (unsigned i = 0; shield && i < shield->n_flows; i++) {
-		const struct shield_flow *f = &shield->flow[i];
-		int hit = exempt_direction(g, p, f, out, e);
+static bool path_hits(const struct path *p, const struct shield_flow *f)
+{
+	bool out = goes_out(p);
 
-		if (hit >= 0 && both_ends_here(f)) {
-			int back = exempt_direction(g, p, f, !out, e);
+	return path_has(p, f, out) || (both_ends_here(f) && path_has(p, f, !out));
+}
 
-			hit = back < 0 ? back : hit | back;
-		}
-		if (hit < 0)
-			return hit;
-		*count += (unsigned)hit;
+/* The exemptions of the sessions that a fault could hit: chosen once, written for each path. */
+struct exemptions {
+	const struct shield_flows *flows;
+	const struct path *path;
+	unsigned n_paths, n_ports, n_sessions;
+	bool whole; /* ports only: the pool is needed for the addresses of the fault */
+	struct session_port port[GATE_MATCHES];
+};
+
+static bool any_path_hits(const struct exemptions *x, const struct shield_flow *f)
+{
+	for (unsigned i = 0; i < x->n_paths; i++) {
+		if (path_hits(&x->path[i], f))
+			return true;
+	}
+	return false;
+}
+
+/* Everybody's address, once. Where there is no room for all of them the port is open to any. */
+static void pool_addresses(struct nft_gate_spec *g, const struct exemptions *x,
+			   struct session_port *s)
+{
+	unsigned n = 0, at = g->n_prefixes;
+
+	s->first = g->n_prefixes;
+	for (unsigned i = 0; i < x->flows->n; i++) {
+		const struct shield_flow *f = &x->flows->at[i];
+		struct net_prefix p = { .family = f->family, .len = f->family == 4 ? 32 : 128 };
+
+		if (f->local_port != s->port || !any_path_hits(x, f))
+			continue;
+		if (x->whole || n == EXEMPT_ADDRESSES || at + n == GATE_PREFIXES)
+			return;
+		memcpy(p.addr, f->remote, sizeof(f->remote));
+		g->prefix[at + n++] = p;
+	}
+	s->n = (uint16_t)n;
+	g->n_prefixes = (uint16_t)(at + n);
+}
+
+static int exempt_port_of(struct nft_gate_spec *g, const struct session_port *s, uint8_t hook,
+			  bool out, struct err *e)
+{
+	struct net_match *m = put_match(g, e);
+
+	if (!m)
+		return -e->code;
+	*m = (struct net_match){ .hook = hook, .proto = IPPROTO_TCP, .exempt = 1 };
+	if (out) {
+		m->dst_first = s->first;
+		m->dst_n = s->n;
+		m->sport_lo = m->sport_hi = s->port;
+	} else {
+		m->src_first = s->first;
+		m->src_n = s->n;
+		m->dport_lo = m->dport_hi = s->port;
 	}
 	return 0;
+}
+
+/* The sessions of one port, in the hook of one path, if the fault could catch any of them there. */
+static int exempt_sessions(struct nft_gate_spec *g, const struct path *p,
+			   const struct shield_flows *flows, const struct session_port *s,
+			   struct err *e)
+{
+	bool out = goes_out(p), there = false, back = false;
+	int rc = 0;
+
+	for (unsigned i = 0; i < flows->n; i++) {
+		const struct shield_flow *f = &flows->at[i];
+
+		if (f->local_port != s->port)
+			continue;
+		there |= path_has(p, f, out);
+		back |= both_ends_here(f) && path_has(p, f, !out);
+	}
+	if (there)
+		rc = exempt_port_of(g, s, p->hook, out, e);
+	if (rc == 0 && back)
+		rc = exempt_port_of(g, s, p->hook, !out, e);
+	return rc;
+}
+
+static int too_many_ports(struct err *e)
+{
+	return err_set(e, EPERM,
+		       "the sessions of the shield use too many different ports to exempt them all "
+		       "from one fault: choose its packets more narrowly");
+}
+
+static int find_exemptions(struct nft_gate_spec *g, struct exemptions *x, struct err *e)
+{
+	for (unsigned i = 0; x->flows && i < x->flows->n; i++) {
+		const struct shield_flow *f = &x->flows->at[i];
+		unsigned k = 0;
+
+		if (!any_path_hits(x, f))
+			continue;
+		x->n_sessions++;
+		while (k < x->n_ports && x->port[k].port != f->local_port)
+			k++;
+		if (k < x->n_ports)
+			continue;
+		if (k == GATE_MATCHES)
+			return too_many_ports(e);
+		x->port[x->n_ports++] = (struct session_port){ .port = f->local_port };
+		pool_addresses(g, x, &x->port[k]);
+	}
+	return 0;
+}
+
+static int exempt_flows(struct nft_gate_spec *g, const struct path *p, const struct exemptions *x,
+			struct err *e)
+{
+	for (unsigned i = 0; i < x->n_ports; i++) {
+		struct err full = { 0 };
+
+		if (exempt_sessions(g, p, x->flows, &x->port[i], &full) < 0)
+			return too_many_ports(e);
+	}
+	return 0;
+}
+
+static int write_matches(struct nft_gate_spec *g, const struct net_select *sel,
+			 struct exemptions *x, struct err *e)
+{
+	bool netdev = g->action == GATE_FWD || g->action == GATE_DROP;
+	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT, in = netdev ? GATE_INGRESS : GATE_INPUT;
+	const struct path path[] = { { sel->to, sel->from, sel->dir == NET_IN ? in : out },
+				     /* what comes back has the ends the other way round */
+				     { sel->from, sel->to, in } };
+	int rc;
+
+	g->n_matches = g->n_prefixes = 0;
+	x->path = path;
+	x->n_paths = sel->dir == NET_BOTH ? 2 : 1;
+	rc = find_exemptions(g, x, e);
+	for (unsigned i = 0; i < x->n_paths && rc == 0; i++) {
+		rc = exempt_basics(g, path[i].dst, path[i].src, path[i].hook, e);
+		if (rc == 0)
+			rc = exempt_flows(g, &path[i], x, e);
+		if (rc == 0)
+			rc = put_hook(g, path[i].dst, path[i].src, path[i].hook, e);
+	}
+	x->path = NULL;
+	return rc;
 }
 
 int net_matches(struct nft_gate_spec *g, const struct net_select *sel, unsigned *ret_exempted,
 		struct err *e)
 {
-	bool netdev = g->action == GATE_FWD || g->action == GATE_DROP;
-	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT, in = netdev ? GATE_INGRESS : GATE_INPUT;
-	struct path path[2];
-	unsigned n = 0;
-	int rc = 0;
+	struct exemptions x = { .flows = sel->flows };
+	int rc = write_matches(g, sel, &x, e);
 
-	*ret_exempted = 0;
-	path[n++] = (struct path){ sel->to, sel->from, sel->dir == NET_IN ? in : out };
-	if (sel->dir == NET_BOTH) /* what comes back has the ends the other way round */
-		path[n++] = (struct path){ sel->from, sel->to, in };
-	for (unsigned i = 0; i < n && rc == 0; i++) {
-		unsigned here = 0;
+	if (rc == -E2BIG && x.n_ports) {
+		x = (struct exemptions){ .flows = sel->flows, .whole = true };
+		*e = (struct err){ 0 };
+		rc = write_matches(g, sel, &x, e);
+	}
+	*ret_exempted = x.n_sessions;
+	if (rc == -E2BIG && x.n_ports) {
+		struct exemptions nobody = { 0 };
+		struct err ignored;
 
-		rc = exempt_basics(g, path[i].dst, path[i].src, path[i].hook, e);
-		if (rc == 0)
-			rc = exempt_flows(g, &path[i], sel->shield, &here, e);
-		if (here > *ret_exempted) /* the same sessions on both paths */
-			*ret_exempted = here;
-		if (rc == 0)
-			rc = put_hook(g, path[i].dst, path[i].src, path[i].hook, e);
+		if (write_matches(g, sel, &nobody, &ignored) == 0)
+			rc = too_many_ports(e);
 	}
 	return rc;
 }

@@ -14,11 +14,11 @@ struct net_groups {
 	struct endpoint at[NET_GROUPS];
 };
 
-/* What is chosen, and what of it is not to be touched (shield may be NULL). */
+/* What is chosen, and what of it is not to be touched (flows may be NULL). */
 struct net_select {
 	const struct net_groups *to, *from;
 	enum net_direction dir;
-	const struct shield *shield;
+	const struct shield_flows *flows;
 };
 
 /* Parses a list of endpoints into groups. proto: of the fault, 0 = not said. Duplicates and covered
@@ -34,7 +34,8 @@ int net_groups_agree(const struct net_groups *to, const struct net_groups *from,
 /*
  * Fills matches and prefixes of a gate for a direction; hooks: { out, in } of the family in use.
  * Exemptions first: IPv6 neighbour discovery and DHCP where a match could catch them, and shielded
- * flows (shield may be NULL). *ret_exempted: how many shielded flows got one.
+ * flows. *ret_exempted: how many of these got one. Sessions of one local port share an exemption;
+ * where their addresses find no room the port passes as a whole. -EPERM: not all can be exempted.
  */
 int net_matches(struct nft_gate_spec *g, const struct net_select *sel, unsigned *ret_exempted,
 		struct err *e);

@@ -2,6 +2,8 @@
 #include "inject/shield.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "inject/proc_fs.h"
 
@@ -15,6 +17,17 @@ static const char *role_text(uint32_t role)
 	default:
 		return "brink's own ancestor";
 	}
+}
+
+bool shield_is_login(const char *comm)
+{
+	/* since OpenSSH 9.8 a session runs in sshd-session */
+	static const char *const names[] = { "sshd", "sshd-session", "sshd-auth", "dropbear" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], comm))
+			return true;
+	return false;
 }
 
 bool shield_has_proc(const struct shield *s, int32_t pid, uint64_t start_ticks,
@@ -36,6 +49,40 @@ bool shield_has_proc(const struct shield *s, int32_t pid, uint64_t start_ticks,
 	r = proc_stat_of(pid, &stat);
 	if (r == -ESRCH)
 		return false; /* gone: there is nothing left to shield */
+	if (!r && s && s->all_logins && shield_is_login(stat.comm)) {
+		*ret_why = role_text(SHIELD_SESSION);
+		return true;
+	}
 	*ret_why = r ? "a process whose state cannot be read" : "a kernel thread";
 	return r || proc_is_kernel(&stat);
+}
+
+static bool same_flow(const struct shield_flow *a, const struct shield_flow *b)
+{
+	return a->family == b->family && a->local_port == b->local_port &&
+	       !memcmp(a->remote, b->remote, sizeof(a->remote));
+}
+
+int shield_flows_add(struct shield_flows *s, const struct shield_flow *flow)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (same_flow(&s->at[i], flow))
+			return 0;
+	if (s->n == s->size) {
+		uint32_t size = s->size ? 2 * s->size : 16;
+		struct shield_flow *at = reallocarray(s->at, size, sizeof(*at));
+
+		if (!at)
+			return -ENOMEM;
+		s->at = at;
+		s->size = size;
+	}
+	s->at[s->n++] = *flow;
+	return 0;
+}
+
+void shield_flows_done(struct shield_flows *s)
+{
+	free(s->at);
+	*s = (struct shield_flows){ 0 };
 }

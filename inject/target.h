@@ -60,8 +60,9 @@ struct targets {
 	size_t n;
 	const struct target *at;
 	const struct shield *shield;
-	uint64_t seed;         /* of the run; a pick's own seed wins */
-	int64_t max_processes; /* limits; 0 = none */
+	const struct shield_flows *flows; /* NULL = none */
+	uint64_t seed;                    /* of the run; a pick's own seed wins */
+	int64_t max_processes;            /* limits; 0 = none */
 };
 
 extern const struct field_table proc_select_fields, pick_fields, flow_select_fields,

@@ -143,8 +143,8 @@ static void print_totals(const struct prepared *p, const char *file, FILE *out)
 		rp->files, plural(rp->files), duration(rp->longest_ns, longest, sizeof(longest)));
 	print_limits(rp, out);
 	print_deadman(out);
-	fprintf(out, "  Shield    %u processes, %u sessions%s%s\n", p->shield.n_procs,
-		p->shield.n_flows, p->shield_note[0] ? "; " : "", p->shield_note);
+	fprintf(out, "  Shield    %u processes, %u sessions%s%s\n", p->shield.n_procs, p->flows.n,
+		p->shield_note[0] ? "; " : "", p->shield_note);
 	fprintf(out, "  Seed      %llu\n", (unsigned long long)p->seed);
 	fprintf(out, "\nPlan: %u fault%s, %u change%s, %u undo%s.", rp->n_faults,
 		plural(rp->n_faults), rp->n_changes, plural(rp->n_changes), undos, plural(undos));

@@ -25,7 +25,7 @@ static int find_shield(struct prepared *p, struct err *e)
 	const char *const own[] = { p->paths.state, p->paths.runs };
 	struct text note = text_on(p->shield_note, sizeof(p->shield_note));
 
-	return session_find(&p->shield, own, ARRAY_LEN(own), &note, e);
+	return session_find(&p->shield, &p->flows, own, ARRAY_LEN(own), &note, e);
 }
 
 int prepare_begin(const struct options *o, struct prepared *ret, struct err *e)
@@ -155,6 +155,7 @@ int prepare_plan(const struct options *o, struct prepared *p)
 		return rc;
 	p->targets = p->x.targets;
 	p->targets.shield = &p->shield;
+	p->targets.flows = &p->flows;
 	p->targets.seed = p->seed;
 	p->targets.max_processes = policy_max_processes(&p->policy, &p->x.limits);
 	rc = planner_plan(&p->x, p->run_id, &p->targets, &p->plan, &fault, &e);
@@ -177,6 +178,7 @@ void prepare_done(struct prepared *p)
 {
 	planner_done(&p->plan);
 	policy_done(&p->policy);
+	shield_flows_done(&p->flows);
 	p->has_policy = false;
 	if (p->loaded)
 		experiment_done(&p->x);

@@ -12,6 +12,7 @@ struct prepared {
 	struct experiment x;
 	bool loaded;
 	struct shield shield;
+	struct shield_flows flows;
 	char shield_note[300]; /* what of it could not be seen */
 	struct paths paths;
 	struct targets targets;

@@ -116,7 +116,7 @@ static const struct {
 
 static int set_shield(struct keeper *k, const struct shield *s, struct err *e)
 {
-	if (s->n_procs > SHIELD_PROCS || s->n_flows > SHIELD_FLOWS || s->n_paths > SHIELD_PATHS)
+	if (s->n_procs > SHIELD_PROCS || s->n_paths > SHIELD_PATHS)
 		return err_set(e, EINVAL, "a broken shield");
 	k->shield = *s;
 	return 0;
@@ -254,8 +254,8 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 	}
 	/* what waits there unread would wake us without pause, and our priority keep the CPU from
 	 * the holders */
-	p[2 * n] = (struct pollfd){ .fd = k->stage == STAGE_ARMING ? -1 : k->sock,
-				    .events = POLLIN };
+	p[2 * n] =
+		(struct pollfd){ .fd = k->stage == STAGE_ARMING ? -1 : k->sock, .events = POLLIN };
 	p[2 * n + 1] = (struct pollfd){ .fd = k->runner_pidfd, .events = POLLIN };
 	p[2 * n + 2] = (struct pollfd){ .fd = k->spare_pidfd, .events = POLLIN };
 	p[2 * n + 3] = (struct pollfd){ .fd = k->control, .events = POLLIN };

@@ -13,8 +13,8 @@
 #include "inject/proc_fs.h"
 #include "inject/target.h"
 
-#define SOCKETS             4096
 #define TCP_ESTABLISHED_HEX 1 /* include/net/tcp_states.h */
+#define SSH_PORT            22
 
 /* A socket and the process in whose descriptors it was found. */
 struct owned {
@@ -24,16 +24,17 @@ struct owned {
 
 struct finder {
 	struct shield *s;
+	struct shield_flows *flows;
 	struct text *note;
 	struct err *e;
 	int proc_fd;
 	char own_netns[64];
-	size_t n_sockets;
-	struct owned socket[SOCKETS];
-	bool sockets_cut;
+	size_t n_sockets, room;
+	struct owned *socket;
+	bool no_memory;
 	uint32_t unseen; /* processes whose sockets cannot be read */
 	int32_t first_unseen;
-	uint32_t flows_left_out;
+	bool stranger; /* a connection on the port of logins is not known to belong to anybody */
 };
 
 static void say(struct finder *f, const char *fmt, ...) PRINTF_FMT(2, 3);
@@ -52,11 +53,12 @@ static void say(struct finder *f, const char *fmt, ...)
 static int add_proc(struct finder *f, const struct proc_stat *stat, uint32_t role)
 {
 	struct shield *s = f->s;
+	uint32_t room = role == SHIELD_SESSION ? SHIELD_PROCS - SHIELD_LATER : SHIELD_PROCS;
 
 	for (uint32_t i = 0; i < s->n_procs; i++)
 		if (s->proc[i].pid == stat->pid)
 			return 0;
-	if (s->n_procs == SHIELD_PROCS)
+	if (s->n_procs >= room)
 		return -E2BIG;
 	s->proc[s->n_procs++] = (struct shield_proc){
 		.pid = stat->pid,
@@ -154,34 +156,53 @@ bool session_parse_row(const char *line, struct session_row *ret)
 	return true;
 }
 
-/* Exempted are remote address and local port: two sessions that share both are one. */
 static void add_flow(struct finder *f, const struct shield_flow *flow)
 {
-	struct shield *s = f->s;
-
-	for (uint32_t i = 0; i < s->n_flows; i++)
-		if (s->flow[i].family == flow->family &&
-		    s->flow[i].local_port == flow->local_port &&
-		    !memcmp(s->flow[i].remote, flow->remote, sizeof(flow->remote)))
-			return;
-	if (s->n_flows == SHIELD_FLOWS)
-		f->flows_left_out++;
-	else
-		s->flow[s->n_flows++] = *flow;
+	if (shield_flows_add(f->flows, flow))
+		f->no_memory = true;
 }
 
-static void take_row(struct finder *f, const struct session_row *row)
+static int by_inode(const void *a, const void *b)
+{
+	const struct owned *x = a, *y = b;
+
+	return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+static void sort_sockets(struct finder *f)
+{
+	if (f->n_sockets)
+		qsort(f->socket, f->n_sockets, sizeof(*f->socket), by_inode);
+}
+
+static const struct owned *owner_of(const struct finder *f, uint64_t inode)
+{
+	const struct owned key = { .inode = inode };
+
+	return f->n_sockets ? bsearch(&key, f->socket, f->n_sockets, sizeof(*f->socket), by_inode) :
+			      NULL;
+}
+
+static void take_owner(struct finder *f, int32_t pid)
 {
 	struct proc_stat stat;
 
-	for (size_t i = 0; i < f->n_sockets; i++) {
-		if (f->socket[i].inode != row->inode)
-			continue;
-		add_flow(f, &row->flow);
-		if (!proc_stat_of(f->socket[i].pid, &stat) && add_proc(f, &stat, SHIELD_SESSION))
-			say(f, "process %d of a session is not shielded: too many", stat.pid);
+	if (!proc_stat_of(pid, &stat) && add_proc(f, &stat, SHIELD_SESSION))
+		f->s->all_logins = true;
+}
+
+/* The sockets are sorted. A session has more than one process: sshd's of root and of the user. */
+static void take_row(struct finder *f, const struct session_row *row)
+{
+	const struct owned *owner = owner_of(f, row->inode), *end = f->socket + f->n_sockets;
+
+	if (!owner)
 		return;
-	}
+	add_flow(f, &row->flow);
+	while (owner > f->socket && owner[-1].inode == row->inode)
+		owner--;
+	for (; owner < end && owner->inode == row->inode; owner++)
+		take_owner(f, owner->pid);
 }
 
 /* Calls fn for each established connection of a file like /proc/PID/net/tcp. 0 or -errno. */
@@ -245,10 +266,17 @@ static void add_socket(struct finder *f, int32_t pid, const char *link)
 	inode = strtoull(link + 8, &end, 10);
 	if (*end != ']')
 		return;
-	if (f->n_sockets == SOCKETS)
-		f->sockets_cut = true;
-	else
-		f->socket[f->n_sockets++] = (struct owned){ inode, pid };
+	if (f->n_sockets == f->room) {
+		size_t room = f->room ? 2 * f->room : 256;
+		struct owned *more = reallocarray(f->socket, room, sizeof(*more));
+
+		f->no_memory |= !more;
+		if (!more)
+			return;
+		f->socket = more;
+		f->room = room;
+	}
+	f->socket[f->n_sockets++] = (struct owned){ inode, pid };
 }
 
 /* Adds all sockets of one process; what cannot be read is counted. */
@@ -286,23 +314,13 @@ static void find_operator(struct finder *f)
 {
 	uint32_t n = f->s->n_procs;
 
-	for (uint32_t i = 0; i < n && !f->s->n_flows; i++) {
+	for (uint32_t i = 0; i < n && !f->flows->n; i++) {
 		f->n_sockets = 0;
 		add_sockets(f, f->s->proc[i].pid);
+		sort_sockets(f);
 		if (f->n_sockets)
 			each_connection(f, f->s->proc[i].pid, take_row);
 	}
-}
-
-static bool is_login_server(const char *comm)
-{
-	/* since OpenSSH 9.8 a session runs in sshd-session */
-	static const char *const names[] = { "sshd", "sshd-session", "sshd-auth", "dropbear" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (!strcmp(names[i], comm))
-			return true;
-	return false;
 }
 
 /* In brink's own network namespace? Unknown counts as yes. */
@@ -319,22 +337,72 @@ static bool is_near(const struct finder *f, int32_t pid)
 	return !strcmp(link, f->own_netns);
 }
 
-static int visit_login_server(void *arg, int32_t pid)
+/* Those of brink's own namespace are looked up at once, in one reading of a long file. */
+static int visit_near_login(void *arg, int32_t pid)
 {
 	struct finder *f = arg;
 	struct proc_stat stat;
 	char path[32];
-	size_t before = f->n_sockets;
 
 	snprintf(path, sizeof(path), "%d/stat", pid);
-	if (proc_stat_read(f->proc_fd, path, &stat) || !is_login_server(stat.comm))
-		return 0;
-	add_sockets(f, pid);
-	if (is_near(f, pid))
-		return 0; /* all of them are looked up at once, in one reading of a long file */
-	each_connection(f, pid, take_row);
-	f->n_sockets = before;
+	if (!proc_stat_read(f->proc_fd, path, &stat) && shield_is_login(stat.comm) &&
+	    is_near(f, pid))
+		add_sockets(f, pid);
 	return 0;
+}
+
+static int visit_far_login(void *arg, int32_t pid)
+{
+	struct finder *f = arg;
+	struct proc_stat stat;
+	char path[32];
+
+	snprintf(path, sizeof(path), "%d/stat", pid);
+	if (proc_stat_read(f->proc_fd, path, &stat) || !shield_is_login(stat.comm) ||
+	    is_near(f, pid))
+		return 0;
+	f->n_sockets = 0;
+	add_sockets(f, pid);
+	sort_sockets(f);
+	if (f->n_sockets)
+		each_connection(f, pid, take_row);
+	return 0;
+}
+
+static void see_stranger(struct finder *f, const struct session_row *row)
+{
+	f->stranger |= row->flow.local_port == SSH_PORT && !owner_of(f, row->inode);
+}
+
+static void take_stranger(struct finder *f, const struct session_row *row)
+{
+	if (row->flow.local_port == SSH_PORT && !owner_of(f, row->inode))
+		add_flow(f, &row->flow);
+}
+
+static int visit_any(void *arg, int32_t pid)
+{
+	add_sockets(arg, pid);
+	return 0;
+}
+
+/*
+ * A login server that may not be looked into, or that stands in another PID namespace and shares
+ * this network: what nobody in sight owns and came in on its port is a session.
+ */
+static void find_strangers(struct finder *f)
+{
+	uint32_t unseen = f->unseen;
+
+	each_connection(f, getpid(), see_stranger); /* the sockets are those of all logins here */
+	if (!f->stranger)
+		return;
+	f->n_sockets = 0;
+	if (proc_each(f->proc_fd, visit_any, f))
+		f->n_sockets = 0;
+	f->unseen = unseen;
+	sort_sockets(f);
+	each_connection(f, getpid(), take_stranger);
 }
 
 static void find_logins(struct finder *f)
@@ -342,11 +410,15 @@ static void find_logins(struct finder *f)
 	int r;
 
 	f->n_sockets = 0;
-	r = proc_each(f->proc_fd, visit_login_server, f);
-	if (r)
-		say(f, "'/proc' cannot be searched for logins: %s", strerror(-r));
+	r = proc_each(f->proc_fd, visit_near_login, f);
+	sort_sockets(f);
 	if (f->n_sockets)
 		each_connection(f, getpid(), take_row);
+	find_strangers(f);
+	if (!r)
+		r = proc_each(f->proc_fd, visit_far_login, f);
+	if (r)
+		say(f, "'/proc' cannot be searched for logins: %s", strerror(-r));
 }
 
 /* Only the local port and the remote address count, and only of a connection that is there. */
@@ -384,43 +456,42 @@ static void say_what_is_missing(struct finder *f)
 	if (f->unseen)
 		say(f, "the sockets of %u processes cannot be read, the first is %s(%d)", f->unseen,
 		    proc_name(f->first_unseen, name, sizeof(name)), f->first_unseen);
-	if (f->sockets_cut)
-		say(f, "only %d sockets of logins were looked at", SOCKETS);
-	if (f->flows_left_out)
-		say(f, "%u more sessions are not shielded: there is room for %d", f->flows_left_out,
-		    SHIELD_FLOWS);
-	if (!f->s->n_flows)
+	if (!f->flows->n)
 		say(f, "no network session of an operator was found");
 }
 
-int session_find(struct shield *ret, const char *const *paths, size_t n_paths,
-		 struct text *ret_note, struct err *e)
+static int find_all(struct finder *f, const char *const *paths, size_t n_paths)
 {
-	AUTO(auto_close) int proc_fd = proc_fs_open(e);
-	AUTO(auto_free) struct finder *f = NULL;
-	int r;
+	int r = find_ancestors(f);
 
-	if (proc_fd < 0)
-		return proc_fd;
-	f = calloc(1, sizeof(*f));
-	if (!f)
-		return err_sys(e, "cannot look for sessions");
-	*ret = (struct shield){ 0 };
-	f->s = ret;
-	f->note = ret_note;
-	f->e = e;
-	f->proc_fd = proc_fd;
-	if (readlink("/proc/self/ns/net", f->own_netns, sizeof(f->own_netns) - 1) < 0)
-		return err_sys(e, "cannot read '/proc/self/ns/net'");
-	r = find_ancestors(f);
 	if (!r)
 		r = add_paths(f, paths, n_paths);
 	if (r)
 		return r;
 	find_operator(f);
-	if (!ret->n_flows)
+	if (!f->flows->n)
 		each_connection(f, getpid(), take_hinted);
 	find_logins(f);
 	say_what_is_missing(f);
-	return 0;
+	return f->no_memory ? err_set(f->e, ENOMEM, "no memory to look for sessions") : 0;
+}
+
+int session_find(struct shield *ret, struct shield_flows *ret_flows, const char *const *paths,
+		 size_t n_paths, struct text *ret_note, struct err *e)
+{
+	AUTO(auto_close) int proc_fd = proc_fs_open(e);
+	struct finder f = {
+		.s = ret, .flows = ret_flows, .note = ret_note, .e = e, .proc_fd = proc_fd
+	};
+	int r;
+
+	*ret = (struct shield){ 0 };
+	*ret_flows = (struct shield_flows){ 0 };
+	if (proc_fd < 0)
+		return proc_fd;
+	if (readlink("/proc/self/ns/net", f.own_netns, sizeof(f.own_netns) - 1) < 0)
+		return err_sys(e, "cannot read '/proc/self/ns/net'");
+	r = find_all(&f, paths, n_paths);
+	free(f.socket);
+	return r;
 }

@@ -21,14 +21,18 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "inject/proc_fs.h"
 
 #define PORT   2222
+#define FLOWS  64
 #define NOBODY 65534
 
 /* What the finder at the end of the chain of processes has found. */
 struct answer {
 	int32_t owner;
 	struct shield shield;
+	uint32_t n_flows; /* the first of them */
+	struct shield_flow flow[3 * FLOWS];
 	char note[1024];
 };
 
@@ -36,6 +40,7 @@ struct fixture {
 	int client, server;
 	char remote[INET6_ADDRSTRLEN];
 	unsigned client_port;
+	uint16_t port;
 	pid_t login; /* a process that keeps the server's end under some name */
 };
 
@@ -45,6 +50,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	f->client = f->server = -1;
+	f->port = PORT;
 	*state = f;
 	if (unshare(CLONE_NEWNET))
 		return -1;
@@ -69,8 +75,8 @@ static int teardown(void **state)
  * from address. */
 static void make_connection(struct fixture *f, int family, const char *address)
 {
-	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
-	struct sockaddr_in any4 = { .sin_family = AF_INET, .sin_port = htons(PORT) }, to4 = any4;
+	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->port) };
+	struct sockaddr_in any4 = { .sin_family = AF_INET, .sin_port = htons(f->port) }, to4 = any4;
 	struct sockaddr_in6 to6 = any6;
 	bool by6 = strchr(address, ':');
 	int listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -101,12 +107,17 @@ static void make_connection(struct fixture *f, int family, const char *address)
 static void find_and_report(int fd, int32_t owner)
 {
 	static struct answer a;
+	struct shield_flows flows;
 	struct text t = text_on(a.note, sizeof(a.note));
 	struct err e = { 0 };
 
 	a.owner = owner;
-	if (session_find(&a.shield, NULL, 0, &t, &e))
+	if (session_find(&a.shield, &flows, NULL, 0, &t, &e))
 		_exit(1);
+	a.n_flows = flows.n;
+	for (uint32_t i = 0; i < flows.n && i < ARRAY_LEN(a.flow); i++)
+		a.flow[i] = flows.at[i];
+	shield_flows_done(&flows);
 	_exit(io_write_full(fd, &a, sizeof(a)) != 0);
 }
 
@@ -177,18 +188,23 @@ static void start_login(struct fixture *f, const char *name)
 	f->server = -1;
 }
 
-static unsigned count_flows(const struct answer *a, const char *remote)
+static unsigned count_on(const struct answer *a, const char *remote, uint16_t port)
 {
 	unsigned n = 0;
 
-	for (uint32_t i = 0; i < a->shield.n_flows; i++) {
-		const struct shield_flow *flow = &a->shield.flow[i];
+	for (uint32_t i = 0; i < a->n_flows; i++) {
+		const struct shield_flow *flow = &a->flow[i];
 		char text[INET6_ADDRSTRLEN];
 
 		inet_ntop(flow->family == 4 ? AF_INET : AF_INET6, flow->remote, text, sizeof(text));
-		n += flow->local_port == PORT && !strcmp(text, remote);
+		n += flow->local_port == port && !strcmp(text, remote);
 	}
 	return n;
+}
+
+static unsigned count_flows(const struct answer *a, const char *remote)
+{
+	return count_on(a, remote, PORT);
 }
 
 static uint32_t role_of(const struct answer *a, int32_t pid)
@@ -215,7 +231,7 @@ static void the_connection_of_an_ancestor_is_the_operators(void **state)
 		make_connection(f, cases[i].family, cases[i].address);
 		ask(f, SHELL_OWNS, 0, NULL, &a);
 		assert_int_equal(count_flows(&a, cases[i].address), 1);
-		assert_int_equal(a.shield.n_flows, 1);
+		assert_int_equal(a.n_flows, 1);
 		assert_int_equal(role_of(&a, a.owner), SHIELD_ANCESTOR);
 		assert_int_equal(role_of(&a, getpid()), SHIELD_ANCESTOR);
 		close(f->client);
@@ -277,6 +293,99 @@ static void sockets_that_cannot_be_read_are_said(void **state)
 	assert_non_null(strstr(a.note, expected));
 }
 
+static void a_connection_on_the_port_of_ssh_whose_owner_is_out_of_sight_is_a_session(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a;
+
+	f->port = 22;
+	make_connection(f, AF_INET, "127.0.0.1");
+	start_login(f, "gitea"); /* in sight, and no login */
+	ask(f, NOBODY_OWNS, 0, NULL, &a);
+	assert_int_equal(count_on(&a, "127.0.0.1", 22), 0);
+	ask(f, NOBODY_OWNS, NOBODY, NULL, &a); /* who it is cannot be seen */
+	assert_int_equal(count_on(&a, "127.0.0.1", 22), 1);
+}
+
+/* The server's ends of connections from 127.0.1.1, 127.0.1.2, ... The clients stay open, unowned by
+ * any login. */
+static void make_connections(struct fixture *f, int *ret_client, int *ret_server, unsigned n)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(f->port) }, from = to;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(listener, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	from.sin_port = 0;
+	for (unsigned i = 0; i < n; i++) {
+		from.sin_addr.s_addr = htonl(0x7f000101 + i);
+		ret_client[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(ret_client[i], (struct sockaddr *)&from, sizeof(from)), 0);
+		assert_int_equal(connect(ret_client[i], (struct sockaddr *)&to, sizeof(to)), 0);
+		ret_server[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		assert_true(ret_server[i] >= 0);
+	}
+	close(listener);
+}
+
+static void none_of_many_sessions_is_left_out(void **state)
+{
+	struct fixture *f = *state;
+	int client[FLOWS], server[FLOWS];
+	struct answer a;
+
+	make_connections(f, client, server, FLOWS);
+	start_login(f, "sshd"); /* which inherits all of them */
+	for (unsigned i = 0; i < FLOWS; i++)
+		close(server[i]);
+	ask(f, NOBODY_OWNS, 0, NULL, &a);
+	assert_true(a.n_flows <= ARRAY_LEN(a.flow));
+	for (unsigned i = 0; i < FLOWS; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "127.0.1.%u", i + 1);
+		assert_int_equal(count_flows(&a, address), 1);
+		close(client[i]);
+	}
+}
+
+/* sshd has two of them for each session, and either's end is the session's. */
+static void every_process_of_a_session_is_shielded(void **state)
+{
+	struct fixture *f = *state;
+	pid_t login[SHIELD_PROCS];
+	struct answer a;
+	const char *why;
+
+	make_connection(f, AF_INET, "127.0.0.1");
+	for (unsigned i = 0; i < SHIELD_PROCS; i++) {
+		int keep = dup(f->server);
+
+		start_login(f, "sshd");
+		login[i] = f->login;
+		f->server = keep;
+		if (i != 1)
+			continue;
+		ask(f, NOBODY_OWNS, 0, NULL, &a);
+		assert_int_equal(role_of(&a, login[0]), SHIELD_SESSION);
+		assert_int_equal(role_of(&a, login[1]), SHIELD_SESSION);
+		assert_false(a.shield.all_logins);
+	}
+	ask(f, NOBODY_OWNS, 0, NULL, &a);
+	assert_true(a.shield.n_procs <= SHIELD_PROCS - SHIELD_LATER);
+	for (unsigned i = 0; i < SHIELD_PROCS; i++) {
+		struct proc_stat stat;
+
+		assert_int_equal(proc_stat_of(login[i], &stat), 0);
+		assert_true(shield_has_proc(&a.shield, login[i], stat.start_ticks, &why));
+		assert_string_equal(why, "a login session");
+		kill(login[i], SIGKILL);
+		waitpid(login[i], NULL, 0);
+	}
+	f->login = 0;
+}
+
 static void the_hint_of_ssh_counts_only_for_a_connection_that_is_there(void **state)
 {
 	struct fixture *f = *state;
@@ -288,9 +397,9 @@ static void the_hint_of_ssh_counts_only_for_a_connection_that_is_there(void **st
 	ask(f, SHELL_OWNS, NOBODY, hint, &a);
 	assert_int_equal(count_flows(&a, "127.0.0.1"), 1);
 	ask(f, SHELL_OWNS, NOBODY, "10.1.2.3 4 127.0.0.1 2222", &a);
-	assert_int_equal(a.shield.n_flows, 0);
+	assert_int_equal(a.n_flows, 0);
 	ask(f, SHELL_OWNS, NOBODY, "nonsense", &a);
-	assert_int_equal(a.shield.n_flows, 0);
+	assert_int_equal(a.n_flows, 0);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -303,6 +412,9 @@ int main(void)
 		TEST(the_connection_of_any_other_process_is_not_shielded),
 		TEST(a_login_in_another_namespace_is_found_there),
 		TEST(sockets_that_cannot_be_read_are_said),
+		TEST(a_connection_on_the_port_of_ssh_whose_owner_is_out_of_sight_is_a_session),
+		TEST(none_of_many_sessions_is_left_out),
+		TEST(every_process_of_a_session_is_shielded),
 		TEST(the_hint_of_ssh_counts_only_for_a_connection_that_is_there),
 	};
 

@@ -94,12 +94,12 @@ static void too_many_and_contradictions_are_refused(void **state)
 }
 
 static int match(struct nft_gate_spec *g, struct strings to, struct strings from,
-		 enum net_direction dir, const struct shield *shield, unsigned *ret_exempted,
+		 enum net_direction dir, const struct shield_flows *flows, unsigned *ret_exempted,
 		 struct err *e)
 {
 	struct net_groups t = groups(to, 0), f = groups(from, 0);
 
-	return net_matches(g, &(struct net_select){ &t, &f, dir, shield }, ret_exempted, e);
+	return net_matches(g, &(struct net_select){ &t, &f, dir, flows }, ret_exempted, e);
 }
 
 static unsigned acting(const struct nft_gate_spec *g, uint8_t hook)
@@ -235,20 +235,41 @@ static void what_a_host_needs_to_stay_on_its_network_passes(void **state)
 	}
 }
 
-static struct shield session(const char *remote, uint16_t port)
-{
-	struct shield s = { .n_flows = 1 };
+/* Where session() puts them. */
+static struct shield_flow room[64];
 
-	s.flow[0].family = strchr(remote, ':') ? 6 : 4;
-	s.flow[0].local_port = port;
-	inet_pton(s.flow[0].family == 6 ? AF_INET6 : AF_INET, remote, s.flow[0].remote);
-	inet_pton(s.flow[0].family == 6 ? AF_INET6 : AF_INET,
-		  s.flow[0].family == 6 ? "fd00::1" : "10.0.0.1", s.flow[0].local);
+static struct shield_flows session(const char *remote, uint16_t port)
+{
+	static unsigned next;
+	struct shield_flow *f = &room[next++ % ARRAY_LEN(room)];
+
+	*f = (struct shield_flow){ .family = strchr(remote, ':') ? 6 : 4, .local_port = port };
+	inet_pton(f->family == 6 ? AF_INET6 : AF_INET, remote, f->remote);
+	inet_pton(f->family == 6 ? AF_INET6 : AF_INET, f->family == 6 ? "fd00::1" : "10.0.0.1",
+		  f->local);
+	return (struct shield_flows){ .n = 1, .at = f };
+}
+
+/* n sessions: each from an address of its own, to one port or to ports of their own. */
+static struct shield_flows sessions(unsigned n, bool one_port)
+{
+	struct shield_flows s = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		struct shield_flow f = { .family = 4,
+					 .local_port = (uint16_t)(one_port ? 22 : 22 + i),
+					 .local = { 10, 0, 0, 1 },
+					 .remote = { 192, 0, 2, (uint8_t)i } };
+
+		assert_int_equal(shield_flows_add(&s, &f), 0);
+		assert_int_equal(shield_flows_add(&s, &f), 0); /* the same one */
+	}
+	assert_int_equal(s.n, n);
 	return s;
 }
 
 static unsigned exempted_by(const char *to, const char *from, enum net_direction dir,
-			    const struct shield *s)
+			    const struct shield_flows *s)
 {
 	struct nft_gate_spec g = { .action = GATE_DROP };
 	struct strings t = { .n = to ? 1 : 0, .at = &to }, f = { .n = from ? 1 : 0, .at = &from };
@@ -265,7 +286,7 @@ static unsigned exempted_by(const char *to, const char *from, enum net_direction
 
 static void the_operators_session_passes_where_it_could_be_hit(void **state)
 {
-	struct shield s = session("192.0.2.7", 22), v6 = session("2001:db8::7", 22);
+	struct shield_flows s = session("192.0.2.7", 22), v6 = session("2001:db8::7", 22);
 
 	(void)state;
 	assert_int_equal(exempted_by("*", NULL, NET_OUT, &s), 1);
@@ -286,7 +307,7 @@ static void the_operators_session_passes_where_it_could_be_hit(void **state)
 
 static void the_exemption_is_exactly_the_session(void **state)
 {
-	struct shield s = session("192.0.2.7", 22);
+	struct shield_flows s = session("192.0.2.7", 22);
 	struct nft_gate_spec g = { .action = GATE_DROP };
 	const struct net_match *m;
 	unsigned exempted;
@@ -313,22 +334,99 @@ static void the_exemption_is_exactly_the_session(void **state)
 	assert_int_equal(m->sport_hi, 0);
 }
 
-static void a_session_that_finds_no_room_is_an_error_and_not_a_hit(void **state)
+static unsigned exemptions_from(const struct nft_gate_spec *g, bool any_address)
 {
-	static struct shield s;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < g->n_matches; i++)
+		n += g->match[i].exempt && g->match[i].proto == IPPROTO_TCP &&
+		     (g->match[i].src_n + g->match[i].dst_n == 0) == any_address;
+	return n;
+}
+
+static void many_sessions_of_one_port_share_an_exemption(void **state)
+{
 	struct nft_gate_spec g = { .action = GATE_DROP };
+	struct shield_flows s = sessions(16, true);
 	unsigned exempted;
 	struct err e;
 
 	(void)state;
-	s = session("192.0.2.7", 22);
-	s.n_flows = SHIELD_FLOWS;
-	for (unsigned i = 1; i < SHIELD_FLOWS; i++)
-		s.flow[i] = s.flow[0];
-	assert_int_equal(match(&g, LIST("*"), none, NET_OUT, &s, &exempted, &e), 0);
-	assert_int_equal(exempted, SHIELD_FLOWS);
+	assert_int_equal(match(&g, LIST("*"), none, NET_BOTH, &s, &exempted, &e), 0);
+	assert_int_equal(exempted, 16);
+	assert_int_equal(exemptions_from(&g, false), 2); /* one for each path */
+	assert_int_equal(exemptions_from(&g, true), 0);
+	assert_int_equal(g.n_prefixes, 16); /* which share the addresses */
+	shield_flows_done(&s);
+}
+
+static void more_sessions_than_addresses_find_room_let_the_whole_port_pass(void **state)
+{
+	struct nft_gate_spec g = { .action = GATE_DROP };
+	struct shield_flows s = sessions(200, true);
+	unsigned exempted;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(match(&g, LIST("*"), none, NET_BOTH, &s, &exempted, &e), 0);
+	assert_int_equal(exempted, 200);
+	assert_int_equal(exemptions_from(&g, false), 0);
+	assert_int_equal(exemptions_from(&g, true), 2);
+	/* of those that the fault can hit there are few */
 	g = (struct nft_gate_spec){ .action = GATE_DROP };
-	assert_int_equal(match(&g, LIST("*"), none, NET_BOTH, &s, &exempted, &e), -E2BIG);
+	assert_int_equal(match(&g, LIST("192.0.2.0/29"), none, NET_BOTH, &s, &exempted, &e), 0);
+	assert_int_equal(exempted, 8);
+	assert_int_equal(exemptions_from(&g, false), 2);
+	assert_int_equal(exemptions_from(&g, true), 0);
+	shield_flows_done(&s);
+}
+
+/* The pool is for the fault's own addresses first: two lists, both ways, fill it. */
+static void sessions_give_way_to_the_addresses_of_the_fault(void **state)
+{
+	struct shield_flows s = sessions(12, true);
+	char text[48][24];
+	const char *list[48];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(list); i++) {
+		snprintf(text[i], sizeof(text[i]), "192.0.2.%u:%s", i / 2, i % 2 ? "443" : "80");
+		list[i] = text[i];
+	}
+	for (unsigned n = 34; n <= ARRAY_LEN(list); n += 14) {
+		struct nft_gate_spec g = { .action = GATE_DROP };
+		unsigned exempted;
+		struct err e;
+
+		assert_int_equal(match(&g, (struct strings){ .n = n, .at = list }, none, NET_BOTH,
+				       &s, &exempted, &e),
+				 0);
+		assert_int_equal(exempted, 12);
+		assert_int_equal(g.n_prefixes, n == 34 ? 2 * n + 12 : 2 * n);
+		assert_int_equal(exemptions_from(&g, true), n == 34 ? 0 : 2);
+	}
+	shield_flows_done(&s);
+}
+
+static void a_session_that_finds_no_room_is_refused_and_not_a_hit(void **state)
+{
+	struct shield_flows s = sessions(100, false);
+	unsigned exempted;
+	struct err e = { 0 };
+
+	(void)state;
+	for (unsigned n = 1; n <= s.n; n++) {
+		struct nft_gate_spec g = { .action = GATE_DROP };
+		struct shield_flows some = { .n = n, .at = s.at };
+		int rc = match(&g, LIST("*"), none, NET_BOTH, &some, &exempted, &e);
+
+		assert_true(rc == 0 || n > 10);
+		assert_true(rc == -EPERM || n <= 12);
+		if (rc == 0)
+			assert_int_equal(exemptions_from(&g, false), 2 * n);
+	}
+	assert_non_null(strstr(e.msg[0], "more narrowly"));
+	shield_flows_done(&s);
 }
 
 /* Whatever net_matches makes, the keeper's own check of the message takes. */
@@ -345,7 +443,7 @@ static void what_is_planned_passes_the_keepers_check(void **state)
 		const char *to = ends[i % ARRAY_LEN(ends)],
 			   *from = ends[i / ARRAY_LEN(ends) % ARRAY_LEN(ends)];
 		size_t rest = i / ARRAY_LEN(ends) / ARRAY_LEN(ends);
-		struct shield shield = session("10.0.0.7", 22);
+		struct shield_flows shield = session("10.0.0.7", 22);
 		unsigned exempted;
 		struct err e;
 
@@ -375,7 +473,10 @@ int main(void)
 		cmocka_unit_test(what_a_host_needs_to_stay_on_its_network_passes),
 		cmocka_unit_test(the_operators_session_passes_where_it_could_be_hit),
 		cmocka_unit_test(the_exemption_is_exactly_the_session),
-		cmocka_unit_test(a_session_that_finds_no_room_is_an_error_and_not_a_hit),
+		cmocka_unit_test(many_sessions_of_one_port_share_an_exemption),
+		cmocka_unit_test(more_sessions_than_addresses_find_room_let_the_whole_port_pass),
+		cmocka_unit_test(sessions_give_way_to_the_addresses_of_the_fault),
+		cmocka_unit_test(a_session_that_finds_no_room_is_refused_and_not_a_hit),
 		cmocka_unit_test(what_is_planned_passes_the_keepers_check),
 	};
 

@@ -14,6 +14,8 @@
 
 #include "inject/proc_fs.h"
 
+static struct shield_flows flows;
+
 static const char *const paths[] = { "/run/brink", "/var/lib/brink" };
 
 static void find(struct shield *s, char *note, size_t size)
@@ -22,7 +24,8 @@ static void find(struct shield *s, char *note, size_t size)
 	struct err e = { 0 };
 	char text[1024];
 
-	if (session_find(s, paths, ARRAY_LEN(paths), &t, &e))
+	shield_flows_done(&flows);
+	if (session_find(s, &flows, paths, ARRAY_LEN(paths), &t, &e))
 		fail_msg("%s", err_format(&e, text, sizeof(text)));
 	print_message("    (%s)\n", note);
 }
@@ -63,7 +66,7 @@ static void the_paths_are_shielded_and_too_long_ones_refused(void **state)
 	assert_string_equal(s.path[1], "/var/lib/brink");
 	memset(longer, 'x', sizeof(longer));
 	longer[sizeof(longer) - 1] = '\0';
-	assert_int_equal(session_find(&s, one, 1, &t, &e), -E2BIG);
+	assert_int_equal(session_find(&s, &flows, one, 1, &t, &e), -E2BIG);
 }
 
 static void an_own_connection_is_found_without_any_environment(void **state)
@@ -86,11 +89,11 @@ static void an_own_connection_is_found_without_any_environment(void **state)
 	server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(server >= 0);
 	find(&s, note, sizeof(note));
-	assert_true(s.n_flows >= 2); /* this process has both ends */
-	for (uint32_t i = 0; i < s.n_flows; i++)
+	assert_true(flows.n >= 2); /* this process has both ends */
+	for (uint32_t i = 0; i < flows.n; i++)
 		found = found ||
-			(s.flow[i].family == 4 && s.flow[i].local_port == ntohs(a.sin_port) &&
-			 !memcmp(s.flow[i].remote, &a.sin_addr, 4));
+			(flows.at[i].family == 4 && flows.at[i].local_port == ntohs(a.sin_port) &&
+			 !memcmp(flows.at[i].remote, &a.sin_addr, 4));
 	assert_true(found);
 	close(server);
 	close(client);
