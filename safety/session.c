@@ -15,6 +15,7 @@
 
 #define TCP_ESTABLISHED_HEX 1 /* include/net/tcp_states.h */
 #define SSH_PORT            22
+#define LOGIN_DEPTH         4 /* listener, session, its unprivileged half */
 
 /* A socket and the process in whose descriptors it was found. */
 struct owned {
@@ -183,12 +184,18 @@ static const struct owned *owner_of(const struct finder *f, uint64_t inode)
 			      NULL;
 }
 
+/* With it the servers above it: without them nobody who is cut off comes back. */
 static void take_owner(struct finder *f, int32_t pid)
 {
 	struct proc_stat stat;
+	bool login = true;
 
-	if (!proc_stat_of(pid, &stat) && add_proc(f, &stat, SHIELD_SESSION))
-		f->s->all_logins = true;
+	for (unsigned up = 0; login && up < LOGIN_DEPTH && !proc_stat_of(pid, &stat); up++) {
+		login = !up || shield_is_login(stat.comm);
+		if (login && add_proc(f, &stat, SHIELD_SESSION))
+			f->s->all_logins = true;
+		pid = stat.ppid;
+	}
 }
 
 /* The sockets are sorted. A session has more than one process: sshd's of root and of the user. */

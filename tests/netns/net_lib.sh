@@ -22,10 +22,13 @@ fail() {
 	exit 1
 }
 
+own_clean_up() { :; } # of a library on top of this one
+
 # Ends what this script has started, by its own numbers, and removes what it has made.
 clean_up() {
 	local rc=$? ns
 	unset IFS
+	own_clean_up
 	# shellcheck disable=SC2086 # lists of numbers
 	kill $run $helpers 2>/dev/null || :
 	# shellcheck disable=SC2086
