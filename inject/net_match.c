@@ -4,10 +4,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* Type and code of ICMPv6 stand where other protocols have the source port: RFC 4443, RFC 4861 (133
- * to 137). */
-#define ND_FIRST (133u << 8)
-#define ND_LAST  (137u << 8 | 0xffu)
+/* Type and code of ICMPv6 stand where other protocols have the source port: RFC 4443. Neighbour
+ * discovery (RFC 4861: 133 to 137) reaches nobody behind a switch that has not heard of its groups:
+ * MLD is part of it (RFC 2710: 130 to 132, RFC 3810: 143). */
+#define ND_FIRST (130u << 8)
+#define ND_LAST  (143u << 8 | 0xffu)
 
 #define EXEMPT_ADDRESSES 16 /* of one local port: with more of them it passes as a whole */
 
@@ -230,8 +231,8 @@ static int exempt_port(struct nft_gate_spec *g, uint8_t hook, uint8_t proto,
 	return 0;
 }
 
-/* What a host needs to stay on its network at all: IPv6 neighbour discovery, DHCP (RFC 2131),
- * DHCPv6 (RFC 8415). */
+/* What a host needs to stay on its network at all: IPv6 neighbour discovery and MLD, DHCP (RFC
+ * 2131), DHCPv6 (RFC 8415). */
 static int exempt_basics(struct nft_gate_spec *g, const struct net_groups *to,
 			 const struct net_groups *from, uint8_t hook, struct err *e)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2154,SC2015,SC1091,SC2086
+# shellcheck shell=bash disable=SC2154,SC2015,SC1091,SC2086,SC2034
 # A real sshd in $b and real sessions of it from $a. Sourced, never run by itself. Nothing of it is the machine's: keys,
 # configuration, accounts and /etc lie in a folder of this test, the addresses in its own two namespaces.
 . "$(dirname "${BASH_SOURCE[0]}")/net_lib.sh"
@@ -134,7 +134,8 @@ none_dropped() {
 
 # $1: session, $2: words before brink there. Starts the drop of everything on vb, both ways, from inside the session.
 drop_from() {
-	: >"$dir/drop.out" >"$dir/drop.err"
+	: >"$dir/drop.out"
+	: >"$dir/drop.err"
 	chmod 666 "$dir/drop.out" "$dir/drop.err"
 	say_to "$1" "${2:-} $BRINK run $dir/drop.yaml --yes </dev/null >$dir/drop.out 2>$dir/drop.err & echo started"
 	answer "$1" 20 || fail "$about: cannot be started"
