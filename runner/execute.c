@@ -103,8 +103,7 @@ int execute_run(const struct options *o, struct prepared *p, const char *again,
 	if (rc < 0) {
 		say_error(o, &e);
 		if (rc == -EBUSY)
-			fputs("  = help: wait for it with --lock-timeout, or end it with brink halt\n",
-			      stderr);
+			fputs("  = help: --lock-timeout waits until it is free\n", stderr);
 		fputs("Nothing was touched.\n", stderr);
 		if (ret->code == EXIT_PASS)
 			ret->code = EXIT_UNABLE;

@@ -295,8 +295,8 @@ static bool holds(const struct left_run *r, const char *key)
 static int check_change(const struct left_runs *l, const struct change_spec *s, struct err *e)
 {
 	const struct change_ops *ops = change_ops_of(s->kind);
-	char key[96];
-	struct text t = text_on(key, sizeof(key));
+	char key[96], words[ERR_LINE];
+	struct text t = text_on(key, sizeof(key)), what = text_on(words, sizeof(words));
 
 	if (!ops || !ops->resource || ops->resource(s, &t) < 0 || !t.len)
 		return 0;
@@ -305,8 +305,9 @@ static int check_change(const struct left_runs *l, const struct change_spec *s, 
 
 		if (r->life != RUN_LEFT || r->earlier_boot || !holds(r, key))
 			continue;
+		change_resource_words(s, &what);
 		err_set(e, EBUSY, "first: brink revert %s", r->id);
-		return err_ctx(e, "run %s died and has not given back '%s'", r->id, key);
+		return err_ctx(e, "run %s died and has not given back %s", r->id, words);
 	}
 	return 0;
 }

@@ -186,6 +186,13 @@ static int take_lock(struct keeper *k, const struct change_spec *s, struct err *
 	fd = lock_take(dir, key, k->begin.run_id,
 		       k->begin.lock_timeout_ns ? clock_mono_ns() + k->begin.lock_timeout_ns : 0,
 		       e);
+	if (fd == -EBUSY) {
+		char words[ERR_LINE];
+		struct text what = text_on(words, sizeof(words));
+
+		change_resource_words(s, &what);
+		err_ctx(e, "%s is in use", words);
+	}
 	if (fd < 0)
 		return fd;
 	k->lock[k->n_locks].fd = fd;

@@ -14,8 +14,10 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "base/ulid.h"
 
 #define POLL_NS    (50 * NS_PER_MS)
+#define LINE_BYTES 80 /* what a holder signs with */
 #define HASH_CHARS 17 /* '-' and 16 hexadecimal digits */
 
 char *lock_name(const char *key, char buf[static LOCK_NAME_BYTES])
@@ -95,27 +97,32 @@ static bool still_named(int dirfd, const char *name, int fd)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-static int busy(const char *key, int fd, struct err *e)
+/* "RUN PID TIME\n", as sign() writes it. */
+static int busy(int fd, struct err *e)
 {
-	char raw[80], shown[ERR_LINE];
-	struct text t = text_on(shown, sizeof(shown));
-	ssize_t n = pread(fd, raw, sizeof(raw), 0);
-	const char *space = n > 0 ? memchr(raw, ' ', (size_t)n) : NULL;
+	char raw[LINE_BYTES], run[32], since[32], when[4 * sizeof(since)];
+	struct text w = text_on(when, sizeof(when));
+	ssize_t n = pread(fd, raw, sizeof(raw) - 1, 0);
+	int pid;
 
-	if (!space) /* taken a moment ago and not signed yet */
-		return err_set(e, EBUSY, "'%s' is held by another run", key);
-	text_add_foreign(&t, raw, (size_t)(space - raw));
-	text_add(&t, " (pid ");
-	raw[n - 1] = '\0';
-	text_add_foreign(&t, space + 1, strcspn(space + 1, "\n"));
-	return err_set(e, EBUSY, "'%s' is held by run %s)", key, shown);
+	raw[n > 0 ? n : 0] = '\0';
+	/* taken a moment ago, or not signed by brink */
+	if (sscanf(raw, "%31s %d %31s", run, &pid, since) != 3 || strlen(run) != ULID_LEN ||
+	    !ulid_is_suffix(run))
+		return err_set(e, EBUSY, "another run, which starts or ends just now, holds it");
+	text_add_foreign(&w, since, strlen(since));
+	return err_set(e, EBUSY, "run %s (pid %d) has held it since %s; to end it: brink halt %s",
+		       run, pid, when, ulid_short(run));
 }
 
 static int sign(int fd, const char *owner_run, struct err *e)
 {
-	char line[80];
-	int n = snprintf(line, sizeof(line), "%.40s %d\n", owner_run, getpid());
+	char line[LINE_BYTES], when[32];
+	int n;
 
+	clock_iso(clock_wall_ns(), when, sizeof(when));
+	when[strcspn(when, ".")] = '\0';
+	n = snprintf(line, sizeof(line), "%.31s %d %sZ\n", owner_run, getpid(), when);
 	if (ftruncate(fd, 0) || pwrite(fd, line, (size_t)n, 0) != n)
 		return err_sys(e, "cannot write to the lock file");
 	return 0;
@@ -155,7 +162,7 @@ int lock_take(const char *dir, const char *key, const char *owner_run, int64_t d
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, "cannot lock '%s'", key);
 		if (clock_mono_ns() >= deadline_ns)
-			return busy(key, fd, e);
+			return busy(fd, e);
 		wait_a_moment(deadline_ns);
 	}
 }

@@ -169,6 +169,43 @@ int change_undo_check(const struct undo *u, struct err *e)
 	return 0;
 }
 
+static void device_words(const char *dev, const struct netns_ref *ns, struct text *ret)
+{
+	const char *named = strrchr(ns->path, '/');
+	bool plain = strncmp(ns->path, "/run/netns/", 11) == 0;
+
+	text_add(ret, "the network device '%s'", dev);
+	if (ns->path[0])
+		text_add(ret, " of namespace '%s'", plain && named ? named + 1 : ns->path);
+}
+
+void change_resource_words(const struct change_spec *s, struct text *ret)
+{
+	switch (s->kind) {
+	case CHANGE_NETEM_SIDE:
+		device_words(s->u.netem.dev, &s->u.netem.netns, ret);
+		break;
+	case CHANGE_NFT_GATE:
+		device_words(s->u.gate.dev, &s->u.gate.netns, ret);
+		break;
+	case CHANGE_FILL:
+		text_add(ret, "the file system of '%s'", s->u.fill.path);
+		break;
+	case CHANGE_PAUSE:
+	case CHANGE_STOP:
+		text_add(ret, "process %d (%s)", s->u.pause.proc.pid, s->u.pause.name);
+		break;
+	case CHANGE_FREEZE:
+		text_add(ret, "the cgroup '%s'", s->u.freeze.cgroup);
+		break;
+	case CHANGE_SIGNAL:
+		text_add(ret, "process %d", s->u.signal.proc[0].pid);
+		break;
+	default:
+		text_add(ret, "a resource");
+	}
+}
+
 int change_spec_check(const struct change_spec *s, struct err *e)
 {
 	if (!change_ops_of(s->kind))

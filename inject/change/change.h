@@ -247,6 +247,8 @@ struct change_ops {
 
 /* NULL for a number that is no kind (a damaged journal, a forged message). */
 const struct change_ops *change_ops_of(unsigned kind);
+/* What resource() stands for, in words: "the network device 'eth0'", "process 12 (nginx)". */
+void change_resource_words(const struct change_spec *s, struct text *ret);
 /* Is every number, length and string of a spec that came over a socket within its bounds? */
 int change_spec_check(const struct change_spec *s, struct err *e);
 /*

@@ -266,20 +266,22 @@ static void session(void)
 	struct shield *s = malloc(sizeof(*s));
 	char words[1024];
 	struct text note = text_on(words, sizeof(words));
+	struct shield_flows flows = { 0 };
 	struct err e = { 0 };
 	int r;
 
 	FUZZ_MUST(s);
-	r = session_find(s, paths, 1, &note, &e);
+	r = session_find(s, &flows, paths, 1, &note, &e);
 	FUZZ_MUST(r == 0 || e.code == -r);
 	if (r == 0) {
 		const char *why = NULL;
 
 		FUZZ_MUST(s->n_procs > 0 && s->n_procs <= SHIELD_PROCS);
-		FUZZ_MUST(s->n_flows <= SHIELD_FLOWS && s->n_paths == 1);
+		FUZZ_MUST(flows.n <= flows.size && s->n_paths == 1);
 		for (uint32_t i = 0; i < s->n_procs; i++)
 			FUZZ_MUST(shield_has_proc(s, s->proc[i].pid, s->proc[i].start_ticks, &why));
 	}
+	shield_flows_done(&flows);
 	free(s);
 }
 

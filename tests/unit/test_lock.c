@@ -18,8 +18,9 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-#define RUN   "01JD0000000000000000000001"
-#define OTHER "01JD0000000000000000000002"
+#define RUN     "01JD0000000000000000000001"
+#define RUN_END "0000000001"
+#define OTHER   "01JD0000000000000000000002"
 
 struct fixture {
 	char root[64], dir[96];
@@ -73,15 +74,19 @@ static int take(struct fixture *f, const char *key, const char *run, int64_t wai
 static void the_second_one_is_told_who_holds_it(void **state)
 {
 	struct fixture *f = *state;
-	char expected[128], text[512];
+	char expected[128], text[512], since[32];
 	int fd = take(f, "net:4026531840:eth0", RUN, 0);
 
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(take(f, "net:4026531840:eth0", OTHER, 0), -EBUSY);
-	snprintf(expected, sizeof(expected),
-		 "'net:4026531840:eth0' is held by run " RUN " (pid %d)", getpid());
-	assert_string_equal(err_format(&f->e, text, sizeof(text)), expected);
+	err_format(&f->e, text, sizeof(text));
+	snprintf(expected, sizeof(expected), "run " RUN " (pid %d) has held it since ", getpid());
+	assert_memory_equal(text, expected, strlen(expected));
+	snprintf(since, sizeof(since), "%.20s", text + strlen(expected));
+	assert_int_equal(since[10], 'T'); /* 2026-11-20T13:02:11Z */
+	assert_int_equal(since[19], 'Z');
+	assert_string_equal(text + strlen(expected) + 20, "; to end it: brink halt " RUN_END);
 	lock_release(fd);
 	fd = take(f, "net:4026531840:eth0", OTHER, 0);
 	assert_true(fd >= 0);
