@@ -3,7 +3,7 @@
 # Fifty runs at once in fifty network namespaces. Each has its own effect; then half of them, chosen at random, lose
 # processes by SIGKILL: their faults end within the lease, all others are held on and end when they are told to. In the
 # end every namespace is as it was.
-# shellcheck disable=SC1091,SC2154,SC2016,SC2086,SC2015,SC2034
+# shellcheck disable=SC1091,SC2154,SC2016,SC2086,SC2015,SC2034,SC2046,SC2010,SC2143
 . "$(dirname "$0")/net_lib.sh"
 
 N=50
@@ -18,7 +18,8 @@ fail() { # the words of fifty runs are too many
 	exit 1
 }
 trap clean_up EXIT
-spaces= others=
+spaces=''
+others=''
 for i in $(seq $N); do
 	ip netns add "many$tag.$i"
 	spaces="$spaces many$tag.$i"
