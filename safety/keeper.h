@@ -52,7 +52,7 @@ enum keeper_stage {
 	STAGE_NEW,
 	STAGE_BEGUN,   /* locks and run directory are there; faults and changes are added */
 	STAGE_GUARDED, /* undo records are durable, PID 1's timer is armed */
-	STAGE_ARMING, /* holders are awaited; the runner is not listened to */
+	STAGE_ARMING,  /* holders are awaited; the runner is not listened to */
 	STAGE_ARMED,
 	STAGE_FAILED, /* nothing but taking back */
 };
