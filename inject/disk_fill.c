@@ -153,6 +153,7 @@ static int check_kind(struct fill_aim *aim, struct err *e)
 static int find_aim(const struct disk_fill *d, const struct plan_context *ctx, struct fill_aim *aim,
 		    struct err *e)
 {
+	AUTO(auto_close) int dir = -1;
 	const char *path = NULL;
 	int rc = find_path(d, ctx, &path, e);
 
@@ -162,9 +163,12 @@ static int find_aim(const struct disk_fill *d, const struct plan_context *ctx, s
 		rc = check_kind(aim, e);
 	if (rc < 0)
 		return rc;
+	dir = open(aim->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(e, "cannot open '%s'", aim->path);
 	aim->block = aim->fs.f_frsize ? aim->fs.f_frsize : aim->fs.f_bsize;
 	aim->avail = (uint64_t)aim->fs.f_bavail * aim->block;
-	aim->reserve = fill_reserve(aim->dev, &aim->fs, ctx->targets->shield);
+	aim->reserve = fill_reserve(dir, &aim->fs, ctx->targets->shield);
 	return 0;
 }
 
@@ -214,6 +218,18 @@ static int check_memory(const struct fill_aim *aim, uint64_t bytes, struct plan 
 	return 0;
 }
 
+static int too_little(const struct fill_aim *aim, uint64_t bytes, struct err *e)
+{
+	char room[32], kept[32];
+	struct text r = text_on(room, sizeof(room)), k = text_on(kept, sizeof(kept));
+
+	units_add_size(&r, bytes / aim->block * aim->block);
+	units_add_size(&k, aim->reserve);
+	return err_set(e, ENOSPC, "'%.80s' has not that much to take: %s%s%s", aim->path, room,
+		       aim->reserve ? "; kept free for / and brink's state: " : "",
+		       aim->reserve ? kept : "");
+}
+
 /* Fills the spec's two bounds; *ret_bytes: what it will take as things are now. */
 static int set_bounds(const struct disk_fill *d, const struct fill_aim *aim, struct fill_spec *s,
 		      uint64_t *ret_bytes, struct err *e)
@@ -227,8 +243,7 @@ static int set_bounds(const struct disk_fill *d, const struct fill_aim *aim, str
 		s->leave_bytes = aim->reserve;
 	*ret_bytes = aim->avail > s->leave_bytes ? aim->avail - s->leave_bytes : 0;
 	if (d->size_bytes && *ret_bytes < d->size_bytes)
-		return err_set(e, ENOSPC, "'%s' has not that much to take: %llu bytes", aim->path,
-			       (unsigned long long)*ret_bytes);
+		return too_little(aim, *ret_bytes, e);
 	if (d->size_bytes)
 		*ret_bytes = d->size_bytes;
 	if (*ret_bytes < aim->block) {

@@ -23,7 +23,6 @@
 #define KIB          ((uint64_t)1 << 10)
 #define MIB          ((uint64_t)1 << 20)
 #define GIB          ((uint64_t)1 << 30)
-#define RESERVE_MIN  (64 * MIB)
 #define STEP_FIRST   (64 * MIB)
 #define STEP_MAX     (4 * GIB)
 #define STEP_SLOW_NS (40 * NS_PER_MS)
@@ -49,36 +48,6 @@ struct fill_live {
 static const struct fill_spec *spec_of(const struct change *c)
 {
 	return &c->spec->u.fill;
-}
-
-static bool same_dev(const char *path, uint64_t dev)
-{
-	char up[256];
-	struct stat st;
-	char *end;
-
-	snprintf(up, sizeof(up), "%s", path);
-	while (up[0] && stat(up, &st) < 0) { /* not made yet: where it will be made */
-		end = strrchr(up, '/');
-		if (!end)
-			return false;
-		end[end == up && end[1]] = '\0';
-		if (end == up && !up[1] && stat(up, &st) < 0)
-			return false;
-	}
-	return up[0] && st.st_dev == dev;
-}
-
-uint64_t fill_reserve(uint64_t dev, const struct statvfs *fs, const struct shield *shield)
-{
-	uint64_t total = (uint64_t)fs->f_blocks * fs->f_frsize;
-	bool kept = same_dev("/", dev);
-
-	for (uint32_t i = 0; shield && i < shield->n_paths && i < SHIELD_PATHS && !kept; i++)
-		kept = same_dev(shield->path[i], dev);
-	if (!kept)
-		return 0;
-	return total / 100 > RESERVE_MIN ? total / 100 : RESERVE_MIN;
 }
 
 /* The directory, by its path, and only if it is the one that was planned. */
@@ -134,7 +103,7 @@ static int fill_arm(struct change *c, struct err *e)
 		return l->dir;
 	if (fstatvfs(l->dir, &fs) < 0)
 		return err_sys(e, "cannot read the file system of '%s'", s->path);
-	l->reserve = fill_reserve(s->dev, &fs, c->shield);
+	l->reserve = fill_reserve(l->dir, &fs, c->shield);
 	l->leave = s->leave_bytes > l->reserve ? s->leave_bytes : l->reserve;
 	return 0;
 }
@@ -418,7 +387,7 @@ static int fill_effect(struct change *c, uint64_t *ret_hits, struct err *e)
 
 static int fill_resource(const struct change_spec *s, struct text *ret_key)
 {
-	text_add(ret_key, "mount-%llu", (unsigned long long)s->u.fill.dev);
+	fill_key(&s->u.fill, ret_key);
 	return 0;
 }
 

@@ -7,10 +7,13 @@
 #include "inject/change/change.h"
 
 /*
- * Bytes that stay free for ordinary users on this file system whatever is asked for: 64 MiB or 1 %
- * of it on `/` and where brink keeps its state, 0 elsewhere.
+ * Bytes that stay free for ordinary users on the file system of an open directory whatever is asked
+ * for: 64 MiB or 1 % of it where it shares its space with `/` or where brink keeps its state, 0
+ * elsewhere. fill_space.c.
  */
-uint64_t fill_reserve(uint64_t dev, const struct statvfs *fs, const struct shield *shield);
+uint64_t fill_reserve(int dir, const struct statvfs *fs, const struct shield *shield);
+/* The key of the space that is taken: one for all subvolumes of a btrfs. fill_space.c. */
+void fill_key(const struct fill_spec *s, struct text *ret);
 
 /* The name that a file has between its creation and its unlink where O_TMPFILE is not known; unique
  * to the run. */

@@ -100,14 +100,22 @@ static uint64_t used(const struct fixture *f)
 	return ((uint64_t)f->fs.f_blocks - f->fs.f_bfree) * f->fs.f_frsize;
 }
 
+static uint64_t reserve_of(const struct fixture *f)
+{
+	int dir = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t reserve = fill_reserve(dir, &f->fs, NULL);
+
+	close(dir);
+	return reserve;
+}
+
 /* As df(1): used / (used + available). 99.5 % because the disk of the machine may be nearly full.
  */
 static void until_is_the_share_that_df_shows(void **state)
 {
 	struct fixture *f = *state;
 	const struct fill_spec *s = &f->plan.change[0].u.fill;
-	uint64_t want = (used(f) + avail(f)) / 200,
-		 reserve = fill_reserve(f->st.st_dev, &f->fs, NULL);
+	uint64_t want = (used(f) + avail(f)) / 200, reserve = reserve_of(f);
 
 	give(f, "path", f->dir);
 	give(f, "until", "99.5%");
@@ -127,7 +135,7 @@ static void until_is_the_share_that_df_shows(void **state)
 static void size_and_leave_are_bounds_of_their_own(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t reserve = fill_reserve(f->st.st_dev, &f->fs, NULL);
+	uint64_t reserve = reserve_of(f);
 
 	give(f, "target", "spool");
 	give(f, "size", "1MiB");
