@@ -120,6 +120,7 @@ static void rule_add(const struct policy_rule *r, struct text *t)
 	add_word(t, "path ", r->path);
 	add_word(t, "user ", r->user);
 	add_word(t, "cgroup ", r->cgroup);
+	add_word(t, "unit ", r->unit);
 }
 
 struct judge {
@@ -143,8 +144,9 @@ static int refuse_denied(const struct judge *j, const struct policy_rule *r, con
 	touch_describe(t, &tt);
 	if (r->why)
 		text_add_foreign(&wt, r->why, strlen(r->why));
-	err_set(e, EPERM, "%s%.80s:%u denies %s; %s", own ? "limits.deny in " : "",
-		r->bound.pos.file ? r->bound.pos.file : "the experiment", r->bound.pos.line, rule,
+	err_set(e, EPERM, "%s%.80s:%u:%u denies %s; %s", own ? "limits.deny in " : "",
+		r->bound.pos.file ? r->bound.pos.file : "the experiment", r->bound.pos.line,
+		r->bound.pos.col, rule,
 		own ? "who owns the experiment may change it" : "only root may change it");
 	return err_ctx(e, "must not touch %s%s%s%s", thing, r->why ? " (" : "", why,
 		       r->why ? ")" : "");

@@ -30,8 +30,8 @@ const struct field_table policy_rule_fields = {
 			{ "cgroup", FIELD_STRING, FIELD_LEAST_ONE,
 			  offsetof(struct policy_rule, cgroup),
 			  .doc = "processes in this cgroup or below it" },
-			{ "unit", FIELD_LATER, FIELD_LEAST_ONE, 0,
-			  .doc = "processes of a systemd unit" },
+			{ "unit", FIELD_STRING, FIELD_LEAST_ONE, offsetof(struct policy_rule, unit),
+			  .doc = "processes of a systemd unit: its whole name, or a pattern such as postgresql@*.service" },
 			{ "why", FIELD_STRING, 0, offsetof(struct policy_rule, why),
 			  .doc = "the reason, shown to whoever is refused" },
 			{ 0 },
@@ -168,7 +168,7 @@ static void check_families(const struct rule_place *p)
 		keys &= TOUCH_NET;
 	if (r->path)
 		keys &= TOUCH_DISK | TOUCH_PROC;
-	if (r->user || r->cgroup)
+	if (r->user || r->cgroup || r->unit)
 		keys &= TOUCH_PROC;
 	if (keys & kinds)
 		return;
@@ -177,8 +177,8 @@ static void check_families(const struct rule_place *p)
 		     "this rule can never fit: no fault has all of its keys");
 	diag_note(
 		g,
-		"help: device and flow are of net faults, path of disk and proc faults, user and cgroup of proc "
-		"faults");
+		"help: device and flow are of net faults, path of disk and proc faults, user, cgroup and unit "
+		"of proc faults");
 }
 
 /* Numbers only: what a name stands for may change, and may need the network that is to be broken.
@@ -209,6 +209,22 @@ static void check_flow(const struct rule_place *p)
 		say_wrong(p, "flow", r->flow, "write ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp]");
 }
 
+/* Those that have processes: systemd.unit(5). Without its end a name would fit nothing. */
+static bool is_unit(const char *unit)
+{
+	static const char *const ends[] = { ".service", ".scope", ".slice", ".socket",
+					    ".mount",   ".swap",  ".*",     "*" };
+	size_t len = strlen(unit);
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (len >= n && strcmp(unit + len - n, ends[i]) == 0)
+			return !strchr(unit, '/');
+	}
+	return false;
+}
+
 static void check_rule(const struct rule_place *p)
 {
 	struct policy_rule *r = p->r;
@@ -222,6 +238,8 @@ static void check_rule(const struct rule_place *p)
 	if (r->cgroup && r->cgroup[0] != '/')
 		say_wrong(p, "cgroup", r->cgroup,
 			  "write a path such as /system.slice/nginx.service");
+	if (r->unit && !is_unit(r->unit))
+		say_wrong(p, "unit", r->unit, "write a whole name such as nginx.service");
 	if (r->user && user_find(r->user, &r->uid, &e) < 0)
 		say_wrong(p, "user", r->user, e.msg[0]);
 }

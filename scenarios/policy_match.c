@@ -223,6 +223,35 @@ static bool cgroup_is(const char *cgroup, const struct touch *t, bool sure)
 	return t->groups[0] ? proc_cgroup_within(t->groups, cgroup) : !sure;
 }
 
+/* Is one of the folders on the way to a cgroup the unit's? systemd names them after it. */
+static bool on_the_way(const char *unit, const char *groups)
+{
+	char part[256];
+
+	while (*groups) {
+		size_t n = strcspn(groups, "/:\n");
+
+		if (n && n < sizeof(part)) {
+			memcpy(part, groups, n);
+			part[n] = '\0';
+			if (fnmatch(unit, part, 0) == 0)
+				return true;
+		}
+		groups += n + (groups[n] != '\0');
+	}
+	return false;
+}
+
+/* One that is found later may be in a cgroup below. */
+static bool unit_is(const char *unit, const struct touch *t, bool sure)
+{
+	const char *groups = t->pid ? t->groups : t->cgroup;
+
+	if (t->family != TOUCH_PROC)
+		return false;
+	return on_the_way(unit, groups) || (!sure && (!groups[0] || !t->pid));
+}
+
 int rule_may_hit(const struct policy_rule *r, const struct touch *t, struct err *e)
 {
 	if (r->fault && fnmatch(r->fault, t->fault, 0) != 0)
@@ -235,6 +264,8 @@ int rule_may_hit(const struct policy_rule *r, const struct touch *t, struct err 
 	if (r->user && (t->family != TOUCH_PROC || (t->uid >= 0 && t->uid != r->uid)))
 		return 0;
 	if (r->cgroup && !cgroup_is(r->cgroup, t, false))
+		return 0;
+	if (r->unit && !unit_is(r->unit, t, false))
 		return 0;
 	return r->path ? path_may_hit(r->path, t, e) : 1;
 }
@@ -256,6 +287,8 @@ bool rule_covers(const struct policy_rule *r, const struct touch *t)
 	if (r->user && (t->family != TOUCH_PROC || t->uid != r->uid))
 		return 0;
 	if (r->cgroup && !cgroup_is(r->cgroup, t, true))
+		return 0;
+	if (r->unit && !unit_is(r->unit, t, true))
 		return 0;
 	return !r->path || path_covers(r->path, t);
 }

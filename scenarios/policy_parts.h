@@ -14,6 +14,7 @@ struct policy_rule {
 	const char *device; /* packets there, in any network namespace */
 	const char *path;   /* file systems and trees; programs of processes */
 	const char *user, *cgroup;
+	const char *unit; /* of systemd, pattern as in fnmatch(3): by the name of its cgroup */
 	const char *flow; /* packets with such an end, either way */
 	const char *why;
 	uint32_t uid;

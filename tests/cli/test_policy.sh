@@ -65,17 +65,65 @@ deny:
   - {flow: "*:22", why: the way in}
   - {flow: "127.0.0.0/8:5000-6000", why: "ask the database team"}
 X
-denied "web.brink.yaml:6:5: fault 'lossy': must not touch outgoing packets to 127.0.0.1:5432 on lo (ask the database team): /etc/brink/policy.yaml:4 denies flow 127.0.0.0/8:5000-6000; only root may change it" \
+denied "web.brink.yaml:6:5: fault 'lossy': must not touch outgoing packets to 127.0.0.1:5432 on lo (ask the database team): /etc/brink/policy.yaml:4:5 denies flow 127.0.0.0/8:5000-6000; only root may change it" \
 	run -y web.brink.yaml
 denied "denies flow 127.0.0.0/8:5000-6000" plan web.brink.yaml
 sed 's/5432/5432-7000/' web.brink.yaml >range.brink.yaml
-denied "policy.yaml:4 denies" plan range.brink.yaml
+denied "policy.yaml:4:5 denies" plan range.brink.yaml
 sed 's/5432/80/' web.brink.yaml >other.brink.yaml
 expect 0 plan other.brink.yaml
 sed 's/to: "127.0.0.1:5432", //' web.brink.yaml >all.brink.yaml
-denied "policy.yaml:3 denies flow *:22" run -y all.brink.yaml
-denied "policy.yaml:3 denies flow *:22" try net.drop dev=lo
-denied "policy.yaml:4 denies" try net.drop to=127.0.0.1:5500 dev=lo -- true
+denied "policy.yaml:3:5 denies flow *:22" run -y all.brink.yaml
+denied "policy.yaml:3:5 denies flow *:22" try net.drop dev=lo
+denied "policy.yaml:4:5 denies" try net.drop to=127.0.0.1:5500 dev=lo -- true
+
+# every kind of rule, from an experiment and from a command line: where the rule stands, and where the fault
+sleep 70 &
+sleeper=$!
+sleep_exe=$(realpath "/proc/$sleeper/exe")
+group=$(sed -n 's/^0:://p' "/proc/$sleeper/cgroup")
+rules=0
+forbids() { # $1: rule, $2: how a refusal names it, $3: fault, $4: its keys, as YAML
+	printf 'brink_policy: 1\nmax: {processes: 5}\ndeny:\n  - %s\n' "$1" | policy
+	printf 'brink: 1\nname: x\nsteady_state:\n  - command: ["true"]\nfaults:\n  - id: f\n    %s: {%s}\n%s' "$3" "$4" \
+		"$([ "$3" = proc.kill ] || echo '    for: 1s')" >deny.brink.yaml
+	for how in plan "run -y"; do
+		# shellcheck disable=SC2086
+		denied "/etc/brink/policy.yaml:4:5 denies $2; only root may change it" $how deny.brink.yaml
+		has "$err" "deny.brink.yaml:6:5: fault 'f': must not touch"
+	done
+	rules=$((rules + 1))
+}
+forbids "proc.kill" proc.kill proc.kill "pid: $sleeper"
+forbids "net.*" "net.*" net.drop 'to: "127.0.0.1:80", dev: lo'
+forbids "{fault: disk.fill}" disk.fill disk.fill "path: $work, size: 1MiB"
+forbids "{device: lo}" "device lo" net.drop 'to: "127.0.0.1:80", dev: lo'
+forbids "{device: \"l*\", why: mine}" "device l*" net.drop 'dev: lo, direction: both'
+forbids "{path: $work}" "path $work" disk.fill "path: $work, size: 1MiB"
+forbids "{path: $sleep_exe}" "path $sleep_exe" proc.pause "pid: $sleeper"
+forbids "{user: $(id -un)}" "user $(id -un)" proc.pause "pid: $sleeper"
+forbids "{user: $(id -u), fault: \"proc.*\"}" "proc.*, user $(id -u)" proc.kill "name: sleep, pid: $sleeper"
+[ -z "$group" ] || forbids "{cgroup: $group}" "cgroup $group" proc.pause "pid: $sleeper"
+forbids '{flow: "*:80/tcp"}' "flow *:80/tcp" net.drop 'to: "127.0.0.1:80", dev: lo'
+forbids '{flow: "127.0.0.0/8"}' "flow 127.0.0.0/8" net.drop 'to: "127.0.0.1:80", dev: lo'
+forbids '{flow: "[::1]:80"}' "flow [::1]:80" net.drop 'to: "[::1]", dev: lo'
+# a unit is the name of a cgroup on the way to a process, of either version
+for root in /sys/fs/cgroup /sys/fs/cgroup/pids /sys/fs/cgroup/freezer; do
+	unit=brink-test-$$.service
+	case $(stat -f -c %T "$root" 2>/dev/null) in
+	cgroup*) mkdir "$root/$unit" 2>/dev/null || continue ;;
+	*) continue ;;
+	esac
+	if echo "$sleeper" 2>/dev/null >"$root/$unit/cgroup.procs"; then
+		forbids '{unit: "brink-test-*.service"}' 'unit brink-test-*.service' proc.pause "pid: $sleeper"
+	fi
+	kill "$sleeper"
+	wait "$sleeper" 2>/dev/null
+	rmdir "$root/$unit"
+	break
+done
+kill "$sleeper" 2>/dev/null
+echo "# counted: shield_cases $rules"
 
 # several files: all rules, the smallest maximum
 mkdir /etc/brink/policy.d
@@ -130,12 +178,12 @@ policy <<'X'
 brink_policy: 1
 deny:
   - {fault: net.dorp}
-  - {unit: ssh.service}
+  - {unit: ssh}
 max: {fault: 30}
 X
 denied "policy.yaml:3:13: error: 'net.dorp' is no fault that a rule can have [B1301]" run -y web.brink.yaml
 has "$err" "did you mean 'net.drop'?"
-has "$err" "policy.yaml:4:6: error: 'unit' is not in this version"
+has "$err" "policy.yaml:4:12: error: 'ssh' is no unit that a rule can have"
 has "$err" "policy.yaml:5:14: error: '30' is not a duration [B1007]"
 has "$err" "nothing is allowed: the policy '/etc/brink/policy.yaml' cannot be understood"
 expect 0 check web.brink.yaml # which touches nothing and asks no policy
@@ -147,6 +195,6 @@ limits:
   deny:
     flows: ["*:22", "127.0.0.1:5432"]
 X
-denied "limits.deny in web.brink.yaml:11 denies flow 127.0.0.1:5432; who owns the experiment may change it" \
+denied "limits.deny in web.brink.yaml:11:5 denies flow 127.0.0.1:5432; who owns the experiment may change it" \
 	run -y web.brink.yaml
 finish

@@ -51,7 +51,7 @@ fills() {
 	left=$(free_of "$of")
 	[ $left -ge $((stays - slack)) ] && [ $left -le $((stays + 8 * MIB)) ] || fail "$path $*: $left bytes are free, not $stays"
 	# brink itself can still work: a run of its own, from its journal to the record of it
-	"$BRINK" try proc.pause pid=$victim --for 100ms --yes >"$dir/other.out" 2>"$dir/other.err" </dev/null ||
+	"$BRINK" try proc.pause pid=$victim --for 1s --yes >"$dir/other.out" 2>"$dir/other.err" </dev/null ||
 		fail "$path $*: no other run meanwhile: $(cat "$dir/other.err")"
 	kill -INT $run
 	wait $run || rc=$?

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scenarios/policy.h"
+#include "scenarios/policy_parts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -264,7 +265,7 @@ static void of_several_files_the_smallest_maximum_counts_and_all_rules(void **st
 	assert_int_equal(policy_max_processes(&w->p, &w->limits), 5);
 	assert_int_equal(net(w, "10.0.0.1", 32, 80), -EPERM); /* deny wins over allow */
 	assert_true(says(w, "must not touch outgoing packets to 10.0.0.1:80 on eth0 (production)"));
-	assert_true(says(w, "10-a.yaml:2 denies device eth0; only root may change it"));
+	assert_true(says(w, "10-a.yaml:2:8 denies device eth0; only root may change it"));
 }
 
 static void what_no_allow_rule_names_is_refused(void **state)
@@ -522,6 +523,47 @@ static void a_repeated_signal_is_judged_by_its_selector_too(void **state)
 	assert_int_equal(check(w, "proc.kill", MINUTE, &c), 0);
 }
 
+static void a_unit_is_known_by_the_name_of_its_cgroup(void **state)
+{
+	static const struct {
+		const char *groups;
+		bool hit;
+	} procs[] = {
+		{ "0::/system.slice/ssh.service\n", true },
+		{ "0::/system.slice/ssh.service/below\n", true },
+		{ "12:pids:/system.slice/ssh.service\n1:name=systemd:/x\n", true },
+		{ "0::/system.slice/ssh.service.d\n", false },
+		{ "0::/system.slice/openssh.service\n", false },
+		{ "0::/\n", false },
+		{ "0::/system.slice/pg@1.service\n", true },
+		{ "", true }, /* not known */
+	};
+	struct policy_rule rules[] = { { .unit = "ssh.service" }, { .unit = "pg@*.service" } };
+	struct touch t = { .fault = "proc.kill", .family = TOUCH_PROC, .pid = 4242, .exe = "" };
+	struct world *w = *state;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(procs); i++) {
+		t.groups = procs[i].groups;
+		assert_int_equal(rule_may_hit(&rules[0], &t, &e) || rule_may_hit(&rules[1], &t, &e),
+				 procs[i].hit);
+		assert_int_equal(rule_covers(&rules[0], &t) || rule_covers(&rules[1], &t),
+				 procs[i].hit && t.groups[0]);
+	}
+	t = (struct touch){ .fault = "proc.kill", .family = TOUCH_PROC, .groups = "", .exe = "" };
+	t.cgroup = "/system.slice"; /* found later, perhaps there */
+	assert_int_equal(rule_may_hit(&rules[0], &t, &e), 1);
+	assert_false(rule_covers(&rules[0], &t));
+	t.cgroup = "/system.slice/ssh.service";
+	assert_true(rule_covers(&rules[0], &t));
+	t.family = TOUCH_DISK;
+	assert_int_equal(rule_may_hit(&rules[0], &t, &e), 0);
+	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh.service, why: the way in}]\n"), 0);
+	assert_int_equal(self(w), 0);
+	assert_int_equal(load_text(w, HEAD "allow: [{unit: \"*.service\"}]\n"), 0);
+	assert_int_equal(self(w), -EPERM);
+}
+
 static void too_many_processes_are_refused_by_the_smaller_limit(void **state)
 {
 	struct world *w = *state;
@@ -553,7 +595,7 @@ static void the_experiments_own_denials_hold_without_a_policy(void **state)
 	assert_int_equal(net(w, "10.0.0.1", 32, 2380), -EPERM);
 	assert_true(says(
 		w,
-		"limits.deny in x.yaml:12 denies flow *:2379-2380; who owns the experiment may change it"));
+		"limits.deny in x.yaml:12:3 denies flow *:2379-2380; who owns the experiment may change it"));
 	assert_int_equal(net(w, "10.0.0.1", 32, 5432), 0);
 	assert_int_equal(net(w, NULL, 0, 0), -EPERM);
 	w->limits.deny.paths = (struct strings){ 1, paths };
@@ -630,8 +672,10 @@ static void mistakes_are_said_with_their_place(void **state)
 	assert_true(diag_at(w, MSG_POLICY_RULE, 3, 5));
 	assert_int_equal(load_text(w, HEAD "deny: [{fault: cpu.burn}]\n"),
 			 0); /* of a later version */
-	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh.service}]\n"), -EBADMSG);
-	assert_true(diag_at(w, MSG_LATER, 2, 9));
+	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh}]\n"), -EBADMSG);
+	assert_true(diag_at(w, MSG_POLICY_RULE, 2, 15));
+	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh.service, device: eth0}]\n"),
+			 -EBADMSG);
 	assert_int_equal(load_text(w,
 				   HEAD "deny: [{path: var}, {cgroup: a}, {user: no-such-user}]\n"),
 			 -EBADMSG);
@@ -710,6 +754,7 @@ int main(void)
 		T(all_processes_below_a_frozen_cgroup_are_judged),
 		T(an_allow_list_refuses_what_touches_nothing_that_it_knows),
 		T(a_repeated_signal_is_judged_by_its_selector_too),
+		T(a_unit_is_known_by_the_name_of_its_cgroup),
 		T(too_many_processes_are_refused_by_the_smaller_limit),
 		T(the_experiments_own_denials_hold_without_a_policy),
 		T(only_files_that_root_alone_can_write_are_read),
