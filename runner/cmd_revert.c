@@ -82,6 +82,18 @@ static int refuse(const struct options *o, int code, int exit_code, const char *
 	return exit_code;
 }
 
+/*
+ * One whose keeper is dead or stopped is recovered all the same: recovery waits for a spare at
+ * work, and ends a keeper that is stopped.
+ */
+static bool is_at_work(const struct left_run *run)
+{
+	char cgroup[PATHS_LEN];
+
+	return run->life == RUN_ALIVE &&
+	       (!run->by_spare || leftovers_frozen(run, cgroup, sizeof(cgroup)));
+}
+
 static int refuse_alive(const struct revert *r, const struct left_run *run)
 {
 	char what[120], help[PATHS_LEN + 80], cgroup[PATHS_LEN];
@@ -90,8 +102,6 @@ static int refuse_alive(const struct revert *r, const struct left_run *run)
 	if (leftovers_frozen(run, cgroup, sizeof(cgroup))) {
 		snprintf(what, sizeof(what), "run %s is alive, but its keeper is frozen", run->id);
 		snprintf(help, sizeof(help), "it goes on when the cgroup '%s' is thawed", cgroup);
-	} else if (run->by_spare) {
-		snprintf(help, sizeof(help), "the spare keeper is taking it back: wait for it");
 	} else {
 		snprintf(help, sizeof(help), "it takes its faults back itself: brink halt %s",
 			 run->id);
@@ -135,7 +145,7 @@ static int choose_named(struct revert *r)
 		snprintf(help, sizeof(help), "write: sudo brink revert %s", run->id);
 		return refuse(r->o, EPERM, EXIT_UNABLE, what, help);
 	}
-	if (run->life == RUN_ALIVE)
+	if (is_at_work(run))
 		return refuse_alive(r, run);
 	r->run[r->n++] = run;
 	return EXIT_PASS;
@@ -173,7 +183,7 @@ static int choose_many(struct revert *r, int *ret_code)
 
 		if (is_given_away(r, run) && !r->o->at_boot && !r->o->unit)
 			code = refuse_given_away(r, run);
-		else if (is_meant(r, run) && run->life == RUN_ALIVE)
+		else if (is_meant(r, run) && is_at_work(run))
 			code = refuse_alive(r, run);
 		else if (is_meant(r, run))
 			r->run[r->n++] = run;

@@ -98,6 +98,8 @@ static void heard_done(struct run *r, const struct kmsg *m)
 		send_plain(r, KMSG_ARM);
 	if (m->request != KMSG_GUARD && m->request != KMSG_ARM)
 		return;
+	if (m->code == -ECANCELED) /* it was being ended already, and why has been said */
+		return;
 	if (m->code < 0) {
 		snprintf(r->halt_why, sizeof(r->halt_why), "%s",
 			 err_format(&m->u.err, words, sizeof(words)));

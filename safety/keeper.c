@@ -150,7 +150,9 @@ static int serve_setup(struct keeper *k, const struct kmsg *m, struct err *e)
 
 	if (m->type < KMSG_BEGIN || m->type > KMSG_ARM)
 		return err_set(e, EINVAL, "message %u is not known", m->type);
-	if (k->stage != order[m->type].at || k->lifting_all)
+	if (k->lifting_all)
+		return err_set(e, ECANCELED, "the run is being ended");
+	if (k->stage != order[m->type].at)
 		return err_set(e, EINVAL, "message %u at the wrong time", m->type);
 	rc = serve_request_of_setup(k, m, e);
 	if (order[m->type].then != order[m->type].at)

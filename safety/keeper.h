@@ -9,6 +9,7 @@
 
 #define KEEPER_LOCKS_STEP 16
 #define KEEPER_NETNS      32
+#define KEEPER_REST_NS    (60 * NS_PER_S) /* longest without a beat, when nothing is in force */
 
 /* The way of one fault through a run. Only forward. */
 enum fault_state {
@@ -38,6 +39,7 @@ struct keeper_fault {
 	int64_t lift_ns;          /* when lifting began */
 	int64_t deadline_boot_ns; /* live: lifted at the latest then */
 	int64_t drain_ns;         /* longest time that packets can be in flight */
+	bool heard_quiet;         /* its holder obeyed: it can fire no more */
 	int arm_code;             /* of arming, 0 = armed and without effect */
 	struct err arm_err;
 };

@@ -15,6 +15,7 @@
 #include "inject/change/netns.h"
 #include "safety/deadman.h"
 #include "safety/keeper.h"
+#include "safety/lock.h"
 
 #define SPARE_NS (2 * NS_PER_S)
 #define MARK_LEN 6
@@ -193,6 +194,14 @@ static void end_spare(struct keeper *k)
 	k->spare_pidfd = -1;
 }
 
+/* By name, for everyone who inherited them: one that is stopped keeps no resource from other runs.
+ */
+static void release_locks(struct keeper *k)
+{
+	while (k->n_locks)
+		lock_release(k->lock[--k->n_locks].fd);
+}
+
 void keeper_finish(struct keeper *k)
 {
 	struct kmsg m = { .type = KMSG_CLEAN };
@@ -200,8 +209,8 @@ void keeper_finish(struct keeper *k)
 
 	k->ended = true;
 	k->outcome = 0;
-	pulse_rest(&k->pulse->keeper); /* nothing is in force any more; reading the machine takes
-					  its time */
+	/* nothing is in force any more; reading the machine takes its time */
+	pulse_rest(&k->pulse->keeper, KEEPER_REST_NS);
 	for (unsigned i = 0; i < k->n_faults; i++)
 		k->outcome |= k->fault[i].state == FAULT_DIRTY;
 	compare(k);
@@ -209,8 +218,10 @@ void keeper_finish(struct keeper *k)
 		k->journal.head.state = k->outcome ? HEAD_DIRTY : HEAD_CLEAN;
 		journal_put_head(&k->journal, &ignored);
 	}
-	if (!k->outcome)
+	if (!k->outcome) {
+		release_locks(k);
 		disarm_deadman(k);
+	}
 	end_spare(k);
 	/* without a runner nobody reported what was changed: the record stays for the next brink
 	 * command */

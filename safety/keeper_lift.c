@@ -213,6 +213,7 @@ void keeper_heard(struct keeper *k, struct keeper_fault *f, const struct hmsg *m
 		heard_fired(k, f, m);
 		break;
 	case HMSG_QUIET: /* whether it worked is read from the kernel */
+		f->heard_quiet = true;
 		f->retry_ns = 0;
 		if (m->value != HMSG_UNKNOWN)
 			keeper_send(k, &(struct kmsg){ .type = KMSG_HITS,
@@ -257,31 +258,22 @@ void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
 	start_lift(f);
 }
 
-static bool is_guarded(struct keeper *k, const struct keeper_fault *f)
-{
-	for (unsigned i = f->first; i < f->first + f->n; i++) {
-		if (change_ops_of(k->spec[i]->kind)->class == CLASS_GUARDED)
-			return true;
-	}
-	return false;
-}
-
 static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
 {
 	struct err e;
 	int rc = all_ended(k, f, &e);
 
+	/* a holder that has not answered may still find an older order to fire */
+	if (rc == 0 && f->pid && !f->heard_quiet)
+		rc = err_set(&e, EBUSY, "its holder does not answer");
 	if (rc == 0) {
 		enter(f, FAULT_ENDED);
 		tell(k, f, KMSG_ENDED, 0, NULL);
 		return;
 	}
 	f->retry_ns = now + RETRY_NS;
-	if (!f->pid && is_guarded(k, f)) { /* nobody is left to quiet it, and no kernel object ends
-					      it: undo does */
-		enter(f, FAULT_ENDED);
-		return;
-	}
+	if (!f->pid) /* nobody is left to quiet it, and no kernel object ends a guarded one */
+		recover_end_effects(&k->journal, f->first, f->n);
 	if (now - f->since_ns > ANSWER_NS)
 		end_holder(f);
 	if (now - f->since_ns > ANSWER_NS + VERIFY_NS || (!f->pid && !f->lift_ns)) {

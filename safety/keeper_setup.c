@@ -104,6 +104,18 @@ static void listen_for_halt(struct keeper *k)
 	}
 }
 
+/* Between making the lock and locking it a `brink revert` may have taken it, and the record with
+ * it.
+ */
+static bool still_ours(const struct keeper *k)
+{
+	struct stat mine, named;
+
+	return fstat(k->lock_file, &mine) == 0 && mine.st_size == 0 &&
+	       fstatat(k->run_dir, JOURNAL_LOCK, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
+}
+
 int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
 {
 	int rc;
@@ -135,6 +147,8 @@ int keeper_begin(struct keeper *k, const struct kmsg_begin *b, struct err *e)
 			      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (k->lock_file < 0 || flock(k->lock_file, LOCK_EX | LOCK_NB) < 0)
 		return err_sys(e, "cannot lock the run's directory");
+	if (!still_ours(k))
+		return err_set(e, ECANCELED, "another command took the run back as it began");
 	listen_for_halt(k);
 	return 0;
 }
@@ -301,7 +315,8 @@ int keeper_guard(struct keeper *k, struct err *e)
 {
 	int rc;
 
-	pulse_rest(&k->pulse->keeper); /* nothing is in force, and other programs take their time */
+	/* nothing is in force, and other programs take their time */
+	pulse_rest(&k->pulse->keeper, KEEPER_REST_NS);
 	k->deadline_boot_ns = clock_boot_ns() + k->begin.duration_ns;
 	k->journal.head.deadline_boot_ns = k->deadline_boot_ns;
 	rc = modules_load(k->spec, k->n_changes, e);

@@ -34,10 +34,11 @@ static inline void pulse_beat(_Atomic int64_t *cell)
 	atomic_store_explicit(cell, clock_mono_ns(), memory_order_release);
 }
 
-/* Not judged until the next beat. */
-static inline void pulse_rest(_Atomic int64_t *cell)
+/* Not judged until the next beat, or until so long from now: a rest without an end would hide one
+ * that is stopped in it. */
+static inline void pulse_rest(_Atomic int64_t *cell, int64_t ns)
 {
-	atomic_store_explicit(cell, 0, memory_order_release);
+	atomic_store_explicit(cell, clock_mono_ns() + ns, memory_order_release);
 }
 
 /* Has it begun to beat and then stopped? */

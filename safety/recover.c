@@ -106,10 +106,24 @@ int recover_end_holders(struct journal *j, struct err *e)
 	return rc;
 }
 
+void recover_end_effects(struct journal *j, unsigned first, unsigned n)
+{
+	for (unsigned i = first + n; i-- > first;) {
+		const struct journal_slot *s = &j->slot[i];
+		const struct change_ops *ops = change_ops_of(s->undo.kind);
+		struct err ignored;
+
+		if (s->state != SLOT_RESTORED && s->state != SLOT_UNKNOWN && ops && ops->undo &&
+		    ops->class == CLASS_GUARDED)
+			ops->undo(&s->undo, &ignored);
+	}
+}
+
 unsigned recover_all(struct journal *j, int64_t per_slot_ns)
 {
 	unsigned left = 0;
 
+	recover_end_effects(j, 0, j->head.n_slots);
 	for (unsigned i = j->head.n_slots; i-- > 0;) {
 		struct err e;
 

@@ -16,7 +16,13 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
  */
 int recover_end_holders(struct journal *j, struct err *e);
 
-/* All slots, last one first. Returns how many are not restored. */
+/*
+ * Ends what is felt of guarded changes in the slots [first, first + n), their holders gone: before
+ * any structure is removed. Says nothing: recover_slot() reads back.
+ */
+void recover_end_effects(struct journal *j, unsigned first, unsigned n);
+
+/* All slots, effects before structures, last one first. Returns how many are not restored. */
 unsigned recover_all(struct journal *j, int64_t per_slot_ns);
 
 #endif

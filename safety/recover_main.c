@@ -18,6 +18,7 @@
 #include "inject/proc_fs.h"
 #include "inject/target.h"
 #include "safety/deadman.h"
+#include "safety/openers.h"
 #include "safety/proto.h"
 #include "safety/recover.h"
 
@@ -103,15 +104,21 @@ static bool worth_waiting(struct recovery *r)
 	struct err ignored;
 	enum life keeper, spare;
 
-	if (journal_open(r->run_dir, false, &j, &ignored) < 0)
-		return true; /* removed meanwhile, or just being made */
+	if (journal_open(r->run_dir, false, &j, &ignored) < 0) {
+		openers_end_stopped(r->lock); /* it was removing the record, or just making it */
+		return true;
+	}
 	keeper = life_of(&j.head.keeper);
 	spare = life_of(&j.head.spare);
 	if (keeper != AT_WORK && spare != AT_WORK) {
 		kill_stopped(&j.head.runner);
 		kill_stopped(&j.head.spare);
-		kill_stopped(&j.head.keeper);
 	}
+	kill_stopped(&j.head.keeper);
+	/* also whom the journal does not name: a spare or holder that was just born, another revert
+	 */
+	if (keeper != AT_WORK)
+		openers_end_stopped(r->lock);
 	journal_done(&j);
 	return keeper != AT_WORK;
 }
@@ -241,6 +248,8 @@ static void take_back(struct recovery *r)
 
 	if (this_boot && recover_end_holders(&r->j, &e) < 0)
 		note(r, err_format(&e, words, sizeof(words)));
+	if (this_boot)
+		recover_end_effects(&r->j, 0, r->j.head.n_slots);
 	for (unsigned i = r->j.head.n_slots; i-- > 0;) {
 		struct journal_slot *s = &r->j.slot[i];
 		int rc;

@@ -39,6 +39,18 @@ static void who_has_not_begun_is_not_late(void **state)
 	close(fd);
 }
 
+static void a_rest_has_an_end(void **state)
+{
+	_Atomic int64_t cell = 0;
+
+	(void)state;
+	pulse_rest(&cell, 60 * NS_PER_S);
+	now_ns += 60 * NS_PER_S + PULSE_STALE_NS;
+	assert_false(pulse_stale(&cell));
+	now_ns++;
+	assert_true(pulse_stale(&cell));
+}
+
 static void a_beat_is_seen_by_children_and_through_the_descriptor(void **state)
 {
 	struct err e;
@@ -69,6 +81,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_not_begun_is_not_late),
+		cmocka_unit_test(a_rest_has_an_end),
 		cmocka_unit_test(a_beat_is_seen_by_children_and_through_the_descriptor),
 	};
 

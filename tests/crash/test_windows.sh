@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Windows between two system calls that tests/model found: a process is stopped exactly there, or somebody else acts.
+# shellcheck source=tests/crash/world.sh
+. "$(dirname "$0")/world.sh"
+stop_at=$BUILD/tests/crash/prog_stop_at
+
+held() {
+	experiment 60s 0s "$TCP"
+	start
+	poll 8000 in_phase hold || fail "never held"
+	poll 3000 blocked || fail "held, and not felt"
+}
+
+attach() { # PID CALL [N]: $tracer traces it from now on
+	: >"$dir/at"
+	"$stop_at" "$@" >"$dir/at" 2>"$dir/at.err" &
+	tracer=$!
+	poll 3000 grep -q ready "$dir/at" || fail "cannot trace: $(cat "$dir/at.err")"
+}
+is_there() { wait "$tracer" && stopped=$(tail -n 1 "$dir/at") && [ "$(state_of "$stopped")" = T ]; }
+
+revert() { # whatever is left, it ends here
+	b revert --all
+	is_rc 0
+	poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
+	[ -z "$(record)" ] || fail "a record is left"
+	connects || fail "still felt"
+	as_before
+}
+
+halt() { # as brink halt, which waits for its answer and does not speak to a stopped keeper
+	python3 - "$1" <<-'PYTHON'
+		import socket, struct, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.connect(sys.argv[1])
+		s.send(struct.pack("=I120s", 1, b"a test"))
+	PYTHON
+}
+
+gone() { kill -KILL $run 2>/dev/null; wait $run 2>/dev/null; }
+before
+
+case_name="a halt before anything is armed ends the run"
+for i in 1 2 3; do
+	experiment 60s 0s "$SLOW"
+	start
+	poll 3000 eval '[ -n "$(record)" ] && [ -n "$(brink_pids brink-keeper)" ]' || fail "no keeper"
+	attach "$(brink_pids brink-keeper)" pwrite64 # the first undo record; nothing is armed yet
+	is_there || fail "not stopped: $(cat "$dir/at")"
+	halt /run/brink/*/control || fail "cannot halt"
+	kill -CONT "$stopped"
+	ended 15000 || fail "the run does not end, round $i: $(ps -eo pid,stat,comm | grep brink)"
+	[ $rc = 6 ] || fail "exit $rc instead of 6"
+	poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
+	[ -z "$(record)" ] || fail "a record is left"
+done
+as_before
+
+case_name="a keeper that is stopped while it proves the end: revert comes through"
+held
+attach "$(brink_pids brink-keeper)" pwrite64 2 # the slot is restored, the head says clean
+kill -INT $run
+is_there || fail "not stopped: $(cat "$dir/at")"
+gone
+revert
+
+case_name="a keeper that is stopped as it leaves holds no resource"
+sleep 1000 &
+victim=$!
+paused() { [ "$(awk '$1 == "TracerPid:" { print $2 }' /proc/$victim/status)" != 0 ]; }
+pause() {
+	cat >"$dir/x.yaml" <<-YAML
+		brink: 1
+		name: a pause
+		targets: {victim: {process: {pid: $victim}}}
+		steady_state: [$TCP]
+		faults: [{proc.pause: {target: victim}, for: 60s}]
+	YAML
+	"$BRINK" run "$dir/x.yaml" >"$dir/out" 2>"$dir/err" </dev/null & # start() would throw the locks away
+	run=$!
+	poll 8000 paused || fail "not paused"
+}
+pause
+attach "$(brink_pids brink-keeper)" unlinkat 4 # control, journal, lock, directory: its record is gone
+kill -INT $run
+is_there || fail "not stopped: $(cat "$dir/at")"
+gone
+paused && fail "still paused"
+old=$stopped
+pause
+kill -INT $run
+ended 15000 || fail "the next run does not end"
+[ $rc = 6 ] || fail "exit $rc instead of 6"
+kill -CONT "$old"
+kill -KILL $victim
+wait $victim 2>/dev/null
+poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
+as_before
+
+case_name="a spare that is stopped as it is born, unknown to the journal: revert comes through"
+experiment 60s 0s "$SLOW"
+start
+poll 3000 eval '[ -n "$(record)" ] && [ -n "$(brink_pids brink-keeper)" ]' || fail "no keeper"
+attach "$(brink_pids brink-keeper)" fork
+is_there || fail "no child was stopped: $(cat "$dir/at")"
+gone
+revert
+
+case_name="nothing is said to have ended while its holder could still fire"
+experiment 60s 2s "$TCP"
+start
+poll 8000 in_phase hold || fail "never in phase hold"
+holder=$(brink_pids brink-holder)
+kill -STOP "$holder"
+sleep 2.2 # until the order to fire lies in its socket: nothing tells of it
+kill -INT $run
+ended 15000 || fail "the run does not end"
+jq -es 'map(select(.ev == "fault.ended")) | length == 1' /var/lib/brink/runs/*/events.ndjson >"$dir/n" || fail "its end was not told"
+# told when it was killed for its silence, a second after the order to be quiet; not 5 ms after it
+took=$(jq -s 'map(select(.ev == "fault.ended"))[0].took_ms | floor' /var/lib/brink/runs/*/events.ndjson)
+[ "$took" -ge 500 ] || fail "said to have ended after $took ms, with its holder stopped"
+[ -z "$(brink_pids brink-holder)" ] || fail "the holder is left"
+b revert --all
+as_before
