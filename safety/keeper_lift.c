@@ -158,7 +158,8 @@ static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct h
 {
 	struct kmsg out = { .type = KMSG_LIVE,
 			    .fault = (uint16_t)index_of(k, f),
-			    .took_ns = m->took_ns };
+			    .took_ns = m->took_ns,
+			    .value = (uint64_t)clock_mono_ns() };
 	struct err e = m->err;
 	int rc = m->code;
 

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From SIGKILL of a holder, or of the runner, until packets pass and the paused process runs. Found
+ * From SIGKILL or SIGSTOP of a holder, the keeper, the runner until packets pass and the paused
+ * process runs, and until keeper and spare have restored and proved everything and are gone. Found
  * by looking every 50 us, in real time so that others do not delay the look.
  */
 #include <arpa/inet.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/held.h"
 
-#define GIVE_UP_NS (5 * NS_PER_S)
+#define GIVE_UP_NS (20 * NS_PER_S)
 
 /* A UDP socket on HELD_PORT that sends to itself: over lo a packet has arrived when the call
  * returns. */
@@ -65,9 +69,42 @@ static void in_real_time(bool on)
 	sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p);
 }
 
-static void one(int meter, bool runner, int part, struct series *s)
+enum who { RUNNER, KEEPER, HOLDER };
+
+struct attack {
+	const char *what; /* for people */
+	enum who who;
+	int signal;
+	int part;        /* of the faults, what is waited for */
+	unsigned divide; /* of the number of runs: those that take seconds */
+	int64_t aim_ms;  /* p99 until ended; 0 = none */
+	struct series ended, restored;
+};
+
+static pid_t victim_of(const struct held *h, const struct attack *a)
+{
+	switch (a->who) {
+	case RUNNER:
+		return h->runner;
+	case KEEPER:
+		return h->keeper;
+	default:
+		return holder_of(h, a->part);
+	}
+}
+
+/* Until nobody is at work any more: what was to be restored is restored and read back. */
+static void await_end(const struct held *h, int spare)
+{
+	if (io_wait(h->keeper_pidfd, POLLIN, clock_mono_ns() + GIVE_UP_NS) <= 0 ||
+	    io_wait(spare, POLLIN, clock_mono_ns() + GIVE_UP_NS) <= 0)
+		bench_die("keeper or spare does not end");
+}
+
+static void one(int meter, struct attack *a)
 {
 	const struct timespec look = { 0, 50 * NS_PER_US };
+	AUTO(auto_close) int spare = -1;
 	struct held h;
 	int64_t began;
 	pid_t pid;
@@ -75,48 +112,103 @@ static void one(int meter, bool runner, int part, struct series *s)
 	held_start(&h, HELD_DROP HELD_PAUSE, 2);
 	if (passes(meter) || !held_is_paused(h.victim))
 		bench_die("the faults are held and do nothing");
-	pid = runner ? h.runner : holder_of(&h, part);
+	pid = victim_of(&h, a);
+	spare = pidfd_open(h.spare, 0);
 	in_real_time(true);
 	began = clock_mono_ns();
-	kill(pid, SIGKILL);
-	while (in_force(&h, meter, part)) {
+	kill(pid, a->signal);
+	while (in_force(&h, meter, a->part)) {
 		if (clock_mono_ns() - began > GIVE_UP_NS)
 			bench_die("a fault does not end");
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &look, NULL); /* the dying need a CPU too */
 	}
-	series_add(s, clock_mono_ns() - began);
+	series_add(&a->ended, clock_mono_ns() - began);
+	await_end(&h, spare);
+	series_add(&a->restored, clock_mono_ns() - began);
 	in_real_time(false);
 	held_end(&h);
 	held_done(&h);
 }
 
-static void say(const char *what, unsigned order, int64_t aim_ms, struct series *s)
+static void say(struct attack *a, unsigned order)
 {
-	char aim[32];
-	struct row r = { .order = order, .what = what, .ours = s, .aim = aim };
+	char what[100], aim[32] = "-";
+	struct row r = { .order = order, .what = what, .ours = &a->ended, .aim = aim };
 
-	snprintf(aim, sizeof(aim), "p99 < %d ms", (int)aim_ms);
-	r.met = series_quantile(s, 0.99) < aim_ms * NS_PER_MS;
+	snprintf(what, sizeof(what), "%s: %s", a->what,
+		 a->part == DROP  ? "packets pass" :
+		 a->part == PAUSE ? "it runs" :
+				    "both faults ended");
+	if (a->aim_ms)
+		snprintf(aim, sizeof(aim), "p99 < %d ms", (int)a->aim_ms);
+	r.met = series_quantile(&a->ended, 0.99) < a->aim_ms * NS_PER_MS;
 	row_print(&r);
-	series_done(s);
+	snprintf(what, sizeof(what), "%s: all restored, proved", a->what);
+	r = (struct row){ .order = order + 1, .what = what, .ours = &a->restored, .aim = "-" };
+	row_print(&r);
+	series_done(&a->ended);
+	series_done(&a->restored);
 }
 
 int main(void)
 {
+	static struct attack attacks[] = {
+		{ .what = "SIGKILL of a net.drop's holder",
+		  .who = HOLDER,
+		  .signal = SIGKILL,
+		  .part = DROP,
+		  .divide = 1,
+		  .aim_ms = 5 },
+		{ .what = "SIGKILL of a proc.pause's holder",
+		  .who = HOLDER,
+		  .signal = SIGKILL,
+		  .part = PAUSE,
+		  .divide = 1,
+		  .aim_ms = 5 },
+		{ .what = "SIGKILL of the keeper",
+		  .who = KEEPER,
+		  .signal = SIGKILL,
+		  .part = DROP | PAUSE,
+		  .divide = 1,
+		  .aim_ms = 60 },
+		{ .what = "SIGKILL of the runner",
+		  .who = RUNNER,
+		  .signal = SIGKILL,
+		  .part = DROP | PAUSE,
+		  .divide = 1,
+		  .aim_ms = 60 },
+		{ .what = "hung (SIGSTOP) runner",
+		  .who = RUNNER,
+		  .signal = SIGSTOP,
+		  .part = DROP | PAUSE,
+		  .divide = 4,
+		  .aim_ms = 0 },
+		{ .what = "hung (SIGSTOP) keeper",
+		  .who = KEEPER,
+		  .signal = SIGSTOP,
+		  .part = DROP | PAUSE,
+		  .divide = 4,
+		  .aim_ms = 0 },
+		{ .what = "hung (SIGSTOP) holder",
+		  .who = HOLDER,
+		  .signal = SIGSTOP,
+		  .part = DROP,
+		  .divide = 4,
+		  .aim_ms = 0 },
+	};
 	unsigned n = bench_count("BENCH_CRASHES", 60);
-	struct series drop = { 0 }, pause = { 0 }, runner = { 0 };
 	int meter;
 
 	bench_world();
 	meter = make_meter();
 	for (unsigned i = 0; i < n; i++) {
-		one(meter, false, DROP, &drop);
-		one(meter, false, PAUSE, &pause);
-		one(meter, true, DROP | PAUSE, &runner);
+		for (size_t k = 0; k < ARRAY_LEN(attacks); k++) {
+			if (i % attacks[k].divide == 0)
+				one(meter, &attacks[k]);
+		}
 	}
-	say("SIGKILL of a net.drop's holder: packets pass", 50, 5, &drop);
-	say("SIGKILL of a proc.pause's holder: it runs", 51, 5, &pause);
-	say("SIGKILL of the runner: both faults ended", 60, 60, &runner);
+	for (size_t k = 0; k < ARRAY_LEN(attacks); k++)
+		say(&attacks[k], 50 + 2 * (unsigned)k);
 	close(meter);
 	return 0;
 }

@@ -22,7 +22,7 @@
 
 /* A real run of the real program, whose faults are held. */
 struct held {
-	pid_t runner, keeper, victim;
+	pid_t runner, keeper, spare, victim;
 	int keeper_pidfd;
 	pid_t holder[HELD_HOLDERS]; /* in the order of their birth */
 	unsigned n_holders;
