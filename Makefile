@@ -174,6 +174,8 @@ check-netns: all $(NETNS) $(HELPERS)
 	@$(call run,netns) $(NETNS) $(call scripts,netns)
 check-crash: all $(CRASH) $(HELPERS)
 	@$(call run,crash) $(CRASH) $(call scripts,crash)
+check-model:	# the protocol of the processes, every order of their steps: tests/model/protocol.pml
+	@BRINK_TEST_TIMEOUT=900 $(call run,model) tests/model/run
 # test_change_fill wants the ext2 driver, loop and ext4 from the start; the guest's kernel has ext2 only as a mode of ext4
 VM_TOO = $(filter-out %/test_change_fill,$(NETNS))
 check-vm: all $(VM) $(NETNS) $(HELPERS) installed
@@ -222,7 +224,7 @@ DEPS := gcc libc6-dev pkg-config libnl-3-dev libcap-dev libseccomp-dev libyaml-d
 DEPS_TEST := $(DEPS) libcmocka-dev clang clang-format clang-tidy iproute2 nftables iputils-ping procps jq \
 	libclang-rt-14-dev|libclang-rt-16-dev|libclang-rt-19-dev \
 	mandoc python3 util-linux systemd dbus kmod cpio busybox-static qemu-system-x86 \
-	dmsetup e2fsprogs xfsprogs openssh-server openssh-client btrfs-progs
+	dmsetup e2fsprogs xfsprogs openssh-server openssh-client btrfs-progs spin
 deps:
 	@tests/support/deps $(foreach p,$(DEPS),'$(p)')
 deps-test:
@@ -247,7 +249,7 @@ layers:	# includes only point down: base <- inject <- safety <- scenarios <- run
 	@! grep -nE '#include "(scenarios|runner)/' safety/*.[ch] safety/probe/*.[ch] /dev/null
 	@! grep -nE '#include "runner/' scenarios/*.[ch] /dev/null
 spdx:	# every file says its licence in its first lines
-	@! for f in $(ALLC) Makefile $(wildcard tests/*/*.sh tests/support/* tests/vm/* tests/cli/*.sh dist/*); do \
+	@! for f in $(ALLC) Makefile $(wildcard tests/*/*.sh tests/support/* tests/vm/* tests/cli/*.sh tests/model/* dist/*); do \
 		test ! -f $$f || head -n 3 $$f | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$$f"; done | grep .
 linkage: all	# what the executables load is what the design allows
 	@tests/support/linkage $(O)
@@ -267,7 +269,7 @@ define newline
 
 endef
 
-.PHONY: all tests objs check check-unit check-sim check-cli check-netns check-crash check-vm check-static \
+.PHONY: all tests objs check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-static \
 	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate bench demo \
 	deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage install installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

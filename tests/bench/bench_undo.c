@@ -70,7 +70,7 @@ static void overshoot(unsigned n)
 					  FOR_MS * NS_PER_MS);
 		held_done(&h);
 	}
-	row_print(&(struct row){ .order = 90,
+	row_print(&(struct row){ .order = 68,
 				 .what = "a fault's time is over: read back as ended",
 				 .ours = &late,
 				 .aim = "-" });
@@ -90,8 +90,8 @@ int main(void)
 
 		for (unsigned k = 0; k < (times > 3 ? times : 3); k++)
 			one(sizes[i], &quiet, &restored);
-		say(&quiet, sizes[i], "all quiet, read back", 80 + 2 * i);
-		say(&restored, sizes[i], "all restored, read back", 81 + 2 * i);
+		say(&quiet, sizes[i], "all quiet, read back", 71 + 2 * i);
+		say(&restored, sizes[i], "all restored, read back", 72 + 2 * i);
 	}
 	return 0;
 }
