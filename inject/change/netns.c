@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inject/change/netns.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "inject/proc_fs.h"
 
 #define SOCKS_MAX 32
 
@@ -165,42 +165,54 @@ static int try_process(const char *path, uint64_t cookie, uint64_t *seen, int *r
 	return try_path(path, cookie, ret_fd, e);
 }
 
+struct hunt {
+	uint64_t cookie, seen_ino;
+	unsigned processes;
+	int fd;            /* the namespace, once it is found */
+	struct err hidden; /* of the first process that may not be looked at */
+};
+
+static int hunt_in(void *arg, int32_t pid)
+{
+	struct hunt *h = arg;
+	char path[64];
+	struct err e;
+	int rc;
+
+	h->processes++;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	rc = try_process(path, h->cookie, &h->seen_ino, &h->fd, &e);
+	/* a container's PID 1 may be closed even to its root; those that it started share
+	 * its namespace */
+	if (rc < 0 && !h->hidden.code && pid != 1)
+		h->hidden = e;
+	return rc > 0;
+}
+
 /*
  * Searches every process for the namespace. 1 = found, 0 = none has it. One that cannot be looked
- * at may have it: then not finding it elsewhere is an error.
+ * at may have it: then not finding it elsewhere is an error. Allocates nothing: the undo path.
  */
 static int search(uint64_t cookie, int *ret_fd, struct err *e)
 {
-	DIR *proc = opendir("/proc");
-	uint64_t seen_ino = 0;
-	unsigned processes = 0;
-	struct err hidden = { 0 };
-	struct dirent *d;
-	int rc = 0;
+	AUTO(auto_close) int proc = proc_fs_open(e);
+	struct hunt h = { .cookie = cookie };
+	int rc;
 
-	if (!proc)
-		return err_set(e, EIO, "cannot read '/proc': %s", strerror(errno));
-	while (rc <= 0 && (d = readdir(proc))) {
-		char path[64];
-
-		if (d->d_name[0] < '1' || d->d_name[0] > '9' || strlen(d->d_name) > 10)
-			continue;
-		processes++;
-		snprintf(path, sizeof(path), "/proc/%.10s/ns/net", d->d_name);
-		rc = try_process(path, cookie, &seen_ino, ret_fd, e);
-		/* a container's PID 1 may be closed even to its root; those that it started share
-		 * its namespace */
-		if (rc < 0 && !hidden.code && strcmp(d->d_name, "1") != 0)
-			hidden = *e;
-	}
-	closedir(proc);
-	if (rc == 1)
+	if (proc < 0) /* never ENOENT, which reads as "the namespace is gone" */
+		return err_set(e, EIO, "cannot read '/proc': %s", strerror(-proc));
+	rc = proc_each(proc, hunt_in, &h);
+	if (rc < 0)
+		return err_set(e, EIO, "cannot list '/proc': %s", strerror(-rc));
+	if (rc > 0) {
+		*ret_fd = h.fd;
 		return 1;
-	if (hidden.code) {
-		*e = hidden;
+	}
+	if (h.hidden.code) {
+		*e = h.hidden;
 		return err_ctx(e, "cannot tell whether the network namespace is still there");
 	}
-	if (!processes) /* an empty /proc is none: nothing can be told from it */
+	if (!h.processes) /* an empty /proc is none: nothing can be told from it */
 		return err_set(e, EIO, "'/proc' shows no process");
 	return 0;
 }

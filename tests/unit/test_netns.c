@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link: -Wl,--wrap=open,--wrap=stat,--wrap=opendir,--wrap=readdir */
+/* link: -Wl,--wrap=open,--wrap=stat,--wrap=getdents64 */
 /* Finding a namespace again, without privilege; what cannot be told is never "gone". */
 #include "inject/change/netns.h"
 
@@ -18,16 +18,14 @@ int __wrap_open(const char *path, int flags, ...);
 int __real_open(const char *path, int flags, ...);
 int __wrap_stat(const char *path, struct stat *ret);
 int __real_stat(const char *path, struct stat *ret);
-DIR *__wrap_opendir(const char *path);
-DIR *__real_opendir(const char *path);
-struct dirent *__wrap_readdir(DIR *d);
-struct dirent *__real_readdir(DIR *d);
+ssize_t __wrap_getdents64(int fd, void *buf, size_t size);
+ssize_t __real_getdents64(int fd, void *buf, size_t size);
 
 static struct {
 	const char *path; /* open() of this one fails */
 	int code;
 	int stat_code; /* stat() of every process's namespace fails */
-	int opendir_code;
+	int list_code; /* /proc cannot be listed */
 	bool empty;
 } trouble;
 
@@ -55,15 +53,12 @@ int __wrap_stat(const char *path, struct stat *ret)
 	return -1;
 }
 
-DIR *__wrap_opendir(const char *path)
+ssize_t __wrap_getdents64(int fd, void *buf, size_t size)
 {
-	errno = trouble.opendir_code;
-	return trouble.opendir_code ? NULL : __real_opendir(path);
-}
-
-struct dirent *__wrap_readdir(DIR *d)
-{
-	return trouble.empty ? NULL : __real_readdir(d);
+	errno = trouble.list_code;
+	if (trouble.list_code)
+		return -1;
+	return trouble.empty ? 0 : __real_getdents64(fd, buf, size);
 }
 
 static int setup(void **state)
@@ -176,10 +171,14 @@ static void what_cannot_be_looked_at_is_not_gone(void **state)
 	trouble.stat_code = 0;
 	trouble.empty = true; /* no /proc there */
 	assert_int_equal(netns_open(&gone, &fd, &e), -EIO);
-	trouble.opendir_code = ENOENT;
+	trouble.list_code = ENOENT;
 	assert_int_equal(netns_open(&gone, &fd, &e), -EIO);
-	trouble.opendir_code = EMFILE;
-	assert_true(netns_open(&gone, &fd, &e) < 0 && e.code != ENOENT);
+	trouble.list_code = 0;
+	trouble.path = "/proc";
+	trouble.code = ENOENT;
+	assert_int_equal(netns_open(&gone, &fd, &e), -EIO);
+	trouble.code = EMFILE;
+	assert_int_equal(netns_open(&gone, &fd, &e), -EIO);
 	memset(&trouble, 0, sizeof(trouble));
 	assert_int_equal(netns_identify("", &own, &e), 0);
 	trouble.path = "/proc/self/ns/net";
@@ -197,7 +196,6 @@ static void a_socket_is_opened_once_and_kept(void **state)
 	assert_int_equal(netns_identify("", &own, &e), 0);
 	assert_int_equal(netns_sock(&own, NETLINK_ROUTE, &a, &e), 0);
 	assert_int_equal(netns_sock(&own, NETLINK_NETFILTER, &c, &e), 0);
-	trouble.opendir_code = EMFILE;
 	trouble.path = "/proc/self/ns/net";
 	trouble.code = EMFILE; /* later on nothing can be opened any more */
 	assert_int_equal(netns_sock(&own, NETLINK_ROUTE, &b, &e), 0);
