@@ -67,9 +67,12 @@ static int leave_as_user(struct err *e)
 int demo_leave(bool *ret_own_user, struct err *e)
 {
 	const uint64_t needed = UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_NET_ADMIN;
-	int rc;
+	uint64_t permitted = 0;
+	int rc = sandbox_permitted(&permitted, e);
 
-	if ((sandbox_permitted() & needed) == needed && unshare(CLONE_NEWNET) == 0) {
+	if (rc < 0)
+		return rc;
+	if ((permitted & needed) == needed && unshare(CLONE_NEWNET) == 0) {
 		*ret_own_user = false;
 		return 0;
 	}

@@ -67,14 +67,16 @@ static void lower_priority(const struct holder_job *job)
 static int secure(struct holder *h, struct err *e)
 {
 	struct holder_job *job = h->job;
+	uint64_t permitted = 0;
 	int rc = start_timer(h, e);
 
 	if (rc < 0)
 		return rc;
 	if (job->netns_fd >= 0 && setns(job->netns_fd, CLONE_NEWNET) < 0)
 		return err_sys(e, "cannot enter the network namespace");
-	rc = sandbox_keep_caps(job->caps & sandbox_permitted(),
-			       e); /* without root: what there is */
+	rc = sandbox_permitted(&permitted, e);
+	if (rc == 0) /* without root: what there is */
+		rc = sandbox_keep_caps(job->caps & permitted, e);
 	if (rc < 0)
 		return rc;
 	/* after the change of credentials, which would clear it: prctl(2) */

@@ -122,6 +122,26 @@ static int set_shield(struct keeper *k, const struct shield *s, struct err *e)
 	return 0;
 }
 
+static int secure(uint64_t caps, struct err *e)
+{
+	uint64_t permitted = 0;
+	int rc = geteuid() == 0 ? sandbox_permitted(&permitted, e) : 0;
+
+	return rc < 0 ? rc : sandbox_keep_caps(caps & permitted, e);
+}
+
+/* What only the beginning needs is gone before anything is armed. */
+static int guard(struct keeper *k, struct err *e)
+{
+	int rc = keeper_guard(k, e);
+
+	if (rc < 0)
+		return rc;
+	rc = secure(CAPS_KEEPER, e);
+	k->guarded = rc == 0;
+	return rc;
+}
+
 static int serve_request_of_setup(struct keeper *k, const struct kmsg *m, struct err *e)
 {
 	switch (m->type) {
@@ -134,7 +154,7 @@ static int serve_request_of_setup(struct keeper *k, const struct kmsg *m, struct
 	case KMSG_ADD:
 		return keeper_add(k, &m->u.spec, e);
 	case KMSG_GUARD:
-		return keeper_guard(k, e);
+		return guard(k, e);
 	default:
 		return keeper_arm(k, e);
 	}
@@ -305,12 +325,6 @@ static void harden(struct keeper *k)
 			   "the keeper has no real-time priority (needs CAP_SYS_NICE)");
 }
 
-static int secure(struct keeper *k, uint64_t caps, struct err *e)
-{
-	(void)k;
-	return sandbox_keep_caps(geteuid() == 0 ? caps & sandbox_permitted() : 0, e);
-}
-
 static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
 {
 	int rc;
@@ -330,7 +344,7 @@ static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
 	if (k->runner_pidfd < 0 || k->self_pidfd < 0)
 		return err_sys(e, "cannot watch the runner");
 	harden(k);
-	return secure(k, CAPS_START, e);
+	return secure(CAPS_START, e);
 }
 
 static void block_signals(void)
@@ -343,14 +357,10 @@ static void block_signals(void)
 
 int keeper_live(struct keeper *k)
 {
-	struct err ignored;
-
 	while (!k->ended) {
 		keeper_listen(k, keeper_next(k));
 		serve(k);
 		keeper_advance(k);
-		if (k->guarded && k->dropped == 0)
-			k->dropped = secure(k, CAPS_KEEPER, &ignored) == 0 ? 1 : -1;
 		if (k->finishing && keeper_all_settled(k))
 			keeper_finish(k);
 	}

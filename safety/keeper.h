@@ -86,9 +86,9 @@ struct keeper {
 	int64_t deadline_boot_ns;
 	bool runner_deaf; /* did not read the last answer in time */
 	bool guarded, lifting_all, finishing, ended;
-	int dropped;                /* 1 = down to the keeper's own capabilities, -1 = could not */
 	int outcome;                /* 0 = clean */
 	struct fingerprint *before; /* cut to what it holds: all memory here is locked */
+	struct fingerprint *after;  /* empty, made while memory may still fail; a little larger */
 };
 
 #define KEEPER_NONE                                                                              \

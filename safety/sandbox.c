@@ -233,25 +233,31 @@ static bool is_user(const struct probe_user *u)
 	       ef == u->uid && s == u->uid && gr == u->gid && ge == u->gid && gs == u->gid;
 }
 
-uint64_t sandbox_permitted(void)
+int sandbox_permitted(uint64_t *ret, struct err *e)
 {
 	AUTO(caps_free) cap_t now = cap_get_proc();
 	uint64_t set = 0;
 
-	for (cap_value_t c = 0; now && c < 64; c++) {
+	if (!now) /* not "none": that would be given up for ever */
+		return err_sys(e, "cannot read the capabilities of this process");
+	for (cap_value_t c = 0; c < 64; c++) {
 		cap_flag_value_t on = CAP_CLEAR;
 
 		if (cap_get_flag(now, c, CAP_PERMITTED, &on) == 0 && on == CAP_SET)
 			set |= UINT64_C(1) << c;
 	}
-	return set;
+	*ret = set;
+	return 0;
 }
 
 int sandbox_effect(bool on, struct err *e)
 {
 	AUTO(caps_free) cap_t now = cap_get_proc();
-	uint64_t permitted = sandbox_permitted();
+	uint64_t permitted = 0;
+	int r = sandbox_permitted(&permitted, e);
 
+	if (r)
+		return r;
 	if (!now || cap_clear_flag(now, CAP_EFFECTIVE))
 		return err_sys(e, "cannot read the capabilities of this process");
 	for (cap_value_t c = 0; on && c < 64; c++) {

@@ -35,8 +35,8 @@ int probe_user_named(const char *name, struct probe_user *ret, struct err *e);
  * bring them back. Read back. A capability that is asked for and not permitted is an error.
  */
 int sandbox_keep_caps(uint64_t caps, struct err *e);
-/* The permitted set of this process, as such a bit mask; 0 when it cannot be read. */
-uint64_t sandbox_permitted(void);
+/* The permitted set of this process, as such a bit mask. */
+int sandbox_permitted(uint64_t *ret, struct err *e);
 /*
  * Puts the permitted capabilities out of effect for a while (on = false), or in effect again: text
  * from outside is parsed without any.
