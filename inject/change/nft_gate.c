@@ -249,6 +249,10 @@ static int gate_effect(struct change *c, uint64_t *ret_hits, struct err *e)
 	uint64_t sum = 0;
 	int rc;
 
+	if (!g || !g->sock.sk) { /* arming failed */
+		*ret_hits = 0;
+		return 0;
+	}
 	nft_request(&b, NFT_MSG_GETRULE, gate_family(spec_of(c)), NLM_F_DUMP,
 		    "cannot read nft counters");
 	nlbuf_str(&b, NFTA_RULE_TABLE, spec_of(c)->table);

@@ -19,7 +19,7 @@ int nlsock_open(int protocol, struct nlsock *ret, struct err *e)
 	int rc;
 
 	if (!sk)
-		return err_set(e, ENOMEM, "cannot open a netlink socket");
+		return err_set(e, ENOMEM, "no memory for a netlink socket");
 	rc = nl_connect(sk, protocol); /* SOCK_CLOEXEC since libnl 3.2.22 */
 	if (rc < 0) {
 		nl_socket_free(sk);
