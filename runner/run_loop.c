@@ -250,11 +250,19 @@ static void heard_exit(struct run *r, const struct probe_exit *x)
 	step(r, &(struct ctl_event){ .kind = CTL_COMMAND_EXITED, .code = r->out.command_code });
 }
 
+static void lost_prober(struct run *r, struct run_prober *p, const struct err *e)
+{
+	char words[ERR_LINE * 3];
+
+	run_say_note(r, "error", err_format(e, words, sizeof(words)));
+	prober_stop(&p->p);
+	halt(r, p->launcher ? CTL_BY_LAUNCHER : CTL_BY_PROBER, words);
+}
+
 static void hear_prober(struct run *r, struct run_prober *p)
 {
 	struct probe_msg m;
 	struct err e;
-	char words[ERR_LINE * 2];
 	int rc;
 
 	while (p->p.fd >= 0 && (rc = prober_take(&p->p, &m, &e)) != 0) {
@@ -262,10 +270,12 @@ static void hear_prober(struct run *r, struct run_prober *p)
 			heard_sample(r, &m.sample);
 		} else if (rc == 1 && m.type == PROBE_MSG_EXITED) {
 			heard_exit(r, &m.exited);
+		} else if (rc == 1 && m.type == PROBE_MSG_ERROR) { /* its last words */
+			err_ctx(&m.err, "the %s", p->p.name);
+			lost_prober(r, p, &m.err);
+			return;
 		} else if (rc < 0) {
-			run_say_note(r, "error", err_format(&e, words, sizeof(words)));
-			prober_stop(&p->p);
-			halt(r, p->launcher ? CTL_BY_LAUNCHER : CTL_BY_PROBER, words);
+			lost_prober(r, p, &e);
 			return;
 		}
 	}

@@ -114,7 +114,7 @@ struct talk *talk_new(struct err *e)
 	rc = pthread_create(&t->thread, NULL, writer, t);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc) {
-		err_set(e, rc, "cannot start the output thread");
+		err_set(e, rc, "cannot start the output thread: %s", strerror(rc));
 		free(t);
 		return NULL;
 	}

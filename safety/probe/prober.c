@@ -98,11 +98,12 @@ static int how_it_ended(const struct prober *p, struct err *e)
 	siginfo_t si = { 0 };
 
 	if (waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED | WNOHANG | WNOWAIT) || !si.si_pid)
-		return err_set(e, EPIPE, "process %d has closed its socket", p->pid);
+		return err_set(e, EPIPE, "the %s (process %d) has closed its socket", p->name,
+			       p->pid);
 	if (si.si_code == CLD_EXITED)
-		return err_set(e, EPIPE, "process %d has ended with exit code %d", p->pid,
-			       si.si_status);
-	return err_set(e, EPIPE, "process %d was killed by %s", p->pid,
+		return err_set(e, EPIPE, "the %s (process %d) has ended with exit code %d", p->name,
+			       p->pid, si.si_status);
+	return err_set(e, EPIPE, "the %s (process %d) was killed by %s", p->name, p->pid,
 		       units_signal_name(si.si_status));
 }
 
@@ -113,10 +114,12 @@ int prober_take(struct prober *p, struct probe_msg *ret, struct err *e)
 	if (r == -EPIPE)
 		return how_it_ended(p, e);
 	if (r < 0)
-		return err_set(e, -r, "cannot read from process %d: %s", p->pid, strerror(-r));
+		return err_set(e, -r, "cannot read from the %s (process %d): %s", p->name, p->pid,
+			       strerror(-r));
 	if (r && ret->type != PROBE_MSG_SAMPLE && ret->type != PROBE_MSG_EXITED &&
 	    ret->type != PROBE_MSG_ERROR && ret->type != PROBE_MSG_READY)
-		return err_set(e, EBADMSG, "process %d sent message %u", p->pid, ret->type);
+		return err_set(e, EBADMSG, "the %s (process %d) sent message %u", p->name, p->pid,
+			       ret->type);
 	return r;
 }
 
@@ -164,6 +167,7 @@ int probe_child_start(const struct probe_child *c, struct prober *ret, struct er
 	pid_t parent = getpid();
 	int fd[2], r;
 
+	p.name = c->name;
 	r = make_sockets(fd, e);
 	if (r)
 		return err_ctx(e, "%s", c->name);
@@ -204,6 +208,23 @@ void prober_stop(struct prober *p)
 	*p = (struct prober)PROBER_NONE;
 }
 
+/* With its own last words, where it had time for them. */
+static int cannot_reach(struct prober *p, int code, struct err *e)
+{
+	struct probe_msg m;
+	int r = code == -EPIPE ? prober_take(p, &m, e) : 0;
+
+	while (r == 1 && m.type != PROBE_MSG_ERROR)
+		r = prober_take(p, &m, e);
+	if (r == 1) {
+		*e = m.err;
+		return err_ctx(e, "the %s", p->name);
+	}
+	return r < 0 ? r :
+		       err_set(e, -code, "cannot reach the %s (process %d): %s", p->name, p->pid,
+			       strerror(-code));
+}
+
 int prober_add(struct prober *p, uint32_t check, const struct probe_spec *spec, struct err *e)
 {
 	struct probe_msg m = { .type = PROBE_MSG_SPEC, .check = check };
@@ -211,7 +232,7 @@ int prober_add(struct prober *p, uint32_t check, const struct probe_spec *spec, 
 
 	m.spec = *spec;
 	r = probe_msg_send(p->fd, &m, true);
-	return r ? err_set(e, -r, "cannot reach process %d: %s", p->pid, strerror(-r)) : 0;
+	return r ? cannot_reach(p, r, e) : 0;
 }
 
 int prober_tell(struct prober *p, enum probe_msg_type type, struct err *e)
@@ -219,7 +240,7 @@ int prober_tell(struct prober *p, enum probe_msg_type type, struct err *e)
 	struct probe_msg m = { .type = type };
 	int r = probe_msg_send(p->fd, &m, true);
 
-	return r ? err_set(e, -r, "cannot reach process %d: %s", p->pid, strerror(-r)) : 0;
+	return r ? cannot_reach(p, r, e) : 0;
 }
 
 /* A copy of the program that this user may execute: its own file may be closed to others (umask

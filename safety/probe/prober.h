@@ -10,13 +10,14 @@
  * fd for POLLIN. One for each network namespace (and user, for launchers) that checks name.
  */
 struct prober {
+	const char *name; /* "prober", "launcher": for messages. Borrowed */
 	pid_t pid;
 	int pidfd, fd; /* -1 after prober_stop */
 };
 
-#define PROBER_NONE                              \
-	{                                        \
-		.pid = -1, .pidfd = -1, .fd = -1 \
+#define PROBER_NONE                                                \
+	{                                                          \
+		.name = "prober", .pid = -1, .pidfd = -1, .fd = -1 \
 	}
 
 /*

@@ -244,10 +244,8 @@ int main(void)
 		r = probe_msg_send(PROBE_FD, &ready, true);
 	if (!r)
 		r = loop(&st, &m.err);
-	if (r && m.err.code) {
-		err_ctx(&m.err, "prober");
+	if (r && m.err.code) /* the runner adds whose words they are */
 		probe_msg_send(PROBE_FD, &m, false);
-	}
 	/* Not exit: libcurl's destructors would wait for resolver threads. */
 	_exit(r ? 1 : 0);
 }

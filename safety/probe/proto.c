@@ -71,13 +71,18 @@ static void make_safe(struct probe_msg *m)
 		make_printable(m->err.msg[i], sizeof(m->err.msg[i]));
 }
 
+/* A peer that ends with unread packets leaves ECONNRESET before its last words: once. */
 int probe_msg_recv(int fd, struct probe_msg *ret)
 {
+	bool reset = false;
 	ssize_t n;
 
-	do
+	for (;;) {
 		n = recv(fd, ret, sizeof(*ret), MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+		if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || reset)))
+			break;
+		reset |= errno == ECONNRESET;
+	}
 	if (n < 0)
 		return errno == EAGAIN ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
 	if (n == 0)
