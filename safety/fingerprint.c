@@ -35,13 +35,14 @@ int fp_add(struct fp_take *t, uint64_t key, uint64_t value, const char *fmt, ...
 {
 	struct fingerprint *fp = t->fp;
 	struct fp_entry *entry = &fp->entry[fp->n];
+	uint32_t room = fp->room ? fp->room : FINGERPRINT_ENTRIES;
 	size_t at = 0;
 	va_list ap;
 
-	if (fp->n == FINGERPRINT_ENTRIES)
+	if (fp->n == room)
 		return err_set(t->e, E2BIG,
-			       "there are more than %d objects, the fingerprint is truncated",
-			       FINGERPRINT_ENTRIES);
+			       "there are more than %u objects, the fingerprint is truncated",
+			       room);
 	*entry = (struct fp_entry){ .value = value };
 	if (t->scope[0]) {
 		snprintf(entry->name, sizeof(entry->name), "%.30s: ", t->scope);

@@ -29,6 +29,7 @@ enum fp_unseen {
 /* 640 KiB, only the part in use is touched: keep it in static memory. Zeroed = empty. */
 struct fingerprint {
 	uint32_t n;
+	uint32_t room;   /* entries that may be used; 0 = all */
 	uint32_t unseen; /* enum fp_unseen */
 	struct fp_entry entry[FINGERPRINT_ENTRIES];
 };
@@ -38,7 +39,7 @@ struct fingerprint {
  * and adds the sysctls of kernel, vm and fs too; any other scope stands before each name, so that
  * one fingerprint can hold several namespaces. Allocates nothing, uses about 100 KiB of stack. A
  * dump that fails or that is interrupted for ever, and more objects than fit, is an error: then *fp
- * is not usable.
+ * is not usable. -E2BIG: more objects than fit.
  */
 int fingerprint_take(struct fingerprint *fp, const char *scope, struct err *e);
 

@@ -211,6 +211,17 @@ static int open_regular(int dirfd, int flags, struct err *e)
 	return -e->code;
 }
 
+static void terminate_head(struct journal_head *h)
+{
+	h->run_id[sizeof(h->run_id) - 1] = '\0';
+	h->boot_id[sizeof(h->boot_id) - 1] = '\0';
+	h->name[sizeof(h->name) - 1] = '\0';
+	h->started[sizeof(h->started) - 1] = '\0';
+	h->why[sizeof(h->why) - 1] = '\0';
+	h->deadman_unit[sizeof(h->deadman_unit) - 1] = '\0';
+	h->unit[sizeof(h->unit) - 1] = '\0';
+}
+
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 {
 	struct journal j = { .fd = open_regular(dirfd, writable ? O_RDWR : O_RDONLY, e) };
@@ -230,14 +241,35 @@ int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 		journal_done(&j);
 		return rc;
 	}
-	j.head.run_id[sizeof(j.head.run_id) - 1] = '\0';
-	j.head.boot_id[sizeof(j.head.boot_id) - 1] = '\0';
-	j.head.name[sizeof(j.head.name) - 1] = '\0';
-	j.head.started[sizeof(j.head.started) - 1] = '\0';
-	j.head.why[sizeof(j.head.why) - 1] = '\0';
-	j.head.deadman_unit[sizeof(j.head.deadman_unit) - 1] = '\0';
-	j.head.unit[sizeof(j.head.unit) - 1] = '\0';
+	terminate_head(&j.head);
 	*ret = j;
+	return 0;
+}
+
+int journal_again(struct journal *j, struct err *e)
+{
+	struct journal_head head;
+	unsigned n = j->head.n_slots;
+	struct stat st;
+
+	if (fstat(j->fd, &st) < 0)
+		return err_sys(e, "cannot look at the journal");
+	if (!st.st_nlink)
+		return err_set(e, ENOENT, "the journal was removed");
+	if (get_block(j->fd, 0, &j->head_gen, &head, sizeof(head), e) == 0 &&
+	    head.version == JOURNAL_VERSION) {
+		terminate_head(&head);
+		j->head = head;
+		j->head.n_slots = n; /* none is added once a change may have been made */
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct journal_slot s;
+
+		if (get_block(j->fd, i + 1, &j->gen[i], &s, sizeof(s), e) < 0)
+			continue;
+		terminate(&s);
+		j->slot[i] = s;
+	}
 	return 0;
 }
 

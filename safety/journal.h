@@ -76,6 +76,12 @@ int journal_create(int dirfd, const struct journal_head *head, struct journal *r
 /* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head. writable: for recovery.
  */
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e);
+/*
+ * Reads the medium again, into the memory that j has, through the descriptor that it has: allocates
+ * and opens nothing. A block without a readable copy stays as j knew it. -ENOENT: the file has no
+ * name any more.
+ */
+int journal_again(struct journal *j, struct err *e);
 /* Adds a slot in state INTENT, durable and read back. ret_index: its number. */
 int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, struct err *e);
 /* Writes slot i as it stands in j->slot[i]. Allocates nothing. */

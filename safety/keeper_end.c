@@ -19,6 +19,8 @@
 
 #define SPARE_NS (2 * NS_PER_S)
 #define MARK_LEN 6
+/* Objects that others may add during a run before the look at the end needs more memory. */
+#define MORE_LATER 512
 
 /* Goes into one namespace after the other; the run's own one, with the machine's sysctls, comes
  * first. */
@@ -69,11 +71,11 @@ static struct fingerprint *map_fingerprint(struct err *e)
 	return p;
 }
 
-/* Gives the pages behind the last entry back. */
-static void trim(struct fingerprint *fp)
+/* Gives the pages behind entry n back. */
+static void trim(struct fingerprint *fp, uint32_t n)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t used = ((uintptr_t)&fp->entry[fp->n] + page - 1) / page * page;
+	uintptr_t used = ((uintptr_t)&fp->entry[n] + page - 1) / page * page;
 	uintptr_t end = ((uintptr_t)(fp + 1) + page - 1) / page * page;
 
 	if (used < end)
@@ -90,7 +92,15 @@ int keeper_baseline(struct keeper *k, struct err *e)
 	rc = take_all(k, k->before, e);
 	if (rc < 0)
 		return err_ctx(e, "cannot take the fingerprint of the machine");
-	trim(k->before);
+	trim(k->before, k->before->n);
+	/* for the look at the end: on the undo path there may be no memory to be had */
+	k->after = map_fingerprint(e);
+	if (!k->after)
+		return -e->code;
+	if (k->before->n + MORE_LATER < FINGERPRINT_ENTRIES) {
+		k->after->room = k->before->n + MORE_LATER;
+		trim(k->after, k->after->room);
+	}
 	if (k->before->unseen & FP_NO_NFT_RIGHT)
 		keeper_say(k, KMSG_NOTE,
 			   "the nftables ruleset cannot be read without CAP_NET_ADMIN");
@@ -161,24 +171,36 @@ static void tell_difference(void *arg, enum fp_change what, const struct fp_entr
 	keeper_send(k, &left);
 }
 
+/* In the memory that was made for it; in new one only where others added very much. */
+static int look_again(struct keeper *k, struct err *e)
+{
+	int rc = take_all(k, k->after, e);
+	struct fingerprint *larger;
+
+	if (rc != -E2BIG || !k->after->room)
+		return rc;
+	larger = map_fingerprint(e);
+	if (!larger)
+		return -e->code;
+	k->after = larger;
+	return take_all(k, larger, e);
+}
+
 /* Proof that the machine looks as before. What cannot be read is not clean. */
 static void compare(struct keeper *k)
 {
-	struct fingerprint *after;
 	struct err e;
 	char words[400];
 
 	if (!k->guarded)
 		return; /* nothing was ever changed */
-	after = map_fingerprint(&e);
-	if (!after || take_all(k, after, &e) < 0) {
+	if (look_again(k, &e) < 0) {
 		k->outcome = 1;
 		keeper_say(k, KMSG_NOTE, "the machine cannot be compared with before: %s",
 			   err_format(&e, words, sizeof(words)));
 		return;
 	}
-	fingerprint_diff(k->before, after, tell_difference, k);
-	munmap(after, sizeof(*after));
+	fingerprint_diff(k->before, k->after, tell_difference, k);
 }
 
 /* It has nothing left to guard; one that is stopped just now must not outlive the run with its

@@ -19,7 +19,8 @@
 #include "safety/modules.h"
 #include "safety/own_scope.h"
 
-#define ARM_NS (30 * NS_PER_S)
+#define ARM_NS   (30 * NS_PER_S)
+#define SPARE_NS (10 * NS_PER_S)
 #define RUN_MAX_NS \
 	(48 * INT64_C(3600) * NS_PER_S) /* beyond any policy: a damaged number, not a long run */
 
@@ -333,6 +334,21 @@ int keeper_guard(struct keeper *k, struct err *e)
 	return rc;
 }
 
+/* It beats when it has all that it needs: nothing is changed before that. */
+static int await_spare(struct keeper *k, struct err *e)
+{
+	int64_t deadline = clock_mono_ns() + SPARE_NS;
+
+	while (!k->pulse->spare) {
+		pulse_beat(&k->pulse->keeper);
+		if (io_wait(k->spare_pidfd, POLLIN, clock_mono_ns() + NS_PER_MS) > 0)
+			return err_set(e, ESRCH, "the spare keeper died before it was ready");
+		if (clock_mono_ns() > deadline)
+			return err_set(e, ETIMEDOUT, "the spare keeper does not get ready");
+	}
+	return 0;
+}
+
 static int start_spare(struct keeper *k, struct err *e)
 {
 	pid_t pid = fork();
@@ -348,7 +364,9 @@ static int start_spare(struct keeper *k, struct err *e)
 		return err_sys(e, "cannot watch the spare keeper");
 	k->journal.head.spare.pid = pid;
 	rc = proc_start_ticks(pid, &k->journal.head.spare.start_ticks, e);
-	return rc < 0 ? rc : journal_put_head(&k->journal, e);
+	if (rc == 0)
+		rc = journal_put_head(&k->journal, e);
+	return rc < 0 ? rc : await_spare(k, e);
 }
 
 static int fill_job(struct keeper *k, unsigned index, struct holder_job *job, struct err *e)

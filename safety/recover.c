@@ -43,6 +43,26 @@ static int attempt(struct journal_slot *s, struct err *e)
 	return rc;
 }
 
+int recover_ready(const struct journal *j, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < j->head.n_slots; i++) {
+		const struct undo *u = &j->slot[i].undo;
+		const struct change_ops *ops = change_ops_of(u->kind);
+		struct err one;
+		int done = ops && ops->ready && j->slot[i].state != SLOT_UNKNOWN ?
+				   ops->ready(u, &one) :
+				   0;
+
+		if (done < 0 && rc == 0) {
+			rc = done;
+			*e = one;
+		}
+	}
+	return rc;
+}
+
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e)
 {
 	struct journal_slot *s = &j->slot[i];

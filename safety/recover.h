@@ -12,6 +12,12 @@
  */
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e);
 
+/*
+ * Before the first undo: opens and keeps what the undo of all slots will use (change_ops.ready).
+ * The first error counts; the undo of that slot will try again.
+ */
+int recover_ready(const struct journal *j, struct err *e);
+
 /* Ends holders that a dead keeper left (by pidfd and start time), waits for their death, bounded.
  */
 int recover_end_holders(struct journal *j, struct err *e);

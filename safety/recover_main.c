@@ -246,6 +246,8 @@ static void take_back(struct recovery *r)
 	char words[ERR_LINE * 2];
 	struct err e;
 
+	if (this_boot)
+		recover_ready(&r->j, &e); /* what could not be opened is tried again by its undo */
 	if (this_boot && recover_end_holders(&r->j, &e) < 0)
 		note(r, err_format(&e, words, sizeof(words)));
 	if (this_boot)

@@ -75,25 +75,21 @@ static void end_silent_runner(struct keeper *k)
 	}
 }
 
-/* The journal on the medium is the truth, not the memory of a process that may have been cut off
- * anywhere. */
+/*
+ * The journal on the medium is the truth, not the memory of a process that may have been cut off
+ * anywhere. What cannot be read there is as this process was born with it: taking back twice does
+ * no harm.
+ */
 static int take_over(struct keeper *k)
 {
-	struct journal now;
 	struct err e;
-	int rc = journal_open(k->run_dir, true, &now, &e);
 
-	if (rc == -ENOENT)
+	if (journal_again(&k->journal, &e) == -ENOENT)
 		return 0; /* the keeper ended well: its last act is to remove the journal */
-	if (rc == 0) { /* else: what this process was born with; taking back twice does no harm */
-		journal_done(&k->journal);
-		k->journal = now;
-	}
 	if (k->journal.head.state == HEAD_CLEAN)
 		return 0;
 	k->pulse->spare = INT64_MAX; /* at work, and bounded in all that it does: not to be taken
 					for one that hangs */
-	netns_forget();
 	keeper_say(k, KMSG_HALT, "the keeper died; its spare took over");
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "the keeper died");
 	recover_end_holders(&k->journal, &e);
@@ -105,12 +101,30 @@ static int take_over(struct keeper *k)
 	return k->outcome ? 20 : 0;
 }
 
+/*
+ * Own sockets, because answers to the keeper's last question may wait in its own: opened now, while
+ * nothing is changed yet and an error ends the run. The takeover opens and allocates nothing.
+ */
+static void get_ready(struct keeper *k)
+{
+	char words[ERR_LINE * 2];
+	struct err e;
+
+	netns_forget();
+	if (recover_ready(&k->journal, &e) == 0)
+		return;
+	keeper_say(k, KMSG_NOTE, "the spare keeper cannot get ready: %s",
+		   err_format(&e, words, sizeof(words)));
+	_exit(1);
+}
+
 void spare_main(struct keeper *k, int keeper_pidfd)
 {
 	prctl(PR_SET_NAME, "brink-spare");
+	k->control = -1;
+	get_ready(k);
 	mlockall(MCL_CURRENT |
 		 MCL_FUTURE); /* not inherited; where it is not allowed the keeper has said so */
-	k->control = -1;
 	await_death(k, keeper_pidfd);
 	_exit(take_over(k));
 }

@@ -204,7 +204,7 @@ struct change {
 
 /*
  * The ops of one kind. 0 or -errno with *e. prepare and print may run anywhere; arm to drain run in
- * the holder; undo, ended and gone run in whoever recovers, from the record alone.
+ * the holder; ready, undo, ended and gone run in whoever recovers, from the record alone.
  */
 struct change_ops {
 	const char *kind; /* "nft_gate" */
@@ -229,6 +229,9 @@ struct change_ops {
 	int (*drain)(struct change *c, struct err *e);
 	/* What the fault has done so far (packets, bytes, signals). May be NULL. */
 	int (*effect)(struct change *c, uint64_t *ret_hits, struct err *e);
+	/* Opens and keeps, in this process, what undo, ended and gone will use: from the first
+	 * change on nothing is opened or allocated any more. May be NULL. */
+	int (*ready)(const struct undo *u, struct err *e);
 	/* Removes or restores all that is left. Idempotent; not there any more = 0;
 	 * compare-and-restore. */
 	int (*undo)(const struct undo *u, struct err *e);

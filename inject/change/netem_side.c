@@ -103,6 +103,14 @@ static int find_ifb(const struct undo *u, struct nlsock **ret_sock, struct link_
 	return rc < 0 ? rc : 1;
 }
 
+static int side_ready(const struct undo *u, struct err *e)
+{
+	struct nlsock *sock;
+	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int side_undo(const struct undo *u, struct err *e)
 {
 	struct link_info found = { 0 };
@@ -187,6 +195,7 @@ const struct change_ops netem_side_ops = {
 	.prepare = side_prepare,
 	.arm = side_arm,
 	.drain = side_drain,
+	.ready = side_ready,
 	.undo = side_undo, /* no ended: without the gate that leads to it it has no effect */
 	.gone = side_gone,
 	.resource = side_resource,

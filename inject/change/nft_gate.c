@@ -62,6 +62,14 @@ static int table_exists(const struct undo *u, struct err *e)
 	return rc < 0 ? rc : 1;
 }
 
+static int gate_ready(const struct undo *u, struct err *e)
+{
+	struct nlsock *sock;
+	int rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int gate_prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	const struct nft_gate_spec *s = spec_of(c);
@@ -363,6 +371,7 @@ const struct change_ops nft_gate_ops = {
 	.refresh = gate_refresh,
 	.quiet = gate_quiet,
 	.effect = gate_effect,
+	.ready = gate_ready,
 	.undo = gate_undo,
 	.ended = gate_ended,
 	.gone = gate_gone,
