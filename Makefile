@@ -104,6 +104,23 @@ $(O)/brink-keeper: $(O)/safety/keeper_main.o $(foreach d,safety inject inject/ch
 $(O)/brink-prober: $(O)/safety/probe/prober_main.o $(foreach d,safety/probe safety inject base,$(call lib,$(d))) \
 		$(O)/libcurlprobe.a
 	$(call link_with,$(PROBER_PKGS))
+
+# The same objects with tests/fakes/hooks.c between them and the C library, for the crash lane.
+HOOKED := $(addprefix $(O)/hooked/,brink brink-keeper brink-prober)
+HOOKS  := keeper_arm recover_ready journal_put journal_done deadman_disarm proto_recv proto_send \
+	getpwnam getpwuid getgrnam getgrouplist
+$(HOOKED): EXTRA = $(HOOKS:%=-Wl,--wrap=%)
+$(HOOKED): $(O)/tests/fakes/hooks.o | $(O)/hooked
+$(O)/hooked:
+	@mkdir -p $@
+$(O)/hooked/brink: $(O)/runner/main.o $(filter-out $(O)/libcurlprobe.a,$(LIBS))
+	$(call link_with,$(BRINK_PKGS))
+$(O)/hooked/brink-keeper: $(O)/safety/keeper_main.o $(foreach d,safety inject inject/change base,$(call lib,$(d)))
+	$(call link_with,$(KEEPER_PKGS))
+$(O)/hooked/brink-prober: $(O)/safety/probe/prober_main.o $(foreach d,safety/probe safety inject base,$(call lib,$(d))) \
+		$(O)/libcurlprobe.a
+	$(call link_with,$(PROBER_PKGS))
+
 $(O)/examples/demo/%: $(O)/examples/demo/%.o $(O)/libbase.a
 	$(call link_with,)
 $(O)/examples/demo/%.yaml: examples/demo/%.yaml	# so that an uninstalled brink finds them beside itself
@@ -172,7 +189,7 @@ check-cli: all $(CLI) $(HELPERS)
 	@$(call run,cli) $(CLI) $(call scripts,cli)
 check-netns: all $(NETNS) $(HELPERS)
 	@$(call run,netns) $(NETNS) $(call scripts,netns)
-check-crash: all $(CRASH) $(HELPERS)
+check-crash: all $(HOOKED) $(CRASH) $(HELPERS)
 	@$(call run,crash) $(CRASH) $(call scripts,crash)
 check-model:	# the protocol of the processes, every order of their steps: tests/model/protocol.pml
 	@BRINK_TEST_TIMEOUT=900 $(call run,model) tests/model/run

@@ -109,11 +109,12 @@ YAML
 TCP='{id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 500ms}'
 SLOW='{id: slow, command: ["sleep", "4"], every: 6s, timeout: 5s}'
 
-# Starts the run in the background; $run is its pid. Further arguments: words before "brink".
+# Starts the run in the background; $run is its pid. Further arguments: words before "brink"; $run_flags: behind "run".
 start() {
 	rm -rf /var/lib/brink /run/brink
 	: >"$dir/err"
-	"$@" "$BRINK" run "$dir/x.yaml" >"$dir/out" 2>"$dir/err" </dev/null &
+	# shellcheck disable=SC2086 # words
+	"$@" "$BRINK" run ${run_flags:-} "$dir/x.yaml" >"$dir/out" 2>"$dir/err" </dev/null &
 	run=$!
 }
 

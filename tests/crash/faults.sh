@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced after world.sh: for each fault of the registry at least one that can be made in this world, with what it needs.
+# A fault that has none here makes fault_names fail: whoever adds a fault adds it below.
+# shellcheck shell=bash disable=SC2154
+
+# NAME or NAME+VARIANT, one a line. Those that want a kernel with netem and ifb are left out where there is none, unless
+# BRINK_ALL_FAULTS=1.
+fault_names() {
+	local name known=" net.delay net.loss net.drop net.drop+own proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
+	for name in $("$BRINK" list faults --json | jq -r '.. | .name? // empty'); do
+		[[ $known == *" $name "* ]] || { echo "no example of $name in tests/crash/faults.sh" >&2; return 1; }
+	done
+	for name in $known; do
+		case $name in
+		net.delay | net.loss) [ "${BRINK_ALL_FAULTS:-0}" = 1 ] || has_netem || continue ;;
+		esac
+		echo "$name"
+	done
+}
+
+has_netem() {
+	if [ -z "${netem:-}" ]; then
+		netem=no
+		if ip -n cr_b link add tryifb type ifb 2>/dev/null; then
+			tc -n cr_b qdisc add dev tryifb root netem delay 1ms 2>/dev/null && netem=yes
+			ip -n cr_b link del tryifb
+		fi
+	fi
+	[ $netem = yes ]
+}
+
+# A process to aim at, in a cgroup of its own; it counts into $dir/ticks for as long as it runs.
+victim_start() {
+	local root
+	(while :; do echo "$EPOCHREALTIME" >"$dir/ticks" && sleep 0.02; done) &
+	victim=$!
+	root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	cgroup=brink-crash-$$
+	cgdir=$root/$cgroup
+	mkdir "$cgdir" && echo $victim >"$cgdir/cgroup.procs" || fail "no cgroup for the process"
+	trap victim_end EXIT
+	poll 2000 test -s "$dir/ticks" || fail "the process does not run"
+}
+victim_end() {
+	kill -KILL "$victim" 2>/dev/null
+	poll 5000 rmdir "$cgdir" 2>/dev/null
+}
+ticks() { # the process runs, within $1 ms
+	local was
+	was=$(cat "$dir/ticks")
+	poll "$1" eval "[ \"\$(cat $dir/ticks)\" != \"$was\" ]"
+}
+
+# $1: as fault_names said. Makes ready what it needs; $wrapper: words before brink.
+wrapper=
+fault_ready() {
+	case $1 in
+	proc.pause+stop) # brink may not trace it, which has more rights, and sends SIGSTOP instead
+		wrapper="setpriv --bounding-set -sys_ptrace"
+		;;
+	proc.kill)
+		sleep 1000 &
+		prey=$!
+		;;
+	disk.fill)
+		mkdir -p /run/full
+		mountpoint -q /run/full || mount -t tmpfs -o size=32m full /run/full || fail "nothing to fill"
+		;;
+	disk.fill+disk)
+		mkdir -p /run/disk
+		if ! mountpoint -q /run/disk; then
+			truncate -s 32M /run/disk.img && mke2fs -q -t ext4 /run/disk.img && mount -o loop /run/disk.img /run/disk ||
+				fail "no disk to fill"
+		fi
+		;;
+	esac
+}
+fault_over() {
+	wrapper=
+	if [ -n "${prey:-}" ]; then
+		kill -KILL "$prey" 2>/dev/null
+		wait "$prey" 2>/dev/null
+		prey=
+	fi
+	! mountpoint -q /run/disk || umount /run/disk || fail "the disk is held"
+	rm -f /run/disk.img
+}
+
+fault_item() { # $1: as above
+	case $1 in
+	net.delay) echo 'net.delay: {to: "10.78.0.2:7002", delay: 300ms, direction: both, netns: cr_a}' ;;
+	net.loss) echo 'net.loss: {to: "10.78.0.2:7002", loss: 100%, direction: both, netns: cr_a}' ;;
+	net.drop) echo 'net.drop: {to: "10.78.0.2:7002", netns: cr_a}' ;;
+	net.drop+own) echo 'net.drop: {to: "127.0.0.1:7003"}' ;;
+	proc.pause | proc.pause+stop) echo "proc.pause: {pid: $victim}" ;;
+	proc.pause+freeze) echo "proc.pause: {cgroup: /$cgroup}" ;;
+	proc.kill) echo "proc.kill: {pid: $prey, every: 5s}" ;;
+	disk.fill) echo 'disk.fill: {path: /run/full, leave: 4MiB}' ;;
+	disk.fill+disk) echo 'disk.fill: {path: /run/disk, leave: 4MiB}' ;;
+	esac
+}
+
+# $1: as above, $2: how long, $3: check
+fault_experiment() {
+	cat >"$dir/x.yaml" <<YAML
+brink: 1
+name: $1
+steady_state:
+  - $3
+faults:
+  - id: it
+    $(fault_item "$1")
+    for: $2
+YAML
+}
