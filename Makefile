@@ -195,7 +195,7 @@ check-model:	# the protocol of the processes, every order of their steps: tests/
 	@BRINK_TEST_TIMEOUT=900 $(call run,model) tests/model/run
 # test_change_fill wants the ext2 driver, loop and ext4 from the start; the guest's kernel has ext2 only as a mode of ext4
 VM_TOO = $(filter-out %/test_change_fill,$(NETNS))
-check-vm: all $(VM) $(NETNS) $(HELPERS) installed
+check-vm: all $(HOOKED) $(VM) $(NETNS) $(HELPERS) installed
 	@export BUILD='$(abspath $(O))' RESULTS='$(RESULTS)'; rc=0; \
 	LANE=vm tests/vm/run $(VM) $(call scripts,vm) $(VM_TOO) || rc=1; \
 	LANE=vm-systemd tests/vm/run-systemd || rc=1; LANE=vm-powerloss tests/vm/run-powerloss || rc=1; exit $$rc
@@ -228,6 +228,16 @@ fuzz: fuzz-build
 check-fuzz: fuzz
 mutate:	# switches off each operation of each change in turn: do the tests notice? Not in `check`: minutes
 	@O='$(O)' tests/support/mutate $(KINDS)
+# Negative controls: with each of these mistakes a test must fail. Those that want the guest only by `make controls`.
+CONTROLS    := $(sort $(basename $(notdir $(wildcard tests/crash/controls/*.patch))))
+CONTROLS_VM := $(shell grep -l '^test: vm/' tests/crash/controls/*.patch | sed 's|.*/||; s|\.patch$$||')
+controls: CONTROLS_NOW = $(CONTROLS)
+check-controls: CONTROLS_NOW = $(filter-out $(CONTROLS_VM),$(CONTROLS))
+controls check-controls: all $(HOOKED) $(CRASH) $(HELPERS) $(O)/tests/unit/test_journal
+	+@O='$(O)' tests/support/controls prepare
+	+@MAKE='$(MAKE)' $(call run,controls) $(CONTROLS_NOW:%='make control NAME=%')
+control:
+	+@MAKE='$(MAKE)' O='$(O)' tests/support/controls '$(NAME)'
 bench: all $(BENCH)	# figures, never a verdict on a time; BENCH_VM=1: netem too, in the guest
 	@BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/bench/run $(BENCH)
 
@@ -287,6 +297,7 @@ define newline
 endef
 
 .PHONY: all tests objs check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-static \
-	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate bench demo \
-	deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage install installed clean FORCE
+	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate controls \
+	check-controls control bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage install \
+	installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

@@ -9,12 +9,14 @@ run_flags=--yes
 FAST='{id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 100ms}'
 
 figure() { "$tool" show | sed -n "s/^$1 //p"; }
-# Keeper and spare are stopped first: neither has time to take anything back.
+# All are stopped first: the one that is killed last has no time to take anything back.
 kill_all() {
-	# shellcheck disable=SC2046
-	kill -STOP $(brink_pids brink-keeper) $(brink_pids brink-spare)
-	# shellcheck disable=SC2046
-	kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }') 2>/dev/null
+	local all
+	all=$(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')
+	# shellcheck disable=SC2086 # a list of numbers
+	kill -STOP $all
+	# shellcheck disable=SC2086
+	kill -KILL $all 2>/dev/null
 	wait "$run" 2>/dev/null
 	poll 12000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
 }

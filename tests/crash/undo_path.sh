@@ -8,12 +8,9 @@
 . "$(dirname "$0")/world.sh"
 # shellcheck source=tests/crash/faults.sh
 . "$(dirname "$0")/faults.sh"
-tool=$BUILD/tests/crash/prog_hooks
-plain=$BRINK run_flags=--yes
-BRINK=$BUILD/hooked/brink
-FAST='{id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 100ms}'
+# shellcheck source=tests/crash/guard_lib.sh
+. "$(dirname "$0")/guard_lib.sh"
 
-figure() { "$tool" show | sed -n "s/^$1 //p"; }
 watched() { # ROLE...: each came to its undo path, and none did there what it must not
 	local role
 	for role; do
@@ -26,12 +23,6 @@ done_well() { # $1: exit code of the run, - = it was killed
 	ended 30000 || fail "the run does not end"
 	[ "$1" = - ] || [ $rc = "$1" ] || fail "exit $rc instead of $1"
 	poll 12000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
-}
-# A killed process is gone from the spare's or the keeper's view at once: one-shot faults have nobody left to kill.
-held() {
-	# shellcheck disable=SC2086 # words
-	start $wrapper
-	poll 15000 said ' \(held\|fired\) ' || fail "never held"
 }
 
 one() { # fault ending
@@ -74,12 +65,7 @@ one() { # fault ending
 		;;
 	all)
 		held
-		# neither of them has time to begin
-		# shellcheck disable=SC2046
-		kill -STOP $(brink_pids brink-keeper) $(brink_pids brink-spare)
-		# shellcheck disable=SC2046
-		kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }') 2>/dev/null
-		done_well -
+		kill_all
 		[ -n "$(record)" ] || fail "no record"
 		said "verdict" && fail "not killed in time"
 		"$BRINK" revert --all >"$dir/revert" 2>&1 || fail "brink revert: $(cat "$dir/revert") $(figure violation)"
@@ -107,11 +93,7 @@ noticed() { # role misdeed
 	keeper) kill -INT $run ;; # its spare finishes
 	spare) kill -KILL "$(brink_pids brink-keeper)" ;;
 	recover)
-		# shellcheck disable=SC2046
-		kill -STOP $(brink_pids brink-keeper) $(brink_pids brink-spare)
-		# shellcheck disable=SC2046
-		kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }') 2>/dev/null
-		done_well -
+		kill_all
 		"$BRINK" revert --all >"$dir/revert" 2>&1 && fail "brink revert ended well"
 		;;
 	esac
