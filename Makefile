@@ -108,7 +108,7 @@ $(O)/brink-prober: $(O)/safety/probe/prober_main.o $(foreach d,safety/probe safe
 # The same objects with tests/fakes/hooks.c between them and the C library, for the crash lane.
 HOOKED := $(addprefix $(O)/hooked/,brink brink-keeper brink-prober)
 HOOKS  := keeper_arm recover_ready journal_put journal_done deadman_disarm proto_recv proto_send \
-	getpwnam getpwuid getgrnam getgrouplist
+	getpwnam getpwuid getgrnam getgrouplist seccomp_load
 $(HOOKED): EXTRA = $(HOOKS:%=-Wl,--wrap=%)
 $(HOOKED): $(O)/tests/fakes/hooks.o | $(O)/hooked
 $(O)/hooked:
@@ -236,6 +236,9 @@ check-controls: CONTROLS_NOW = $(filter-out $(CONTROLS_VM),$(CONTROLS))
 controls check-controls: all $(HOOKED) $(CRASH) $(HELPERS) $(O)/tests/unit/test_journal
 	+@O='$(O)' tests/support/controls prepare
 	+@MAKE='$(MAKE)' $(call run,controls) $(CONTROLS_NOW:%='make control NAME=%')
+# Every allocation of runner, prober and launcher; the crash lane takes each place once. An hour and more.
+check-malloc: all $(HOOKED) $(HELPERS)
+	@export BRINK_TEST_TIMEOUT=14400; $(call run,malloc) $(wildcard tests/crash/every_malloc_*.sh)
 control:
 	+@MAKE='$(MAKE)' O='$(O)' tests/support/controls '$(NAME)'
 bench: all $(BENCH)	# figures, never a verdict on a time; BENCH_VM=1: netem too, in the guest
@@ -298,6 +301,6 @@ endef
 
 .PHONY: all tests objs check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-static \
 	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate controls \
-	check-controls control bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx linkage install \
-	installed clean FORCE
+	check-controls control check-malloc bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
+	linkage install installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

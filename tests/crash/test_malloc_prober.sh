@@ -1,4 +1,4 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What malloc.sh says, for each place of the prober that asks for memory. All: make soak.
+# What malloc.sh says, for each place of the prober that asks for memory. All: make check-malloc.
 exec "$(dirname "$0")/malloc.sh" prober 1000

@@ -46,7 +46,7 @@ extern const char __executable_start[], etext[];
 
 static struct hooks *hooks; /* NULL: nothing is hooked */
 static enum hook_role role;
-static bool on_undo_path, in_name_service;
+static bool on_undo_path, in_library;
 
 /* Ends the process as a crash would; the page says why. Formats without the C library's streams. */
 static void violated(const char *what, const char *detail, const void *from)
@@ -70,7 +70,7 @@ static bool alloc_fails(const char *what, const void *from)
 		return false;
 	if (on_undo_path)
 		violated(what, "", from);
-	if (in_name_service)
+	if (in_library)
 		return false;
 	n = atomic_fetch_add(&hooks->allocs[role], 1) + 1;
 	if (hooks->fail_role == role && n < HOOK_SITES)
@@ -360,8 +360,9 @@ static void misbehave(void)
 }
 
 /*
- * Without memory glibc 2.36 crashes in its name service (getpwnam: nss_database_get): not ours, and
- * before any change. Its allocations are spared.
+ * Without memory glibc 2.36 crashes in its name service (getpwnam) and libseccomp 2.5.4 in
+ * seccomp_load: neither is ours, both are called before any change, by the runner and by what it
+ * starts, whose death ends the run. Their allocations are spared.
  */
 struct passwd *__real_getpwnam(const char *name);
 struct passwd *__wrap_getpwnam(const char *name);
@@ -369,9 +370,9 @@ struct passwd *__wrap_getpwnam(const char *name)
 {
 	struct passwd *r;
 
-	in_name_service = true;
+	in_library = true;
 	r = __real_getpwnam(name);
-	in_name_service = false;
+	in_library = false;
 	return r;
 }
 
@@ -381,9 +382,9 @@ struct passwd *__wrap_getpwuid(uid_t uid)
 {
 	struct passwd *r;
 
-	in_name_service = true;
+	in_library = true;
 	r = __real_getpwuid(uid);
-	in_name_service = false;
+	in_library = false;
 	return r;
 }
 
@@ -393,9 +394,9 @@ struct group *__wrap_getgrnam(const char *name)
 {
 	struct group *r;
 
-	in_name_service = true;
+	in_library = true;
 	r = __real_getgrnam(name);
-	in_name_service = false;
+	in_library = false;
 	return r;
 }
 
@@ -405,9 +406,21 @@ int __wrap_getgrouplist(const char *name, gid_t gid, gid_t *ret, int *ret_n)
 {
 	int r;
 
-	in_name_service = true;
+	in_library = true;
 	r = __real_getgrouplist(name, gid, ret, ret_n);
-	in_name_service = false;
+	in_library = false;
+	return r;
+}
+
+WEAK int __real_seccomp_load(void *filter);
+int __wrap_seccomp_load(void *filter);
+int __wrap_seccomp_load(void *filter)
+{
+	int r;
+
+	in_library = true;
+	r = __real_seccomp_load(filter);
+	in_library = false;
 	return r;
 }
 
