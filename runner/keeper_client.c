@@ -88,12 +88,28 @@ int keeper_client_send(struct keeper_client *k, struct kmsg *m, struct err *e)
 	return rc < 0 ? err_set(e, -rc, "the keeper is gone") : 0;
 }
 
+/* One that ended while it started says why before it goes: its answer to no request. */
+static int last_words(struct keeper_client *k, struct err *e)
+{
+	struct kmsg in;
+
+	while (proto_recv(k->sock, &in, KMSG_ANSWER_SIZE) == 1) {
+		if (in.type == KMSG_DONE && in.request == 0 && in.code < 0) {
+			*e = in.u.err;
+			break;
+		}
+	}
+	return -e->code;
+}
+
 int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns,
 		      void (*other)(void *arg, const struct kmsg *m), void *arg, struct err *e)
 {
 	struct kmsg in;
 	int rc = keeper_client_send(k, m, e);
 
+	if (rc < 0)
+		return last_words(k, e);
 	while (rc == 0) {
 		rc = io_wait(k->sock, POLLIN, deadline_ns);
 		if (rc <= 0)

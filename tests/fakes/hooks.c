@@ -452,9 +452,9 @@ int __wrap_journal_put(struct journal *j, unsigned i, struct err *e)
 	return __real_journal_put(j, i, e);
 }
 
-WEAK int __real_deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e);
-int __wrap_deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e);
-int __wrap_deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e)
+WEAK int __real_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e);
+int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e);
+int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e)
 {
 	on_undo_path = false;
 	return __real_deadman_disarm(h, run_id, e);
