@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -315,7 +314,6 @@ const struct fault_ops disk_fill_fault = {
 	.undo_words =
 		"the space belongs to a file without a name: the kernel frees it when its holder lets go or dies",
 	.example = "path=/var/spool/mail until=95%",
-	.caps = UINT64_C(1) << CAP_DAC_OVERRIDE,
 	.check = check_fill,
 	.plan = plan_fill,
 };

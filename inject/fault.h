@@ -43,7 +43,6 @@ struct fault_ops {
 	/* For brink list, explain and the manual: "self-ending"; how it is taken back; "to=…
 	 * delay=200ms" */
 	const char *class_words, *undo_words, *example;
-	uint64_t caps; /* bit mask of CAP_*: what its holder may do */
 	bool one_shot; /* has no duration and nothing to take back (unless repeated: see
 			  plan.one_shot) */
 	/*

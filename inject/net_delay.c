@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <linux/capability.h>
 
 #include <string.h>
 
@@ -107,7 +106,6 @@ const struct fault_ops net_delay_fault = {
 	.undo_words =
 		"the rules go with the process that holds them; then the ifb with netem is deleted, if it is still brink's",
 	.example = "to=localhost:5432 delay=200ms jitter=50ms",
-	.caps = UINT64_C(1) << CAP_NET_ADMIN,
 	.check = check_delay,
 	.plan = plan_delay,
 };

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <linux/capability.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -128,7 +127,6 @@ const struct fault_ops net_drop_fault = {
 	.class_words = "self-ending",
 	.undo_words = "the nf_tables table goes with the process that holds it",
 	.example = "to=10.0.0.7:443 reply=reset",
-	.caps = UINT64_C(1) << CAP_NET_ADMIN,
 	.check = check_drop,
 	.plan = plan_drop,
 };

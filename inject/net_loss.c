@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <linux/capability.h>
 #include <string.h>
 
 #include "inject/faults.h"
@@ -69,7 +68,6 @@ const struct fault_ops net_loss_fault = {
 	.undo_words =
 		"the rules go with the process that holds them; then the ifb with netem is deleted, if it is still brink's",
 	.example = "to=localhost:5432 loss=10%",
-	.caps = UINT64_C(1) << CAP_NET_ADMIN,
 	.check = check_loss,
 	.plan = plan_loss,
 };

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -178,7 +177,6 @@ const struct fault_ops proc_kill_fault = {
 	.undo_words =
 		"nothing can be undone: what the signal does to a process stays; repeating it ends with the run",
 	.example = "name=checkout-worker signal=KILL",
-	.caps = UINT64_C(1) << CAP_KILL | UINT64_C(1) << CAP_SYS_PTRACE,
 	.one_shot = true,
 	.check = check_kill,
 	.plan = plan_kill,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -173,8 +172,6 @@ const struct fault_ops proc_pause_fault = {
 	.undo_words =
 		"the kernel resumes the process when the ptrace holder dies; a cgroup is thawed, and a process stopped by SIGSTOP continued, by the keeper (guarded)",
 	.example = "pid=4242",
-	.caps = UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_KILL |
-		UINT64_C(1) << CAP_DAC_OVERRIDE,
 	.check = check_pause,
 	.plan = plan_pause,
 };

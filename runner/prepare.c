@@ -50,12 +50,12 @@ int prepare_load(const struct options *o, const char *path, struct prepared *p)
 					  .run_id = p->run_id };
 	struct diags d = { 0 };
 	struct err e = { 0 };
-	int rc = sandbox_effect(false, &e); /* what parses text from outside holds no right */
+	int rc = sandbox_effect(0, &e); /* what parses text from outside holds no right */
 
 	if (rc == 0)
 		rc = experiment_load(path, &how, &p->x, &d, &e);
 	if (rc == 0)
-		rc = sandbox_effect(true, &e);
+		rc = sandbox_effect(UINT64_MAX, &e);
 	if (rc == 0)
 		diags_list(&d, stderr); /* warnings: the run goes on */
 	else

@@ -138,6 +138,13 @@ int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct
 	events_open(&r.ev, rq->paths->runs, rq->plan->run_id, rq->events, rq->json, rq->talk);
 	live_init(&r.live, rq->color);
 	run_say_start(&r);
+	rc = sandbox_allow(SANDBOX_RUNNER, NULL, 0, e);
+	if (rc < 0) {
+		r.out.code = EXIT_UNABLE;
+		stop(&r);
+		*ret = r.out;
+		return rc;
+	}
 	notify_begin(&r.notify);
 	notify_say(&r.notify, "READY=1");
 	run_loop(&r);

@@ -253,7 +253,6 @@ static int ask_fault(struct run *r, unsigned i, struct err *e)
 	struct kmsg m = { .type = KMSG_FAULT };
 	int rc;
 
-	m.u.fault.caps = f->item->ops->caps;
 	m.u.fault.for_ns = f->item->for_ns;
 	snprintf(m.u.fault.label, sizeof(m.u.fault.label), "%s", f->item->id);
 	rc = ask(r, &m, e);

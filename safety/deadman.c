@@ -24,6 +24,13 @@ int deadman_unit(const char *run_id, char buf[static DEADMAN_UNIT], struct err *
 	return 0;
 }
 
+int deadman_here(struct err *e)
+{
+	const struct systemd_host *h = NULL;
+
+	return systemd_find(&h, e);
+}
+
 /* ActiveState and SubState of the timer, as "active waiting". */
 static int read_state(const struct systemd_host *h, const char *unit, struct text *ret_out,
 		      struct err *e)

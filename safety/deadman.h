@@ -13,6 +13,8 @@
  * the timer; *e says why, the plan should too.
  */
 
+/* Does PID 1 of this machine take a timer from this process? */
+int deadman_here(struct err *e);
 /* Arms the timer: brink (an absolute path) is run with "revert RUN" after so many seconds. */
 int deadman_arm(const struct systemd_host *h, const char *run_id, unsigned seconds,
 		const char *brink, struct err *e);

@@ -67,22 +67,19 @@ static void lower_priority(const struct holder_job *job)
 static int secure(struct holder *h, struct err *e)
 {
 	struct holder_job *job = h->job;
-	uint64_t permitted = 0;
 	int rc = start_timer(h, e);
 
 	if (rc < 0)
 		return rc;
 	if (job->netns_fd >= 0 && setns(job->netns_fd, CLONE_NEWNET) < 0)
 		return err_sys(e, "cannot enter the network namespace");
-	rc = sandbox_permitted(&permitted, e);
-	if (rc == 0) /* without root: what there is */
-		rc = sandbox_keep_caps(job->caps & permitted, e);
+	rc = sandbox_keep_permitted(job->rights.caps, e);
 	if (rc < 0)
 		return rc;
 	/* after the change of credentials, which would clear it: prctl(2) */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(e, "cannot ask for the keeper's death notice");
-	return 0;
+	return sandbox_allow(SANDBOX_HOLDER, job->rights.calls, job->rights.n, e);
 }
 
 static int arm_all(struct holder *h, struct err *e)

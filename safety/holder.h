@@ -4,6 +4,7 @@
 
 #include "inject/fault.h"
 #include "safety/proto.h"
+#include "safety/rights.h"
 
 #define HOLDER_PRIORITY 89 /* SCHED_FIFO; the keeper has one more */
 
@@ -15,7 +16,7 @@
  */
 struct holder_job {
 	unsigned fault;
-	uint64_t caps; /* all that it keeps */
+	struct rights_sum rights; /* all that it keeps */
 	unsigned n;
 	struct change change[PLAN_CHANGES];
 	int netns_fd; /* to stand in, or -1 */

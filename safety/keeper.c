@@ -2,7 +2,6 @@
 #include "safety/keeper.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,13 +19,6 @@
 #include "safety/control.h"
 #include "safety/sandbox.h"
 
-#define CAP(name) (UINT64_C(1) << CAP_##name)
-/* Undo of any change, entering namespaces, and giving holders their part. Modules: until the guard
- * stands. */
-#define CAPS_KEEPER                                                                          \
-	(CAP(NET_ADMIN) | CAP(SYS_ADMIN) | CAP(SYS_PTRACE) | CAP(KILL) | CAP(DAC_OVERRIDE) | \
-	 CAP(DAC_READ_SEARCH) | CAP(IPC_LOCK) | CAP(SYS_RESOURCE) | CAP(SETPCAP))
-#define CAPS_START   (CAPS_KEEPER | CAP(SYS_MODULE) | CAP(SYS_NICE))
 #define RT_PRIORITY  (HOLDER_PRIORITY + 1)
 #define DEATH_NS     (5 * NS_PER_S)
 #define HOLDER_POLLS 4
@@ -122,26 +114,6 @@ static int set_shield(struct keeper *k, const struct shield *s, struct err *e)
 	return 0;
 }
 
-static int secure(uint64_t caps, struct err *e)
-{
-	uint64_t permitted = 0;
-	int rc = geteuid() == 0 ? sandbox_permitted(&permitted, e) : 0;
-
-	return rc < 0 ? rc : sandbox_keep_caps(caps & permitted, e);
-}
-
-/* What only the beginning needs is gone before anything is armed. */
-static int guard(struct keeper *k, struct err *e)
-{
-	int rc = keeper_guard(k, e);
-
-	if (rc < 0)
-		return rc;
-	rc = secure(CAPS_KEEPER, e);
-	k->guarded = rc == 0;
-	return rc;
-}
-
 static int serve_request_of_setup(struct keeper *k, const struct kmsg *m, struct err *e)
 {
 	switch (m->type) {
@@ -154,7 +126,7 @@ static int serve_request_of_setup(struct keeper *k, const struct kmsg *m, struct
 	case KMSG_ADD:
 		return keeper_add(k, &m->u.spec, e);
 	case KMSG_GUARD:
-		return guard(k, e);
+		return keeper_guard(k, e);
 	default:
 		return keeper_arm(k, e);
 	}
@@ -317,6 +289,8 @@ static void harden(struct keeper *k)
 		files.rlim_cur = files.rlim_max; /* two descriptors for each holder */
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	if (getrlimit(RLIMIT_MEMLOCK, &all) == 0 && all.rlim_cur != RLIM_INFINITY)
+		k->rights.caps |= CAP_BIT(IPC_LOCK); /* or what is mapped later is refused */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
 		keeper_say(k, KMSG_NOTE, "the keeper's memory is not locked (needs CAP_IPC_LOCK)");
 	/* spare and holders inherit it: they have no right to ask for it. What execs gives it up */
@@ -344,7 +318,7 @@ static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
 	if (k->runner_pidfd < 0 || k->self_pidfd < 0)
 		return err_sys(e, "cannot watch the runner");
 	harden(k);
-	return secure(CAPS_START, e);
+	return sandbox_keep_permitted(rights_any(), e);
 }
 
 static void block_signals(void)

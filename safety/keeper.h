@@ -2,10 +2,12 @@
 #ifndef BRINK_KEEPER_H
 #define BRINK_KEEPER_H
 
+#include "safety/disarmer.h"
 #include "safety/fingerprint.h"
 #include "safety/holder.h"
 #include "safety/journal.h"
 #include "safety/proto.h"
+#include "safety/rights.h"
 
 #define KEEPER_LOCKS_STEP 16
 #define KEEPER_NETNS      32
@@ -81,6 +83,9 @@ struct keeper {
 	unsigned n_locks;
 	struct netns_ref netns[KEEPER_NETNS]; /* touched, for the fingerprint */
 	unsigned n_netns;
+	struct rights_sum rights; /* of keeper and spare from the first fire on */
+	struct rights_sum holders;
+	struct disarmer disarmer; /* where a timer stands in PID 1 */
 	pid_t spare;
 	int spare_pidfd, self_pidfd;
 	int64_t deadline_boot_ns;
@@ -94,7 +99,8 @@ struct keeper {
 #define KEEPER_NONE                                                                              \
 	{                                                                                        \
 		.sock = -1, .runner_pidfd = -1, .state_dir = -1, .run_dir = -1, .lock_file = -1, \
-		.control = -1, .spare_pidfd = -1, .self_pidfd = -1, .journal = {                 \
+		.control = -1, .spare_pidfd = -1, .self_pidfd = -1, .rights = RIGHTS_KEEPER,     \
+		.disarmer = DISARMER_NONE, .journal = {                                          \
 			.fd = -1                                                                 \
 		}                                                                                \
 	}

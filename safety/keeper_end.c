@@ -136,7 +136,7 @@ static void disarm_deadman(struct keeper *k)
 	struct err e;
 
 	/* a timer that stays is harmless: it finds nothing to take back */
-	if (k->journal.head.deadman_unit[0] && deadman_disarm(NULL, k->begin.run_id, &e) < 0)
+	if (k->journal.head.deadman_unit[0] && disarmer_ask(&k->disarmer, k->begin.run_id, &e) < 0)
 		keeper_say(k, KMSG_NOTE, "the dead-man timer stays: %s",
 			   err_format(&e, words, sizeof(words)));
 }
@@ -245,6 +245,7 @@ void keeper_finish(struct keeper *k)
 		disarm_deadman(k);
 	}
 	end_spare(k);
+	disarmer_end(&k->disarmer);
 	/* without a runner nobody reported what was changed: the record stays for the next brink
 	 * command */
 	if (!k->outcome && k->run_dir >= 0 && (k->sock >= 0 || !k->guarded))

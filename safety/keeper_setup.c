@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "safety/lock.h"
 #include "safety/modules.h"
 #include "safety/own_scope.h"
+#include "safety/sandbox.h"
 
 #define ARM_NS   (30 * NS_PER_S)
 #define SPARE_NS (10 * NS_PER_S)
@@ -215,18 +215,6 @@ static int take_lock(struct keeper *k, const struct change_spec *s, struct err *
 	return 0;
 }
 
-static const struct netns_ref *netns_of(const struct change_spec *s)
-{
-	switch (s->kind) {
-	case CHANGE_NETEM_SIDE:
-		return &s->u.netem.netns;
-	case CHANGE_NFT_GATE:
-		return &s->u.gate.netns;
-	default:
-		return NULL;
-	}
-}
-
 static int remember_netns(struct keeper *k, const struct netns_ref *ref, struct err *e)
 {
 	for (unsigned i = 0; i < k->n_netns; i++) {
@@ -254,7 +242,7 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 	rc = change_spec_check(s, e);
 	if (rc < 0)
 		return rc;
-	ref = netns_of(s);
+	ref = change_netns(s);
 	rc = ref ? remember_netns(k, ref, e) : 0;
 	rc = rc < 0 ? rc : take_lock(k, s, e);
 	if (rc < 0)
@@ -263,6 +251,8 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 	if (!k->spec[k->n_changes])
 		return err_set(e, ENOMEM, "no memory for a change");
 	*k->spec[k->n_changes++] = *s;
+	rights_add_keeper(&k->rights, s);
+	rights_add_holder(&k->holders, s);
 	if (s->kind == CHANGE_NETEM_SIDE)
 		f->drain_ns = s->u.netem.delay_ns + 3 * s->u.netem.jitter_ns;
 	f->n++;
@@ -321,14 +311,22 @@ int keeper_guard(struct keeper *k, struct err *e)
 	k->deadline_boot_ns = clock_boot_ns() + k->begin.duration_ns;
 	k->journal.head.deadline_boot_ns = k->deadline_boot_ns;
 	rc = modules_load(k->spec, k->n_changes, e);
+	if (rc == 0) /* read with the rights that it will be compared with */
+		rc = sandbox_effect(k->rights.caps, e);
 	if (rc == 0)
 		rc = keeper_baseline(k, e);
+	if (rc == 0)
+		rc = sandbox_effect(UINT64_MAX, e);
 	if (rc == 0)
 		rc = prepare_all(k, e);
 	if (rc == 0)
 		rc = keeper_deadman(k, e);
 	if (rc == 0)
 		leave_unit(k);
+	if (rc == 0 && k->journal.head.deadman_unit[0])
+		rc = disarmer_start(&k->disarmer, e);
+	if (rc == 0) /* modules are loaded; holders want their part, and to give up the rest */
+		rc = sandbox_keep_permitted(k->rights.caps | k->holders.caps | CAP_BIT(SETPCAP), e);
 	if (rc == 0)
 		k->guarded = true;
 	return rc;
@@ -374,7 +372,6 @@ static int fill_job(struct keeper *k, unsigned index, struct holder_job *job, st
 	const struct keeper_fault *f = &k->fault[index];
 
 	*job = (struct holder_job){ .fault = index,
-				    .caps = f->info.caps,
 				    .n = f->n,
 				    .netns_fd = -1,
 				    .runner_pidfd = k->runner_pidfd,
@@ -383,17 +380,19 @@ static int fill_job(struct keeper *k, unsigned index, struct holder_job *job, st
 				    .lease_ms = 60000 };
 	for (unsigned i = 0; i < f->n; i++) {
 		const struct change_spec *s = k->spec[f->first + i];
-		const struct netns_ref *ref = netns_of(s);
+		const struct netns_ref *ref = change_netns(s);
 
 		job->change[i] = (struct change){ .ops = change_ops_of(s->kind),
 						  .spec = s,
 						  .undo = &k->journal.slot[f->first + i].undo,
 						  .shield = &k->shield };
+		rights_add_holder(&job->rights, s);
 		if (s->lease_ms < job->lease_ms)
 			job->lease_ms = s->lease_ms;
 		if (ref && job->netns_fd < 0) {
-			int rc = netns_open(ref, &job->netns_fd, e);
+			int rc = netns_is_own(ref, e); /* entering takes CAP_SYS_ADMIN */
 
+			rc = rc == 0 ? netns_open(ref, &job->netns_fd, e) : rc;
 			if (rc < 0)
 				return rc;
 		}
@@ -460,6 +459,14 @@ static bool still_arming(const struct keeper *k)
 	return false;
 }
 
+/* Everybody is born: from here on nothing needs a program, a process or a new file. */
+static int confine(struct keeper *k, struct err *e)
+{
+	int rc = sandbox_keep_permitted(k->rights.caps, e);
+
+	return rc < 0 ? rc : sandbox_allow(SANDBOX_KEEPER, k->rights.calls, k->rights.n, e);
+}
+
 int keeper_arm(struct keeper *k, struct err *e)
 {
 	int64_t deadline = clock_mono_ns() + ARM_NS;
@@ -474,6 +481,8 @@ int keeper_arm(struct keeper *k, struct err *e)
 			err_ctx(e, "fault '%s'", k->fault[i].info.label);
 		pulse_beat(&k->pulse->keeper);
 	}
+	if (rc == 0)
+		rc = confine(k, e);
 	while (rc == 0 && still_arming(k)) {
 		keeper_listen(k, clock_mono_ns() + PULSE_BEAT_NS / 2);
 		if (clock_mono_ns() > deadline)

@@ -62,7 +62,6 @@ struct kmsg_begin {
 };
 
 struct kmsg_fault {
-	uint64_t caps;  /* of its holder */
 	int64_t for_ns; /* 0 = one-shot */
 	char label[64]; /* "slow-db" */
 };

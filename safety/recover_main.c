@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -18,9 +19,12 @@
 #include "inject/proc_fs.h"
 #include "inject/target.h"
 #include "safety/deadman.h"
+#include "safety/disarmer.h"
 #include "safety/openers.h"
 #include "safety/proto.h"
 #include "safety/recover.h"
+#include "safety/rights.h"
+#include "safety/sandbox.h"
 
 #define PER_SLOT_NS (3 * NS_PER_S)
 #define STEP_NS     (20 * NS_PER_MS)
@@ -34,6 +38,7 @@ struct recovery {
 	unsigned flags;
 	int64_t wait_ns;
 	struct journal j;
+	struct disarmer *disarmer;
 	unsigned restored; /* changes taken back by this process */
 	bool dirty;
 };
@@ -279,7 +284,7 @@ static void finish(struct recovery *r)
 					be written */
 	if (r->dirty || !h->deadman_unit[0] || !is_this_boot(h))
 		return;
-	if (deadman_disarm(NULL, r->run_id, &e) < 0) {
+	if (disarmer_ask(r->disarmer, r->run_id, &e) < 0) {
 		snprintf(text, sizeof(text), "the dead-man timer stays: %s",
 			 err_format(&e, words, sizeof(words)));
 		note(r, text);
@@ -338,6 +343,7 @@ static int one_run(struct recovery r)
 static void harden(void)
 {
 	AUTO(auto_close) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	const struct rlimit any = { RLIM_INFINITY, RLIM_INFINITY };
 	sigset_t all;
 
 	sigfillset(&all);
@@ -345,13 +351,39 @@ static void harden(void)
 	setsid();
 	if (oom >= 0)
 		io_write_full(oom, "-1000", 5);
-	mlockall(MCL_CURRENT | MCL_FUTURE);
+	if (setrlimit(RLIMIT_MEMLOCK, &any) == 0) /* CAP_IPC_LOCK goes */
+		mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
+/* All that a record can name may have to be taken back: every kind's rights, no program, no
+ * process.
+ */
+static int confine(struct disarmer *d, struct err *e)
+{
+	struct rights_sum all = RIGHTS_KEEPER;
+	int rc = deadman_here(e) == 0 ? disarmer_start(d, e) : 0;
+
+	rights_add_all(&all);
+	if (rc == 0)
+		rc = sandbox_keep_permitted(all.caps, e);
+	return rc < 0 ? rc : sandbox_allow(SANDBOX_RECOVERY, all.calls, all.n, e);
+}
+
+static void tell_trouble(struct recovery *r, const struct err *e)
+{
+	char words[ERR_LINE * 2];
+
+	note(r, err_format(e, words, sizeof(words)));
 }
 
 int recover_main(int argc, char **argv)
 {
-	struct recovery r = { .state_dir = -1, .run_dir = -1, .lock = -1, .j = { .fd = -1 } };
+	struct disarmer disarmer = DISARMER_NONE;
+	struct recovery r = {
+		.state_dir = -1, .run_dir = -1, .lock = -1, .j = { .fd = -1 }, .disarmer = &disarmer
+	};
 	int worst = EXIT_PASS;
+	struct err e;
 
 	if (argc < 6)
 		return EXIT_USAGE;
@@ -360,6 +392,10 @@ int recover_main(int argc, char **argv)
 	r.wait_ns = atoll(argv[3]) * NS_PER_MS;
 	r.flags = (unsigned)atoi(argv[4]);
 	harden();
+	if (confine(&disarmer, &e) < 0) {
+		tell_trouble(&r, &e);
+		return EXIT_NOT_CLEAN;
+	}
 	r.state_dir = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (r.state_dir < 0 && errno == ENOENT)
 		return EXIT_PASS; /* and every run with it */
@@ -372,5 +408,6 @@ int recover_main(int argc, char **argv)
 			worst = code;
 	}
 	auto_close(&r.state_dir);
+	disarmer_end(&disarmer);
 	return worst;
 }

@@ -250,18 +250,27 @@ int sandbox_permitted(uint64_t *ret, struct err *e)
 	return 0;
 }
 
-int sandbox_effect(bool on, struct err *e)
+int sandbox_keep_permitted(uint64_t caps, struct err *e)
 {
-	AUTO(caps_free) cap_t now = cap_get_proc();
 	uint64_t permitted = 0;
 	int r = sandbox_permitted(&permitted, e);
 
+	return r ? r : sandbox_keep_caps(caps & permitted, e);
+}
+
+int sandbox_effect(uint64_t caps, struct err *e)
+{
+	AUTO(caps_free) cap_t now = cap_get_proc();
+	uint64_t on = 0;
+	int r = sandbox_permitted(&on, e);
+
 	if (r)
 		return r;
+	on &= caps;
 	if (!now || cap_clear_flag(now, CAP_EFFECTIVE))
 		return err_sys(e, "cannot read the capabilities of this process");
-	for (cap_value_t c = 0; on && c < 64; c++) {
-		if ((permitted >> c & 1) && cap_set_flag(now, CAP_EFFECTIVE, 1, &c, CAP_SET))
+	for (cap_value_t c = 0; c < 64; c++) {
+		if ((on >> c & 1) && cap_set_flag(now, CAP_EFFECTIVE, 1, &c, CAP_SET))
 			return err_sys(e, "cannot name a capability");
 	}
 	return cap_set_proc(now) ? err_sys(e, "cannot change the effective capabilities") : 0;

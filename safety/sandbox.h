@@ -3,6 +3,7 @@
 #define BRINK_SANDBOX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -37,20 +38,38 @@ int probe_user_named(const char *name, struct probe_user *ret, struct err *e);
 int sandbox_keep_caps(uint64_t caps, struct err *e);
 /* The permitted set of this process, as such a bit mask. */
 int sandbox_permitted(uint64_t *ret, struct err *e);
+/* Keeps those of them that are permitted: without root, what there is. */
+int sandbox_keep_permitted(uint64_t caps, struct err *e);
 /*
- * Puts the permitted capabilities out of effect for a while (on = false), or in effect again: text
- * from outside is parsed without any.
+ * Of the permitted capabilities these are in effect for a while, UINT64_MAX = all of them: text
+ * from outside is parsed with none.
  */
-int sandbox_effect(bool on, struct err *e);
+int sandbox_effect(uint64_t caps, struct err *e);
 /*
  * Becomes that user for ever: bounding set emptied, groups, gids and uids changed and read back, no
  * capability in any set, no_new_privs. PR_SET_DUMPABLE is left to the caller (exec sets it anew).
  */
 int sandbox_become(const struct probe_user *u, struct err *e);
 
-/* The prober's filter: what libcurl, the resolver and the prober need; anything else kills the
- * process. */
-int sandbox_allow_probe(struct err *e);
+/* The processes that have an allow-list of system calls: safety/sandbox_calls.c. */
+enum sandbox_kind {
+	SANDBOX_PROBER,
+	SANDBOX_RUNNER,
+	SANDBOX_KEEPER,
+	SANDBOX_SPARE,
+	SANDBOX_RECOVERY,
+	SANDBOX_HOLDER,
+	SANDBOX_KIND_COUNT
+};
+
+struct call_rule;
+/*
+ * From now on, in all threads and for ever: what the table gives this kind, and n more lists; any
+ * other call, and any over another architecture's gate, kills the process (SIGSYS). Sets
+ * no_new_privs. Allocates.
+ */
+int sandbox_allow(enum sandbox_kind kind, const struct call_rule *const *more, size_t n,
+		  struct err *e);
 /* The filter of the launcher and of every command under it: what changes the machine or other
  * processes gets EPERM. */
 int sandbox_deny_command(struct err *e);

@@ -12,6 +12,7 @@
 #include "inject/change/netns.h"
 #include "safety/keeper.h"
 #include "safety/recover.h"
+#include "safety/sandbox.h"
 
 #define LOOK_NS     (200 * NS_PER_MS)
 #define PER_SLOT_NS (3 * NS_PER_S)
@@ -120,11 +121,16 @@ static void get_ready(struct keeper *k)
 
 void spare_main(struct keeper *k, int keeper_pidfd)
 {
+	struct err e;
+
 	prctl(PR_SET_NAME, "brink-spare");
 	k->control = -1;
 	get_ready(k);
 	mlockall(MCL_CURRENT |
 		 MCL_FUTURE); /* not inherited; where it is not allowed the keeper has said so */
+	if (sandbox_keep_permitted(k->rights.caps, &e) < 0 ||
+	    sandbox_allow(SANDBOX_SPARE, k->rights.calls, k->rights.n, &e) < 0)
+		_exit(1); /* the run ends before anything is fired */
 	await_death(k, keeper_pidfd);
 	_exit(take_over(k));
 }

@@ -26,6 +26,18 @@ const struct change_ops *change_ops_of(unsigned kind)
 	return kind < CHANGE_KIND_COUNT ? kinds[kind] : NULL;
 }
 
+const struct netns_ref *change_netns(const struct change_spec *s)
+{
+	switch (s->kind) {
+	case CHANGE_NETEM_SIDE:
+		return &s->u.netem.netns;
+	case CHANGE_NFT_GATE:
+		return &s->u.gate.netns;
+	default:
+		return NULL;
+	}
+}
+
 const char *change_class_name(enum change_class c)
 {
 	static const char *const names[] = { [CLASS_SELF_ENDING] = "self-ending",

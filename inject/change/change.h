@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "inject/change/rights.h"
 #include "inject/shield.h"
 
 /* The closed set. A number stands in journals: never reuse one. */
@@ -211,6 +212,9 @@ struct change_ops {
 	enum change_class class;
 	bool by_holder; /* all of it goes with its holder, and as long as that lives nobody else can
 			   end it: by hand too, the holder is what is killed */
+	/* What arm to effect need in the holder, and undo, ended and gone in whoever recovers. A
+	 * call outside the list kills the process. */
+	struct rights holder, undoer;
 	/* Reads the system, writes nothing: identities into the undo record. c->undo is not set
 	 * yet. */
 	int (*prepare)(struct change *c, struct undo *ret, struct err *e);
@@ -252,6 +256,8 @@ struct change_ops {
 const struct change_ops *change_ops_of(unsigned kind);
 /* What resource() stands for, in words: "the network device 'eth0'", "process 12 (nginx)". */
 void change_resource_words(const struct change_spec *s, struct text *ret);
+/* The network namespace that a change works in; NULL = it has nothing to do with any. */
+const struct netns_ref *change_netns(const struct change_spec *s);
 /* Is every number, length and string of a spec that came over a socket within its bounds? */
 int change_spec_check(const struct change_spec *s, struct err *e);
 /*

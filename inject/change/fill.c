@@ -408,10 +408,36 @@ static int fill_print(const struct change_spec *cs, struct text *ret_do, struct 
 	return 0;
 }
 
+/* Files without a name are opened for writing, or made and removed at once; none is cut short but
+ * by ftruncate, and none is found by a name again. */
+static const struct call_rule holder_calls[] = {
+	{ "openat", 2, O_TRUNC, 0 },
+	{ "open", 1, OPEN_BITS, O_RDONLY },
+	CALLS_LOOK,
+	{ "unlinkat", ANY_ARG },
+	{ "fallocate", ANY_ARG },
+	{ "ftruncate", ANY_ARG },
+	{ "ftruncate64", ANY_ARG },
+	{ "pwrite64", ANY_ARG },
+	{ "sync_file_range", ANY_ARG },
+	{ "sync_file_range2", ANY_ARG },
+	{ "syncfs", ANY_ARG },
+	{ 0 },
+};
+/* The spare name, and btrfs. Which holder of any run holds the space is read from /proc/PID/fd. */
+static const struct call_rule undoer_calls[] = {
+	{ "unlink", ANY_ARG },
+	{ "unlinkat", ANY_ARG },
+	{ "syncfs", ANY_ARG },
+	{ 0 },
+};
+
 const struct change_ops fill_ops = {
 	.kind = "fill",
 	.class = CLASS_SELF_ENDING,
 	.by_holder = true,
+	.holder = { CAP_BIT(DAC_OVERRIDE), holder_calls },
+	.undoer = { CAP_BIT(DAC_OVERRIDE) | CAP_BIT(SYS_PTRACE), undoer_calls },
 	.prepare = fill_prepare,
 	.arm = fill_arm,
 	.fire = fill_fire,

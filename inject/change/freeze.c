@@ -405,9 +405,20 @@ static int freeze_print(const struct change_spec *cs, struct text *ret_do, struc
 	return 0;
 }
 
+/* cgroup.freeze is opened for writing, never made. */
+#define CALLS_KNOB                                                                    \
+	{ "openat", 2, OPEN_NEW, 0 }, { "open", 1, OPEN_BITS, O_RDONLY }, CALLS_LOOK, \
+	{                                                                             \
+		"pwrite64", ANY_ARG                                                   \
+	}
+static const struct call_rule holder_calls[] = { CALLS_KNOB, { 0 } };
+static const struct call_rule undoer_calls[] = { CALLS_KNOB, { 0 } };
+
 const struct change_ops freeze_ops = {
 	.kind = "freeze",
 	.class = CLASS_GUARDED,
+	.holder = { CAP_BIT(DAC_OVERRIDE), holder_calls },
+	.undoer = { CAP_BIT(DAC_OVERRIDE), undoer_calls },
 	.prepare = freeze_prepare,
 	.arm = freeze_arm,
 	.fire = freeze_fire,

@@ -189,9 +189,15 @@ static int side_print(const struct change_spec *cs, struct text *ret_do, struct 
 	return 0;
 }
 
+/* A holder stands in the namespace already and speaks to the kernel about nothing else. Who takes
+ * it back compares the whole namespace anyway: its own rights are enough. */
+static const struct call_rule holder_calls[] = { CALLS_NETLINK, { 0 } };
+
 const struct change_ops netem_side_ops = {
 	.kind = "netem_side",
 	.class = CLASS_SELF_ENDING,
+	.holder = { CAP_BIT(NET_ADMIN), holder_calls },
+	.undoer = { CAP_BIT(NET_ADMIN), NULL },
 	.prepare = side_prepare,
 	.arm = side_arm,
 	.drain = side_drain,

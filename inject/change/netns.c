@@ -28,7 +28,7 @@ static unsigned n_socks;
  * inode. */
 static int current_cookie(uint64_t *ret, struct err *e)
 {
-	AUTO(auto_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	AUTO(auto_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	socklen_t len = sizeof(*ret);
 
 	if (fd < 0)
@@ -215,6 +215,14 @@ static int search(uint64_t cookie, int *ret_fd, struct err *e)
 	if (!h.processes) /* an empty /proc is none: nothing can be told from it */
 		return err_set(e, EIO, "'/proc' shows no process");
 	return 0;
+}
+
+int netns_is_own(const struct netns_ref *ref, struct err *e)
+{
+	uint64_t own = 0;
+	int rc = current_cookie(&own, e);
+
+	return rc < 0 ? rc : own == ref->cookie;
 }
 
 int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)

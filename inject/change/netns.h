@@ -12,6 +12,9 @@
  */
 int netns_identify(const char *name, struct netns_ref *ret, struct err *e);
 
+/* 1 = this process stands in it, 0 = it does not, or -errno. */
+int netns_is_own(const struct netns_ref *ref, struct err *e);
+
 /*
  * Opens the namespace: by its path, then, where the path is gone or leads to another one, by the
  * cookie among all processes. -ENOENT: it does not exist any more (and with it whatever was in it).

@@ -11,6 +11,7 @@
 #include "inject/change/kinds.h"
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
+#include "inject/change/tc_msg.h"
 
 #define ARM_BYTES           ((size_t)192 * 1024) /* below the default send buffer, net.core.wmem_default */
 #define GATE_BYTES          512
@@ -119,6 +120,23 @@ static void lease_message(struct nlbuf *b, const struct change *c, bool del, boo
 	nft_commit(b);
 }
 
+/* By netlink: if_nametoindex(3) would want a socket of another family. */
+static int index_of(const char *dev, uint32_t *ret, struct err *e)
+{
+	struct nlsock sock = { 0 };
+	struct link_info found = { 0 };
+	int rc = nlsock_open(NETLINK_ROUTE, &sock, e);
+
+	if (rc < 0)
+		return rc;
+	rc = link_find(&sock, dev, &found, e);
+	nlsock_close(&sock);
+	if (rc < 0)
+		return err_ctx(e, "cannot find the device '%s'", dev);
+	*ret = (uint32_t)found.ifindex;
+	return 0;
+}
+
 static int build(struct gate_live *g, const struct change *c, struct err *e)
 {
 	const struct nft_gate_spec *s = spec_of(c);
@@ -129,9 +147,10 @@ static int build(struct gate_live *g, const struct change *c, struct err *e)
 	if (!bytes)
 		return err_set(e, ENOMEM, "no memory for an nft table");
 	if (s->action == GATE_FWD) {
-		fwd = if_nametoindex(s->fwd_dev);
-		if (!fwd)
-			return err_sys(e, "cannot find the device '%s'", s->fwd_dev);
+		int rc = index_of(s->fwd_dev, &fwd, e);
+
+		if (rc < 0)
+			return rc;
 	}
 	b = nlbuf_on(bytes, ARM_BYTES);
 	nft_begin(&b);
@@ -361,10 +380,16 @@ static int gate_print(const struct change_spec *cs, struct text *ret_do, struct 
 	return 0;
 }
 
+/* A holder stands in the namespace already and speaks to the kernel about nothing else. Who takes
+ * it back compares the whole namespace anyway: its own rights are enough. */
+static const struct call_rule holder_calls[] = { CALLS_NETLINK, { 0 } };
+
 const struct change_ops nft_gate_ops = {
 	.kind = "nft_gate",
 	.class = CLASS_SELF_ENDING,
 	.by_holder = true,
+	.holder = { CAP_BIT(NET_ADMIN), holder_calls },
+	.undoer = { CAP_BIT(NET_ADMIN), NULL },
 	.prepare = gate_prepare,
 	.arm = gate_arm,
 	.fire = gate_fire,

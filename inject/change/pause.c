@@ -474,10 +474,25 @@ static int pause_print(const struct change_spec *cs, struct text *ret_do, struct
 	return 0;
 }
 
+/* Three requests of ptrace: none of them reads or writes the memory or the registers of a target.
+ */
+static const struct call_rule holder_calls[] = {
+	{ "ptrace", 0, WHOLE_WORD, PTRACE_SEIZE },
+	{ "ptrace", 0, WHOLE_WORD, PTRACE_INTERRUPT },
+	{ "ptrace", 0, WHOLE_WORD, PTRACE_DETACH },
+	{ "wait4", ANY_ARG },
+	{ "waitid", ANY_ARG },
+	CALLS_OPEN_READ,
+	CALLS_LOOK,
+	{ 0 },
+};
+
 const struct change_ops pause_ops = {
 	.kind = "pause",
 	.class = CLASS_SELF_ENDING,
 	.by_holder = true,
+	.holder = { CAP_BIT(SYS_PTRACE), holder_calls },
+	.undoer = { CAP_BIT(SYS_PTRACE), NULL }, /* else what /proc hides would read as gone */
 	.prepare = pause_prepare,
 	.arm = pause_arm,
 	.fire = pause_fire,

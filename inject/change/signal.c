@@ -326,9 +326,13 @@ static int signal_print(const struct change_spec *cs, struct text *ret_do, struc
 	return 0;
 }
 
+static const struct call_rule holder_calls[] = { CALLS_PIDFD, CALLS_OPEN_READ, CALLS_LOOK, { 0 } };
+
 const struct change_ops signal_ops = {
 	.kind = "signal",
 	.class = CLASS_ONE_SHOT,
+	.holder = { CAP_BIT(KILL) | CAP_BIT(SYS_PTRACE), holder_calls },
+	.undoer = { 0, NULL }, /* nothing can be taken back */
 	.prepare = signal_prepare,
 	.arm = signal_arm,
 	.fire = signal_fire,

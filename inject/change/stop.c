@@ -219,9 +219,15 @@ static int stop_print(const struct change_spec *cs, struct text *ret_do, struct 
 	return 0;
 }
 
+/* SYS_PTRACE: without it a process that /proc hides (hidepid=) would read as gone. */
+static const struct call_rule holder_calls[] = { CALLS_PIDFD, CALLS_OPEN_READ, CALLS_LOOK, { 0 } };
+static const struct call_rule undoer_calls[] = { CALLS_PIDFD, { 0 } };
+
 const struct change_ops stop_ops = {
 	.kind = "stop",
 	.class = CLASS_GUARDED,
+	.holder = { CAP_BIT(KILL) | CAP_BIT(SYS_PTRACE), holder_calls },
+	.undoer = { CAP_BIT(KILL) | CAP_BIT(SYS_PTRACE), undoer_calls },
 	.prepare = stop_prepare,
 	.arm = stop_arm,
 	.fire = stop_fire,

@@ -224,7 +224,7 @@ static int set_up(struct state *st, struct err *e)
 	if (st->timer_fd < 0)
 		return err_sys(e, "cannot make a timer");
 	r = fuse_new(&st->fuse, e);
-	return r ? r : sandbox_allow_probe(e);
+	return r ? r : sandbox_allow(SANDBOX_PROBER, NULL, 0, e);
 }
 
 int main(void)

@@ -22,7 +22,6 @@ int __wrap_nlsock_ask(struct nlsock *s, struct nlbuf *b, nlsock_each *each,
 		      void (*on_restart)(void *arg), void *arg, struct err *e);
 int __wrap_netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret,
 		      struct err *e);
-unsigned __wrap_if_nametoindex(const char *name);
 int64_t __wrap_clock_mono_ns(void);
 
 struct fake_kernel fake;
@@ -139,18 +138,6 @@ static struct fake_link *link_at(const struct fake_kernel *k, const char *name, 
 			return (struct fake_link *)(uintptr_t)l;
 	}
 	return NULL;
-}
-
-unsigned __wrap_if_nametoindex(const char *name)
-{
-	const struct fake_link *l = link_at(&fake, name, 0);
-
-	if (turn()) {
-		errno = fake.fail_errno;
-		return 0;
-	}
-	errno = ENODEV;
-	return l ? (unsigned)l->ifindex : 0;
 }
 
 /* --- reading messages --- */

@@ -70,6 +70,8 @@ static void holder(struct rig *r, int sock)
 	if (r->caps != UINT64_MAX && geteuid() == 0 && sandbox_keep_caps(r->caps, &e) < 0)
 		_exit(3);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sandbox_allow(SANDBOX_HOLDER, &c.ops->holder.calls, 1, &e) < 0)
+		_exit(4);
 	while (read(sock, &order, sizeof(order)) == (ssize_t)sizeof(order)) {
 		struct answer a = { 0 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* link: tests/fakes/fake_nlsock.c -Wl,--wrap=nlsock_open,--wrap=nlsock_close,--wrap=nlsock_talk */
-/* link: -Wl,--wrap=nlsock_ask,--wrap=netns_sock,--wrap=if_nametoindex,--wrap=clock_mono_ns */
+/* link: -Wl,--wrap=nlsock_ask,--wrap=netns_sock,--wrap=clock_mono_ns */
 /*
  * netem_side and nft_gate against a small kernel in memory: the whole life of a net.delay, and the
  * same with every call failing once and for ever, with its effect and without. Never a false

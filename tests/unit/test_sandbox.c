@@ -248,7 +248,7 @@ static int allowed_things_work(void)
 	struct err e;
 	int fd;
 
-	if (sandbox_allow_probe(&e))
+	if (sandbox_allow(SANDBOX_PROBER, NULL, 0, &e))
 		return 1;
 	fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || close(fd))
@@ -262,28 +262,29 @@ static int probe_exec(void)
 	char *argv[] = { NULL }, *env[] = { NULL };
 	struct err e;
 
-	return sandbox_allow_probe(&e) ? 1 : execve("/bin/true", argv, env);
+	return sandbox_allow(SANDBOX_PROBER, NULL, 0, &e) ? 1 : execve("/bin/true", argv, env);
 }
 
 static int probe_fork(void)
 {
 	struct err e;
 
-	return sandbox_allow_probe(&e) ? 1 : (int)fork();
+	return sandbox_allow(SANDBOX_PROBER, NULL, 0, &e) ? 1 : (int)fork();
 }
 
 static int probe_write_open(void)
 {
 	struct err e;
 
-	return sandbox_allow_probe(&e) ? 1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
+	return sandbox_allow(SANDBOX_PROBER, NULL, 0, &e) ? 1 :
+							    open("/dev/null", O_WRONLY | O_CLOEXEC);
 }
 
 static int probe_create(void)
 {
 	struct err e;
 
-	return sandbox_allow_probe(&e) ?
+	return sandbox_allow(SANDBOX_PROBER, NULL, 0, &e) ?
 		       1 :
 		       open("/nonexistent/x", O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
 }
@@ -292,28 +293,32 @@ static int probe_ptrace(void)
 {
 	struct err e;
 
-	return sandbox_allow_probe(&e) ? 1 : (int)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	return sandbox_allow(SANDBOX_PROBER, NULL, 0, &e) ?
+		       1 :
+		       (int)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 }
 
 static int probe_kill(void)
 {
 	struct err e;
 
-	return sandbox_allow_probe(&e) ? 1 : kill(getppid(), 0);
+	return sandbox_allow(SANDBOX_PROBER, NULL, 0, &e) ? 1 : kill(getppid(), 0);
 }
 
 static int probe_packet_socket(void)
 {
 	struct err e;
 
-	return sandbox_allow_probe(&e) ? 1 : socket(AF_PACKET, SOCK_RAW, 0);
+	return sandbox_allow(SANDBOX_PROBER, NULL, 0, &e) ? 1 : socket(AF_PACKET, SOCK_RAW, 0);
 }
 
 static int probe_listen(void)
 {
 	struct err e;
 
-	return sandbox_allow_probe(&e) ? 1 : listen(socket(AF_INET, SOCK_STREAM, 0), 1);
+	return sandbox_allow(SANDBOX_PROBER, NULL, 0, &e) ?
+		       1 :
+		       listen(socket(AF_INET, SOCK_STREAM, 0), 1);
 }
 
 static void the_prober_is_killed_for_what_it_never_does(void **state)
