@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "runner/plan_print.h"
+#include "runner/plan_rights.h"
 #include "safety/systemd.h"
 
 static json_t *changes_json(const struct planned_fault *f)
@@ -68,12 +69,13 @@ void plan_print_json(const struct prepared *p, const struct probe_sample *now, c
 {
 	const struct systemd_host *host = NULL;
 	struct err ignored;
-	json_t *o = json_pack("{s:i, s:s, s:s*, s:I, s:f, s:f, s:b, s:o, s:o}", "v", 1, "name",
-			      p->x.name, "file", file, "seed", (json_int_t)p->seed, "hold_s",
-			      (double)p->plan.hold_ns / (double)NS_PER_S, "longest_s",
-			      (double)p->plan.longest_ns / (double)NS_PER_S, "deadman",
-			      systemd_find(&host, &ignored) == 0, "checks", checks_json(p, now),
-			      "faults", faults_json(&p->plan));
+	json_t *o =
+		json_pack("{s:i, s:s, s:s*, s:I, s:f, s:f, s:b, s:o, s:o, s:o}", "v", 1, "name",
+			  p->x.name, "file", file, "seed", (json_int_t)p->seed, "hold_s",
+			  (double)p->plan.hold_ns / (double)NS_PER_S, "longest_s",
+			  (double)p->plan.longest_ns / (double)NS_PER_S, "deadman",
+			  systemd_find(&host, &ignored) == 0, "checks", checks_json(p, now),
+			  "faults", faults_json(&p->plan), "rights", plan_rights_json(&p->plan));
 
 	if (o)
 		json_dumpf(o, out, JSON_COMPACT);

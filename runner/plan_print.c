@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "runner/plan_rights.h"
 #include "safety/systemd.h"
 
 static const char *duration(int64_t ns, char *buf, size_t size)
@@ -145,6 +146,7 @@ static void print_totals(const struct prepared *p, const char *file, FILE *out)
 	print_deadman(out);
 	fprintf(out, "  Shield    %u processes, %u sessions%s%s\n", p->shield.n_procs, p->flows.n,
 		p->shield_note[0] ? "; " : "", p->shield_note);
+	plan_rights_print(rp, out);
 	fprintf(out, "  Seed      %llu\n", (unsigned long long)p->seed);
 	fprintf(out, "\nPlan: %u fault%s, %u change%s, %u undo%s.", rp->n_faults,
 		plural(rp->n_faults), rp->n_changes, plural(rp->n_changes), undos, plural(undos));
