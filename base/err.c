@@ -49,6 +49,23 @@ int(err_sys)(struct err *e, const char *fmt, ...)
 	return -code;
 }
 
+int(err_right)(struct err *e, const char *needs, const char *fmt, ...)
+{
+	int code = errno;
+	bool right = code == EPERM || code == EACCES;
+	va_list ap;
+
+	e->code = code;
+	e->pos = (struct src_pos){ 0 };
+	e->depth = 1;
+	snprintf(e->msg[0], sizeof(e->msg[0]), "%s%s%s%s", strerror(code), right ? " (needs " : "",
+		 right ? needs : "", right ? ")" : "");
+	va_start(ap, fmt);
+	put(e, fmt, ap);
+	va_end(ap);
+	return -code;
+}
+
 int err_at(struct err *e, struct src_pos pos)
 {
 	if (!e->pos.file)

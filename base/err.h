@@ -31,6 +31,9 @@ int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_FMT(3, 4);
 /* The same with code = errno, and ": strerror" appended. Must be the first call after the failure.
  */
 int err_sys(struct err *e, const char *fmt, ...) PRINTF_FMT(2, 3);
+/* As err_sys; where it failed for want of a right (EPERM, EACCES) "(needs ...)" says which one, and
+ * what helps without it. */
+int err_right(struct err *e, const char *needs, const char *fmt, ...) PRINTF_FMT(3, 4);
 /* Adds the position; the first one given stays. */
 int err_at(struct err *e, struct src_pos pos);
 /* Adds one noun of context: "fault 'slow-db'". */
@@ -39,6 +42,7 @@ int err_ctx(struct err *e, const char *fmt, ...) PRINTF_FMT(2, 3);
 #ifdef __clang_analyzer__ /* what it cannot see across files: an error is never 0 */
 #define err_set(e, code, ...) ((err_set)(e, code, __VA_ARGS__), -(code))
 #define err_sys(...)          ((err_sys)(__VA_ARGS__), -EIO)
+#define err_right(...)        ((err_right)(__VA_ARGS__), -EIO)
 #define err_ctx(...)          ((err_ctx)(__VA_ARGS__), -EIO)
 #endif
 

@@ -115,7 +115,8 @@ int probe_user_named(const char *name, struct probe_user *ret, struct err *e)
 	if (pw->pw_uid == geteuid())
 		return user_self(ret, e);
 	if (geteuid() != 0)
-		return err_set(e, EPERM, "only root can run a check as '%s'", name);
+		return err_set(e, EACCES, "only root can run a check as '%s' (needs CAP_SETUID)",
+			       name); /* EPERM is what a policy or the shield says */
 	return user_fill(ret, pw, e);
 }
 

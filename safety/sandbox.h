@@ -25,7 +25,7 @@ struct probe_user {
  * itself. In a user namespace that does not map such a user: the caller itself.
  */
 int probe_user_find(struct probe_user *ret, struct err *e);
-/* The user of a check's `user:` key (a name or a number). EPERM without root, unless it is the
+/* The user of a check's `user:` key (a name or a number). EACCES without root, unless it is the
  * caller. */
 int probe_user_named(const char *name, struct probe_user *ret, struct err *e);
 

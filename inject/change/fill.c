@@ -29,6 +29,7 @@
 #define STEP_FAST_NS (10 * NS_PER_MS)
 #define NOISE_BYTES  (256 * KIB)
 #define WRITE_SLACK  (256 * KIB)
+#define NEEDS_FOLDER "CAP_DAC_OVERRIDE: root, or a folder of this user"
 #define FILES        64 /* where one file cannot grow far enough */
 
 struct fill_live {
@@ -57,7 +58,7 @@ static int open_dir(const char *path, uint64_t dev, uint64_t ino, struct err *e)
 	struct stat st;
 
 	if (fd < 0)
-		return err_sys(e, "cannot open '%s'", path);
+		return err_right(e, NEEDS_FOLDER, "cannot open '%s'", path);
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, "cannot read '%s'", path);
 	if (st.st_dev != dev || st.st_ino != ino)
@@ -118,11 +119,11 @@ static int open_unnamed(const struct change *c, struct err *e)
 		return fd;
 	/* EISDIR: a kernel, ENOENT and EINVAL: file systems that do not know O_TMPFILE */
 	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
-		return err_sys(e, "cannot make a file in '%s'", spec_of(c)->path);
+		return err_right(e, NEEDS_FOLDER, "cannot make a file in '%s'", spec_of(c)->path);
 	fill_spare_name(name, sizeof(name), c->undo);
 	fd = openat(l->dir, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return err_sys(e, "cannot make a file in '%s'", spec_of(c)->path);
+		return err_right(e, NEEDS_FOLDER, "cannot make a file in '%s'", spec_of(c)->path);
 	if (unlinkat(l->dir, name, 0) < 0) {
 		err_sys(e, "cannot remove '%s/%s'", spec_of(c)->path, name);
 		close(fd);

@@ -216,7 +216,8 @@ static int freeze_arm(struct change *c, struct err *e)
 		return cannot(s->cgroup, l->dir, e);
 	l->knob = openat(l->dir, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
 	if (l->knob < 0)
-		return err_sys(e, "cannot open the freezer of cgroup '%s'", s->cgroup);
+		return err_right(e, "CAP_DAC_OVERRIDE: root, or a cgroup delegated to this user",
+				 "cannot open the freezer of cgroup '%s'", s->cgroup);
 	return freeze_check(&k, l->dir, e);
 }
 

@@ -59,7 +59,8 @@ static int inside(int fd, int (*fn)(void *arg, struct err *e), void *arg, struct
 	if (setns(fd, CLONE_NEWNET) < 0) {
 		if (errno == EPERM) /* EPERM is what a policy or the shield says */
 			errno = EACCES;
-		return err_sys(e, "cannot enter the network namespace (needs CAP_SYS_ADMIN)");
+		return err_right(e, "CAP_SYS_ADMIN: root, or start brink inside it",
+				 "cannot enter the network namespace");
 	}
 	rc = fn(arg, e);
 	if (setns(home, CLONE_NEWNET) < 0)

@@ -143,8 +143,9 @@ static int send_all(struct signal_live *l, int sig, struct err *e)
 		if (pidfd_send_signal(l->victim[i].pidfd, sig, NULL, 0) == 0)
 			l->sent++;
 		else if (errno != ESRCH)
-			return err_sys(e, "cannot send %s to process %d", units_signal_name(sig),
-				       l->victim[i].id.pid);
+			return err_right(e, "CAP_KILL: root, or the user whose process it is",
+					 "cannot send %s to process %d", units_signal_name(sig),
+					 l->victim[i].id.pid);
 	}
 	return l->sent > before ? 0 : err_set(e, ENOENT, "no process is left to signal");
 }

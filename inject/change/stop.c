@@ -70,8 +70,9 @@ static int stop_arm(struct change *c, struct err *e)
 	if (l->pidfd < 0)
 		return l->pidfd;
 	if (pidfd_send_signal(l->pidfd, 0, NULL, 0) < 0)
-		return err_sys(e, "process %d (%s) may not be signalled", spec_of(c)->proc.pid,
-			       spec_of(c)->name);
+		return err_right(e, "CAP_KILL: root, or the user whose process it is",
+				 "process %d (%s) may not be signalled", spec_of(c)->proc.pid,
+				 spec_of(c)->name);
 	return 0;
 }
 

@@ -11,19 +11,19 @@ import os
 import re
 import sys
 
-KEEPER = "dac_override dac_read_search kill setpcap net_admin ipc_lock sys_ptrace sys_admin sys_resource"
+KEEPER = "dac_override dac_read_search net_admin sys_ptrace sys_admin"
 # process: user, permitted = effective = bounding set, no_new_privs, seccomp, session, OOM score
 TABLE = {
-    "runner": ("root", "", 0, 0, "caller", 0),
+    "runner": ("root", "", 1, 2, "caller", 0),
     "prober": ("probe", "", 1, 2, "own", 0),
     "launcher": ("probe", "", 1, 2, "caller", 0),
     "warden": ("probe", "", 1, 2, "caller", 0),
     "command": ("probe", "", 1, 2, "own", 0),
-    "keeper": ("root", KEEPER, 0, 0, "own", -1000),
-    "spare": ("root", KEEPER, 0, 0, "keeper", -1000),
-    "holder of net.drop": ("root", "net_admin", 0, 0, "keeper", -1000),
-    "holder of proc.pause": ("root", "dac_override kill sys_ptrace", 0, 0, "keeper", -1000),
-    "holder of disk.fill": ("root", "dac_override", 0, 0, "keeper", -1000),
+    "keeper": ("root", KEEPER, 1, 2, "own", -1000),
+    "spare": ("root", KEEPER, 1, 2, "keeper", -1000),
+    "holder of net.drop": ("root", "net_admin", 1, 2, "keeper", -1000),
+    "holder of proc.pause": ("root", "sys_ptrace", 1, 2, "keeper", -1000),
+    "holder of disk.fill": ("root", "dac_override", 1, 2, "keeper", -1000),
 }
 NUMBER = {"dac_override": 1, "dac_read_search": 2, "kill": 5, "setpcap": 8, "net_admin": 12, "ipc_lock": 14,
           "sys_ptrace": 19, "sys_admin": 21, "sys_nice": 23, "sys_resource": 24}  # linux/capability.h

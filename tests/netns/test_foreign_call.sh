@@ -15,8 +15,8 @@ mount -t tmpfs -o size=8m,mode=755 none "$dir/disk"
 mount -t cgroup2 none "$dir/cg"
 group=brink_fc_$$
 mkdir "$dir/cg/$group"
-trap 'rc=$?; set +e; echo 1 >"$dir/cg/$group/cgroup.kill"; umount -l "$dir/disk"; until rmdir "$dir/cg/$group"; do
-	sleep 0.05; done; umount -l "$dir/cg"; (exit $rc); clean_up' EXIT
+trap 'rc=$?; set +e; echo 1 >"$dir/cg/$group/cgroup.kill"; umount -l "$dir/disk"; 
+	await "rmdir \"$dir/cg/$group\" 2>/dev/null; [ ! -d \"$dir/cg/$group\" ]" 10; umount -l "$dir/cg"; (exit $rc); clean_up' EXIT
 serve "$b" 127.0.0.1 7999
 
 # $1: a name for it. A process that does nothing, its number in $victim.

@@ -45,7 +45,7 @@ try 0 "CLEAN" in_b_nobody try proc.kill pid=$victim --yes
 ! kill -0 $victim 2>/dev/null || await "! kill -0 $victim 2>/dev/null" 5 || fail "it lives"
 
 # Root without the right to enter a namespace is unable, not refused.
-try 8 "cannot enter the network namespace (needs CAP_SYS_ADMIN)" \
+try 8 "cannot enter the network namespace: Permission denied (needs CAP_SYS_ADMIN: " \
 	setpriv --bounding-set=-sys_admin --inh-caps=-all "$BRINK" try net.drop to=127.0.0.1:7998 netns="$b" --for 1s
 
 # A command that ran but was cut off is no command that never ran.
