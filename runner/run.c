@@ -138,6 +138,8 @@ int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct
 	events_open(&r.ev, rq->paths->runs, rq->plan->run_id, rq->events, rq->json, rq->talk);
 	live_init(&r.live, rq->color);
 	run_say_start(&r);
+	for (unsigned i = 0; i < r.n_early; i++)
+		run_say_note(&r, "note", r.early[i]);
 	rc = sandbox_allow(SANDBOX_RUNNER, NULL, 0, e);
 	if (rc < 0) {
 		r.out.code = EXIT_UNABLE;

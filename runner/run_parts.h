@@ -14,6 +14,7 @@
 #define RUN_PROBERS 16
 #define RUN_LEFT    32
 #define RUN_FOREIGN 32
+#define RUN_EARLY   8
 #define LAST_TEXTS  3
 #define SPARK       24
 
@@ -67,6 +68,8 @@ struct run {
 	struct kmsg_left left[RUN_LEFT];
 	uint16_t left_fault[RUN_LEFT];
 	char foreign[RUN_FOREIGN][128];
+	unsigned n_early; /* what the keeper had to say before anything could be said */
+	char early[RUN_EARLY][160];
 	struct run_outcome out;
 };
 

@@ -216,11 +216,20 @@ int run_start_probers(struct run *r, struct err *e)
 	return rc;
 }
 
+/* What is lost without root, mostly. */
+static void keep_note(void *arg, const struct kmsg *m)
+{
+	struct run *r = arg;
+
+	if (m->type == KMSG_NOTE && r->n_early < RUN_EARLY)
+		snprintf(r->early[r->n_early++], sizeof(r->early[0]), "%.159s", m->u.text);
+}
+
 static int ask(struct run *r, struct kmsg *m, struct err *e)
 {
 	int64_t until = clock_mono_ns() + SETUP_NS + r->rq->lock_timeout_ns;
 
-	return keeper_client_ask(&r->keeper, m, until, NULL, NULL, e);
+	return keeper_client_ask(&r->keeper, m, until, keep_note, r, e);
 }
 
 static int ask_begin(struct run *r, struct err *e)

@@ -50,6 +50,10 @@ try 0 "1 of 1 faults reverted" unshare -Urm sh -c \
 mine=$($as_user sh -c 'sleep 300 >/dev/null 2>&1 7>&- & echo $!')
 helpers="$helpers $mine"
 try 0 "1 of 1 faults reverted" brink try proc.pause pid="$mine" --for 300ms
+for lost in "the keeper is not shielded from the OOM killer (needs CAP_SYS_RESOURCE)" \
+	"the keeper has no real-time priority (needs CAP_SYS_NICE)" "only root can arm a dead-man timer in PID 1"; do
+	[ "$(grep -cF -- "$lost" "$dir/try.err")" = 1 ] || fail "not said once: $lost"
+done
 try 0 "1 of 1 faults reverted" brink try disk.fill path="$dir/home" size=64KiB --for 300ms
 echo "$mine" >"$group/mine/cgroup.procs"
 try 0 "1 of 1 faults reverted" brink try proc.pause cgroup="/${group##*/}/mine" --for 300ms

@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A call outside the list kills any process of a run, and the run is taken back, on the kernel of the guest, too.
+set -eu
+exec "$(dirname "$0")/../netns/test_foreign_call.sh"
