@@ -5,6 +5,15 @@
 #include "inject/change/rights.h"
 #include "safety/sandbox.h"
 
+/* A build whose processes do more than their sources say: the only place that knows. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANDBOX_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANDBOX_SANITIZED 1
+#endif
+#endif
+
 /* One line of the table: which processes may make this call. */
 struct sandbox_row {
 	unsigned who; /* bit n = enum sandbox_kind n */
