@@ -140,14 +140,14 @@ int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct
 	run_say_start(&r);
 	for (unsigned i = 0; i < r.n_early; i++)
 		run_say_note(&r, "note", r.early[i]);
-	rc = sandbox_allow(SANDBOX_RUNNER, NULL, 0, e);
+	notify_begin(&r.notify);
+	rc = sandbox_allow(SANDBOX_RUNNER, NULL, 0, e); /* all that it needs is open and started */
 	if (rc < 0) {
 		r.out.code = EXIT_UNABLE;
 		stop(&r);
 		*ret = r.out;
 		return rc;
 	}
-	notify_begin(&r.notify);
 	notify_say(&r.notify, "READY=1");
 	run_loop(&r);
 	notify_say(&r.notify, "STOPPING=1"); /* all is taken back: output may take its time now */

@@ -7,7 +7,9 @@
 /* link: -Wl,--wrap=fingerprint_diff,--wrap=deadman_arm,--wrap=deadman_check */
 /* link: -Wl,--wrap=netns_open,--wrap=setns,--wrap=modules_load,--wrap=proc_start_ticks */
 /* link: -Wl,--wrap=journal_boot_id,--wrap=io_read_file,--wrap=sandbox_keep_caps,--wrap=fdatasync */
-/* link: -Wl,--wrap=clock_nanosleep,--wrap=io_wait,--wrap=deadman_disarm */
+/* link: -Wl,--wrap=clock_nanosleep,--wrap=io_wait,--wrap=netns_is_own */
+/* link: -Wl,--wrap=sandbox_allow,--wrap=sandbox_effect,--wrap=disarmer_start,--wrap=disarmer_ask */
+/* link: -Wl,--wrap=disarmer_end */
 /* fuzz: -max_len=16384 */
 /*
  * The keeper's whole life, with everything around it made of the input: what the runner asks for
@@ -138,10 +140,15 @@ uint32_t __wrap_fingerprint_diff(const struct fingerprint *before, const struct 
 				 void (*fn)(void *arg, enum fp_change what,
 					    const struct fp_entry *entry),
 				 void *arg);
-int __wrap_deadman_arm(const struct deadman_host *h, const char *run_id, unsigned seconds,
+int __wrap_deadman_arm(const struct systemd_host *h, const char *run_id, unsigned seconds,
 		       const char *brink, struct err *e);
-int __wrap_deadman_check(const struct deadman_host *h, const char *run_id, struct err *e);
-int __wrap_deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e);
+int __wrap_deadman_check(const struct systemd_host *h, const char *run_id, struct err *e);
+int __wrap_disarmer_start(struct disarmer *ret, struct err *e);
+int __wrap_disarmer_ask(const struct disarmer *d, const char *run_id, struct err *e);
+void __wrap_disarmer_end(struct disarmer *d);
+int __wrap_sandbox_effect(uint64_t caps, struct err *e);
+int __wrap_sandbox_allow(int kind, const struct call_rule *const *more, size_t n, struct err *e);
+int __wrap_netns_is_own(const struct netns_ref *ref, struct err *e);
 int __wrap_netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e);
 int __wrap_setns(int fd, int type);
 int __wrap_modules_load(struct change_spec *const *specs, unsigned n, struct err *e);
@@ -785,7 +792,7 @@ uint32_t __wrap_fingerprint_diff(const struct fingerprint *before, const struct 
 	return 2;
 }
 
-int __wrap_deadman_arm(const struct deadman_host *h, const char *run_id, unsigned seconds,
+int __wrap_deadman_arm(const struct systemd_host *h, const char *run_id, unsigned seconds,
 		       const char *brink, struct err *e)
 {
 	(void)h;
@@ -793,18 +800,51 @@ int __wrap_deadman_arm(const struct deadman_host *h, const char *run_id, unsigne
 	return fails(T_NO_DEADMAN, e);
 }
 
-int __wrap_deadman_check(const struct deadman_host *h, const char *run_id, struct err *e)
+int __wrap_deadman_check(const struct systemd_host *h, const char *run_id, struct err *e)
 {
 	(void)h;
 	(void)run_id;
 	return fails(T_NO_DEADMAN, e);
 }
 
-int __wrap_deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e)
+int __wrap_disarmer_start(struct disarmer *ret, struct err *e)
 {
-	(void)h;
+	(void)ret;
+	return fails(T_NO_DEADMAN, e);
+}
+
+int __wrap_disarmer_ask(const struct disarmer *d, const char *run_id, struct err *e)
+{
+	(void)d;
 	(void)run_id;
 	return fails(T_NO_DEADMAN, e);
+}
+
+void __wrap_disarmer_end(struct disarmer *d)
+{
+	(void)d;
+}
+
+int __wrap_sandbox_effect(uint64_t caps, struct err *e)
+{
+	(void)caps;
+	return fails(T_NO_CAPS, e);
+}
+
+/* Everybody who may be started has been: else the keeper would be killed for it. */
+int __wrap_sandbox_allow(int kind, const struct call_rule *const *more, size_t n, struct err *e)
+{
+	(void)kind;
+	(void)more;
+	(void)n;
+	return fails(T_NO_CAPS, e);
+}
+
+int __wrap_netns_is_own(const struct netns_ref *ref, struct err *e)
+{
+	(void)ref;
+	(void)e;
+	return 0;
 }
 
 int __wrap_netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
