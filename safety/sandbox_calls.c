@@ -165,8 +165,9 @@ const struct sandbox_row sandbox_table[] = {
 	{ BACK, { "pwrite64", ANY_ARG } },
 	{ BACK, { "fdatasync", ANY_ARG } },
 	{ BACK, { "unlinkat", ANY_ARG } },
+	{ BACK, { "ftruncate", ANY_ARG } }, /* who has a resource is written in its lock */
 	{ V, { "openat", 2, O_TRUNC, 0 } }, /* makes the lock of a run that never had one */
-	{ V, { "flock", ANY_ARG } },
+	{ BACK, { "flock", ANY_ARG } },
 
 	/* the namespace's links, qdiscs and rules are read at the end */
 	{ P | BACK, { "socket", 0, WHOLE_WORD, AF_NETLINK } }, /* prober: getaddrinfo's addresses */
