@@ -2,8 +2,8 @@
 #include "base/io.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <time.h>
+#include <string.h>
+#include <sys/select.h>
 
 #include "base/clock.h"
 
@@ -62,6 +62,56 @@ ssize_t io_read_file(int dirfd, const char *path, char *buf, size_t size)
 	return n;
 }
 
+#define SELECT_FDS 4096
+
+struct select_set {
+	fd_set part[SELECT_FDS / FD_SETSIZE];
+};
+
+static fd_set *part_of(struct select_set *s, int fd)
+{
+	return &s->part[fd / FD_SETSIZE];
+}
+
+/* select(2) knows no limit. What hangs up is readable there. */
+static int poll_by_select(struct pollfd *p, nfds_t n, const struct timespec *t)
+{
+	struct select_set in, out;
+	int top = -1, ready = 0;
+
+	memset(&in, 0, sizeof(in));
+	memset(&out, 0, sizeof(out));
+	for (nfds_t i = 0; i < n; i++) {
+		p[i].revents = 0;
+		if (p[i].fd < 0 || p[i].fd >= SELECT_FDS)
+			continue;
+		if (p[i].events & POLLIN)
+			FD_SET(p[i].fd % FD_SETSIZE, part_of(&in, p[i].fd));
+		if (p[i].events & POLLOUT)
+			FD_SET(p[i].fd % FD_SETSIZE, part_of(&out, p[i].fd));
+		top = p[i].fd > top ? p[i].fd : top;
+	}
+	if (pselect(top + 1, in.part, out.part, NULL, t, NULL) < 0)
+		return -1;
+	for (nfds_t i = 0; i < n; i++) {
+		if (p[i].fd < 0 || p[i].fd >= SELECT_FDS)
+			continue;
+		if (FD_ISSET(p[i].fd % FD_SETSIZE, part_of(&in, p[i].fd)))
+			p[i].revents |= POLLIN;
+		if (FD_ISSET(p[i].fd % FD_SETSIZE, part_of(&out, p[i].fd)))
+			p[i].revents |= POLLOUT;
+		ready += p[i].revents != 0;
+	}
+	return ready;
+}
+
+int io_poll(struct pollfd *p, nfds_t n, const struct timespec *t)
+{
+	int rc = ppoll(p, n, t, NULL);
+
+	return rc < 0 && errno == EINVAL ? poll_by_select(p, n, t) : rc;
+}
+
 int io_wait(int fd, short events, int64_t deadline_ns)
 {
 	struct pollfd p = { .fd = fd, .events = events };
@@ -73,7 +123,7 @@ int io_wait(int fd, short events, int64_t deadline_ns)
 
 		if (left > 0)
 			t = (struct timespec){ left / NS_PER_S, left % NS_PER_S };
-		n = ppoll(&p, 1, &t, NULL);
+		n = io_poll(&p, 1, &t);
 		if (n > 0)
 			return p.revents;
 		if (n == 0)

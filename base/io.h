@@ -2,8 +2,10 @@
 #ifndef BRINK_IO_H
 #define BRINK_IO_H
 
+#include <poll.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/err.h"
 
@@ -16,6 +18,12 @@ int io_write_full(int fd, const void *buf, size_t size);
  * dirfd as in openat(2). Returns its length, or -errno; -EFBIG when it does not fit.
  */
 ssize_t io_read_file(int dirfd, const char *path, char *buf, size_t size);
+/*
+ * ppoll(2) with a signal mask of NULL, which goes on working when the limit on descriptors was
+ * lowered below n: ppoll refuses then, and whoever waits with it would be deaf and never sleep.
+ * Descriptors from 4096 on are not looked at in that case.
+ */
+int io_poll(struct pollfd *p, nfds_t n, const struct timespec *t);
 /* Polls one descriptor. Returns revents > 0, 0 at the deadline (CLOCK_MONOTONIC ns), or -errno. */
 int io_wait(int fd, short events, int64_t deadline_ns);
 

@@ -320,7 +320,7 @@ static void wait_and_hear(struct run *r)
 	p[n++] = (struct pollfd){ .fd = r->keeper_lost ? -1 : r->keeper.sock, .events = POLLIN };
 	for (unsigned i = 0; i < r->n_probers; i++)
 		p[n++] = (struct pollfd){ .fd = r->prober[i].p.fd, .events = POLLIN };
-	if (ppoll(p, n, &t, NULL) <= 0)
+	if (io_poll(p, n, &t) <= 0)
 		return;
 	for (unsigned i = 0; i < r->n_probers; i++) {
 		if (p[2 + i].revents)

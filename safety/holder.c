@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "inject/change/netns.h"
 #include "safety/sandbox.h"
 
@@ -273,12 +274,13 @@ static void turn(struct holder *h, int64_t *next_beat)
 	struct pollfd p[3] = { { .fd = h->job->sock, .events = POLLIN },
 			       { .fd = h->job->runner_pidfd, .events = POLLIN },
 			       { .fd = h->job->keeper_pidfd, .events = POLLIN } };
-	int64_t left = (*next_beat - clock_mono_ns()) / NS_PER_MS;
+	int64_t left = *next_beat - clock_mono_ns();
+	struct timespec t = { .tv_nsec = h->firing || left < 0 ? 0 : left }; /* below a second */
 	struct hmsg m;
 	struct err ignored;
 	int rc;
 
-	poll(p, 3, h->firing || left < 0 ? 0 : (int)left);
+	io_poll(p, 3, &t);
 	rc = proto_recv(h->job->sock, &m, sizeof(m));
 	if (rc == 1)
 		obey(h, &m);

@@ -253,7 +253,7 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 	p[2 * n + 1] = (struct pollfd){ .fd = k->runner_pidfd, .events = POLLIN };
 	p[2 * n + 2] = (struct pollfd){ .fd = k->spare_pidfd, .events = POLLIN };
 	p[2 * n + 3] = (struct pollfd){ .fd = k->control, .events = POLLIN };
-	if (ppoll(p, 2 * n + HOLDER_POLLS, &t, NULL) > 0) {
+	if (io_poll(p, 2 * n + HOLDER_POLLS, &t) > 0) {
 		char why[160];
 
 		hear_holders(k, p, n);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fuse.h"
+#include "base/io.h"
 #include "safety/probe/command.h"
 #include "safety/probe/judge.h"
 #include "safety/probe/sched.h"
@@ -286,7 +287,7 @@ static void wait_for(struct launcher *l, int64_t wake)
 		n += command_poll(&l->at[i].command, l->polled + n);
 	if (left > 0)
 		t = (struct timespec){ left / NS_PER_S, left % NS_PER_S };
-	ppoll(l->polled, n, &t, NULL);
+	io_poll(l->polled, n, &t);
 }
 
 static int loop(struct launcher *l, struct err *e)

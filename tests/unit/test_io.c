@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -151,6 +152,42 @@ static void waiting_ends_with_an_event_or_at_the_deadline(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* poll(2) refuses everything then: a loop around it would be deaf, and spin. */
+static void waiting_works_without_any_descriptor_allowed(void **state)
+{
+	int *p = *state;
+	struct rlimit was, none;
+	int64_t began = clock_mono_ns();
+	struct pollfd two[] = { { .fd = -1, .events = POLLIN }, { .fd = p[0], .events = POLLIN } };
+	struct timespec t = { 5, 0 };
+	int quiet, room, heard, hung_up;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	quiet = io_wait(p[0], POLLIN, began + 50 * NS_PER_MS);
+	room = io_wait(p[1], POLLOUT, clock_mono_ns() + 5 * NS_PER_S);
+	assert_int_equal(write(p[1], "x", 1), 1);
+	heard = io_poll(two, 2, &t);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+
+	assert_int_equal(quiet, 0);
+	assert_true(clock_mono_ns() - began >= 50 * NS_PER_MS);
+	assert_int_equal(room, POLLOUT);
+	assert_int_equal(heard, 1);
+	assert_int_equal(two[0].revents, 0);
+	assert_int_equal(two[1].revents, POLLIN);
+	assert_int_equal(read(p[0], &hung_up, 1), 1);
+	none.rlim_cur = 0;
+	close(p[1]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	hung_up = io_wait(p[0], POLLIN, clock_mono_ns() + 5 * NS_PER_S);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(hung_up > 0);
+	p[1] = dup(p[0]); /* the teardown closes both */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +195,7 @@ int main(void)
 		TEST(an_error_in_the_middle_is_an_error),
 		TEST(a_small_file_is_read_whole_or_not_at_all),
 		TEST(waiting_ends_with_an_event_or_at_the_deadline),
+		TEST(waiting_works_without_any_descriptor_allowed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
