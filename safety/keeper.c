@@ -187,6 +187,8 @@ static int serve_request(struct keeper *k, const struct kmsg *m, struct err *e)
 
 static void serve(struct keeper *k)
 {
+	if (k->sock < 0 && k->runner_pidfd >= 0) /* keeper_send() has met the end of it */
+		runner_gone(k, "the runner is gone");
 	for (;;) {
 		struct kmsg m, done = { .type = KMSG_DONE };
 		int rc = k->sock < 0 ? 0 : proto_recv(k->sock, &m, sizeof(m));
@@ -317,6 +319,9 @@ static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
 	k->self_pidfd = pidfd_open(getpid(), 0);
 	if (k->runner_pidfd < 0 || k->self_pidfd < 0)
 		return err_sys(e, "cannot watch the runner");
+	/* as long as it is our parent its number was not given to another process */
+	if (getppid() != runner)
+		return err_set(e, ESRCH, "the runner is gone");
 	harden(k);
 	return sandbox_keep_permitted(rights_any(), e);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "safety/keeper.h"
@@ -24,6 +25,15 @@ static void keep_only(int a, int b)
 	close_range((unsigned)high + 1, UINT_MAX, 0);
 }
 
+/* Who made the socket: not getppid(2), which is somebody else once the runner has died. */
+static pid_t runner_of(int sock)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.pid : 0;
+}
+
 /*
  * brink-keeper recover ...: see safety/recover_main.h.
  * brink-keeper SOCKET PULSE: descriptors that the runner left open. Started by brink, not by
@@ -36,7 +46,7 @@ int main(int argc, char *argv[])
 
 		keep_only(sock, pulse);
 		setsid();
-		return keeper_run(sock, pulse, getppid());
+		return keeper_run(sock, pulse, runner_of(sock));
 	}
 	if (argc > 1 && strcmp(argv[1], "recover") == 0)
 		return recover_main(argc - 1, argv + 1);
