@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/units.h"
 #include "inject/change/kinds.h"
+#include "inject/change/link_watch.h"
 #include "inject/change/netns.h"
 #include "inject/change/tc_msg.h"
 
@@ -17,11 +19,24 @@
 struct side_live {
 	struct nlsock sock;
 	int ifindex;
+	int watch; /* of its qdiscs, from firing on; 0 = none yet */
 };
 
 static const struct netem_side_spec *spec_of(const struct change *c)
 {
 	return &c->spec->u.netem;
+}
+
+/* Known before the device is made and part of making it: whoever finds a device of that name sees
+ * whether it is this run's. */
+static void own_mac(const struct undo *u, uint8_t ret[6])
+{
+	uint32_t run = crc32c(u->run_id, strlen(u->run_id));
+	uint32_t name = crc32c(u->u.netem.ifb, strlen(u->u.netem.ifb));
+
+	ret[0] = 0x02; /* locally administered, one host */
+	ret[1] = (uint8_t)name;
+	memcpy(ret + 2, &run, sizeof(run));
 }
 
 static int side_prepare(struct change *c, struct undo *ret, struct err *e)
@@ -49,14 +64,16 @@ static int side_arm(struct change *c, struct err *e)
 	const struct netem_side_spec *s = spec_of(c);
 	struct side_live *l = calloc(1, sizeof(*l));
 	struct link_info made = { 0 };
+	uint8_t mac[6];
 	int rc;
 
 	if (!l)
 		return err_set(e, ENOMEM, "no memory for netem");
 	c->live = l;
+	own_mac(c->undo, mac);
 	rc = nlsock_open(NETLINK_ROUTE, &l->sock, e);
 	if (rc == 0)
-		rc = link_add_ifb(&l->sock, s->ifb, e);
+		rc = link_add_ifb(&l->sock, s->ifb, mac, e);
 	if (rc == -EOPNOTSUPP)
 		return err_ctx(e, "this kernel has no ifb (module 'ifb')");
 	if (rc == 0)
@@ -67,6 +84,35 @@ static int side_arm(struct change *c, struct err *e)
 	rc = netem_set(&l->sock, made.ifindex, s, e);
 	if (rc == -ENOENT)
 		return err_ctx(e, "this kernel has no netem (module 'sch_netem')");
+	return rc;
+}
+
+static int side_fire(struct change *c, struct err *e)
+{
+	struct side_live *l = c->live;
+	int rc = qdisc_watch_open(e);
+
+	if (rc < 0)
+		return rc;
+	l->watch = rc;
+	return 0;
+}
+
+/* Packets that are forwarded to a device that is gone are lost: the gate must close at once. */
+static int side_refresh(struct change *c, struct err *e)
+{
+	const struct netem_side_spec *s = spec_of(c);
+	struct side_live *l = c->live;
+	struct qdisc_info q = { 0 };
+	int rc = link_same(l->sock.fd, s->ifb, l->ifindex, e);
+
+	if (rc < 0 || !qdisc_watch_heard(l->watch, l->ifindex))
+		return rc;
+	rc = qdisc_root(&l->sock, l->ifindex, &q, e);
+	if (rc == 0 && (strcmp(q.kind, "netem") != 0 || q.handle != NETEM_HANDLE))
+		rc = -ENOENT;
+	if (rc == -ENOENT)
+		return err_set(e, ENOENT, "somebody has removed netem from '%s'", s->ifb);
 	return rc;
 }
 
@@ -115,12 +161,15 @@ static int side_undo(const struct undo *u, struct err *e)
 {
 	struct link_info found = { 0 };
 	struct nlsock *sock = NULL;
+	uint8_t mac[6];
 	int rc = find_ifb(u, &sock, &found, e);
 
 	if (rc <= 0)
 		return rc;
-	if (strcmp(found.kind, "ifb") != 0)
-		return err_set(e, EEXIST, "the device '%s' is no ifb: not brink's, left alone",
+	own_mac(u, mac);
+	if (strcmp(found.kind, "ifb") != 0 || memcmp(found.mac, mac, sizeof(mac)) != 0)
+		return err_set(e, EEXIST,
+			       "the device '%s' is not the one that brink made: left alone",
 			       u->u.netem.ifb);
 	rc = link_del(sock, found.ifindex, e);
 	return rc == -ENODEV ? 0 : rc;
@@ -200,6 +249,8 @@ const struct change_ops netem_side_ops = {
 	.undoer = { CAP_BIT(NET_ADMIN), NULL },
 	.prepare = side_prepare,
 	.arm = side_arm,
+	.fire = side_fire,
+	.refresh = side_refresh,
 	.drain = side_drain,
 	.ready = side_ready,
 	.undo = side_undo, /* no ended: without the gate that leads to it it has no effect */

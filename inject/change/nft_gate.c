@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "inject/change/kinds.h"
+#include "inject/change/link_watch.h"
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
 #include "inject/change/tc_msg.h"
@@ -23,6 +24,7 @@ struct gate_live {
 	struct nlsock sock;
 	struct nlbuf fire, refresh, quiet;
 	int64_t refreshed_ns;
+	int ifindex; /* of the device whose packets it treats; 0 = any device */
 	bool open;
 	_Alignas(16) char bytes[3][GATE_BYTES];
 };
@@ -152,6 +154,11 @@ static int build(struct gate_live *g, const struct change *c, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
+	if (s->dev[0]) {
+		g->ifindex = (int)if_nametoindex(s->dev);
+		if (!g->ifindex)
+			return err_sys(e, "cannot find the device '%s'", s->dev);
+	}
 	b = nlbuf_on(bytes, ARM_BYTES);
 	nft_begin(&b);
 	nft_table(&b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
@@ -198,7 +205,13 @@ static int gate_refresh(struct change *c, struct err *e)
 	int64_t now = clock_mono_ns();
 	int rc;
 
-	if (!g->open || now - g->refreshed_ns < c->spec->lease_ms * NS_PER_MS / REFRESHES_PER_LEASE)
+	if (!g->open)
+		return 0;
+	/* a device that leaves takes its hooks along: the table lives on and treats nothing */
+	rc = g->ifindex ? link_same(g->sock.fd, spec_of(c)->dev, g->ifindex, e) : 0;
+	if (rc < 0)
+		return rc;
+	if (now - g->refreshed_ns < c->spec->lease_ms * NS_PER_MS / REFRESHES_PER_LEASE)
 		return 0;
 	rc = nlsock_talk(&g->sock, &g->refresh, e);
 	if (rc < 0) {

@@ -32,6 +32,7 @@ static int read_link(const struct nlmsghdr *h, void *arg, struct err *e)
 	const struct ifinfomsg *i = NLMSG_DATA(h);
 	const struct nlattr *info = attr_of(h, sizeof(*i), IFLA_LINKINFO);
 	const struct nlattr *mtu = attr_of(h, sizeof(*i), IFLA_MTU);
+	const struct nlattr *mac = attr_of(h, sizeof(*i), IFLA_ADDRESS);
 	struct link_info *ret = arg;
 
 	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)))
@@ -41,6 +42,8 @@ static int read_link(const struct nlmsghdr *h, void *arg, struct err *e)
 	if (info)
 		copy_string(ret->kind, sizeof(ret->kind),
 			    nlattr_find(nlattr_data(info), nlattr_len(info), IFLA_INFO_KIND));
+	if (mac && nlattr_len(mac) == sizeof(ret->mac))
+		memcpy(ret->mac, nlattr_data(mac), sizeof(ret->mac));
 	if (mtu && nlattr_len(mtu) == sizeof(ret->mtu))
 		memcpy(&ret->mtu, nlattr_data(mtu), sizeof(ret->mtu));
 	return 0;
@@ -65,7 +68,7 @@ int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct 
 	return 0;
 }
 
-int link_add_ifb(struct nlsock *s, const char *name, struct err *e)
+int link_add_ifb(struct nlsock *s, const char *name, const uint8_t mac[6], struct err *e)
 {
 	_Alignas(16) char bytes[256];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
@@ -75,6 +78,7 @@ int link_add_ifb(struct nlsock *s, const char *name, struct err *e)
 	nlbuf_msg(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &i, sizeof(i),
 		  "cannot create an ifb device");
 	nlbuf_str(&b, IFLA_IFNAME, name);
+	nlbuf_attr(&b, IFLA_ADDRESS, mac, 6);
 	info = nlbuf_nest(&b, IFLA_LINKINFO);
 	nlbuf_str(&b, IFLA_INFO_KIND, "ifb");
 	nlbuf_end(&b, info);
@@ -173,7 +177,9 @@ int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec,
 {
 	_Alignas(16) char bytes[DIST_POINTS * sizeof(int16_t) + 1024];
 	int16_t table[DIST_POINTS];
-	struct tcmsg t = { .tcm_ifindex = ifindex, .tcm_parent = TC_H_ROOT, .tcm_handle = 0x10000 };
+	struct tcmsg t = { .tcm_ifindex = ifindex,
+			   .tcm_parent = TC_H_ROOT,
+			   .tcm_handle = NETEM_HANDLE };
 	struct tc_netem_qopt q = { .limit = spec->limit, .loss = netem_share(spec->loss_ppm) };
 	struct tc_netem_corr corr = { .delay_corr = netem_share(spec->delay_corr_ppm),
 				      .loss_corr = netem_share(spec->loss_corr_ppm) };

@@ -11,15 +11,17 @@
 struct link_info {
 	int ifindex;
 	char name[IFNAMSIZ], kind[16]; /* kind: "ifb", "veth", ""; IFLA_INFO_KIND */
+	uint8_t mac[6];
 	uint32_t mtu;
 	bool up;
 };
 
 /* The link of that name. -ENODEV: there is none. */
 int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct err *e);
-/* A new ifb, up from the start. EEXIST when the name is taken. */
-int link_add_ifb(struct nlsock *s, const char *name, struct err *e);
+/* A new ifb, up from the start, with that address. EEXIST when the name is taken. */
+int link_add_ifb(struct nlsock *s, const char *name, const uint8_t mac[6], struct err *e);
 int link_del(struct nlsock *s, int ifindex, struct err *e);
+#define NETEM_HANDLE 0x10000u
 /* Puts netem at the root of a link that brink made. */
 int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec, struct err *e);
 

@@ -156,13 +156,18 @@ static void an_ifb_is_made_new_and_up(void **state)
 	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)sent;
 	const struct ifinfomsg *i = NLMSG_DATA(h);
 	struct nlsock sock = { 0 };
+	const uint8_t mac[6] = { 2, 1, 2, 3, 4, 5 };
+	const struct nlattr *a;
 	struct err e;
 
 	(void)state;
-	assert_int_equal(link_add_ifb(&sock, "brinkx", &e), 0);
+	assert_int_equal(link_add_ifb(&sock, "brinkx", mac, &e), 0);
 	assert_int_equal(h->nlmsg_type, RTM_NEWLINK);
 	assert_int_equal(h->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
 	assert_true(i->ifi_flags & i->ifi_change & IFF_UP);
+	a = nlattr_find(i + 1, h->nlmsg_len - NLMSG_LENGTH(sizeof(*i)), IFLA_ADDRESS);
+	assert_non_null(a);
+	assert_memory_equal(nlattr_data(a), mac, sizeof(mac));
 	assert_int_equal(link_del(&sock, 7, &e), 0);
 	assert_int_equal(h->nlmsg_type, RTM_DELLINK);
 	assert_int_equal(i->ifi_index, 7);

@@ -1,0 +1,185 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What a fault was aimed at goes away: during the hold, and between the death of all of brink and `brink revert`, when
+# something else has taken its number or its name. The wrong one is never touched.
+# shellcheck source=tests/crash/world.sh
+. "$(dirname "$0")/world.sh"
+
+cases=0
+sleeper() { # a process of its own to aim at, in $victim
+	sleep 1000 7>&- &
+	victim=$!
+	poll 5000 eval '[ "$(state_of $victim)" = S ]' || fail "no victim"
+}
+fault() { # LINE: the only fault, held for a minute; the check stands elsewhere and goes on
+	cat >"$dir/x.yaml" <<-YAML
+		brink: 1
+		name: a target goes
+		steady_state:
+		  - {id: api, tcp: "10.78.0.2:7001", netns: cr_b, every: 500ms}
+		faults:
+		  - id: one
+		    $1
+		    for: 60s
+	YAML
+}
+hold() {
+	start
+	poll 15000 said ' held ' || fail "never held"
+}
+ends() { # CODE WORDS: by itself
+	ended 30000 || fail "the run does not end"
+	[ $rc = "$1" ] || fail "exit $rc, not $1"
+	said "$2" || fail "does not say '$2'"
+	calm
+}
+calm() {
+	poll 10000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
+	[ -z "$(record)" ] || fail "a record is left"
+	echo "# $case_name"
+	cases=$((cases + 1))
+}
+kill_all() {
+	# shellcheck disable=SC2046
+	kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }') 2>/dev/null
+	wait $run 2>/dev/null
+	poll 10000 no_brink || fail "processes are left"
+}
+reverts() {
+	b revert --all
+	is_rc 0
+	calm
+}
+ip -n cr_b link set lo up
+# the next process of this namespace gets the number $1
+reuse_pid() {
+	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid || fail "cannot choose a number"
+	"${@:2}" 7>&- 2>/dev/null &
+	[ $! = "$1" ] || fail "the number went to somebody else: $!"
+}
+
+# A namespace of its own for each, as a container has, with a device that leads to cr_b.
+box() {
+	ip netns add cr_x
+	ip -n cr_x link set lo up
+	ip -n cr_x link add vx type veth peer name vy netns cr_b
+	ip -n cr_x addr add 10.79.0.1/24 dev vx
+	ip -n cr_b addr add 10.79.0.2/24 dev vy
+	ip -n cr_x link set vx up
+	ip -n cr_b link set vy up
+}
+unbox() { ip netns del cr_x 2>/dev/null; }
+gone() { ! ip -n cr_b link show vy >/dev/null 2>&1; }
+DROP='net.drop: {to: "10.79.0.2:7001", netns: cr_x, dev: vx}'
+
+case_name="the device is deleted during the hold"
+box
+fault "$DROP"
+hold
+ip -n cr_x link del vx
+ends 6 "somebody has deleted, moved or renamed the device 'vx'"
+said '^CLEAN' || fail "no proof"
+unbox
+
+case_name="the device is moved to another namespace during the hold"
+box
+hold
+ip -n cr_x link set vx netns cr_a
+ends 6 "somebody has deleted, moved or renamed the device 'vx'"
+said '^CLEAN' || fail "no proof"
+ip -n cr_a link del vx
+unbox
+
+case_name="the device is renamed during the hold"
+box
+hold
+ip -n cr_x link set vx name vz
+ends 6 "somebody has deleted, moved or renamed the device 'vx'"
+said '^CLEAN' || fail "no proof"
+ip -n cr_x link del vz
+unbox
+
+case_name="the name of the namespace goes during the hold"
+box
+hold
+unbox # the holder keeps the namespace itself
+kill -INT $run
+ends 6 '^CLEAN'
+poll 5000 gone || fail "the namespace lives on"
+
+case_name="the container ends during the hold"
+unshare --net --fork --kill-child sh -c 'exec sleep 1000' 7>&- &
+container=$!
+poll 5000 eval '[ -n "$(pgrep -P $container)" ]' || fail "no container"
+inner=$(pgrep -P $container)
+nsenter --net=/proc/$inner/ns/net ip link set lo up
+fault "net.drop: {to: \"127.0.0.1:9\", netns: \"pid:$inner\", dev: lo}"
+hold
+kill -KILL $inner
+wait $container 2>/dev/null
+kill -INT $run
+ends 6 '^CLEAN'
+
+case_name="all of brink dies, and another namespace has the name"
+box
+fault "$DROP"
+hold
+kill_all
+unbox
+poll 5000 gone || fail "the namespace lives on"
+box
+table=$(sed -n 's/.*run=[0-9A-Z]\{10\}\([0-9A-Z]*\).*/\L\1/p' "$dir/err" | head -n 1)
+ip netns exec cr_x nft "add table netdev brink_${table}000a; add table inet brink_${table}000a"
+ip netns exec cr_x nft -j list ruleset >"$dir/theirs"
+grep -q "brink_$table" "$dir/theirs" || fail "no decoy"
+reverts
+ip netns exec cr_x nft -j list ruleset | cmp -s - "$dir/theirs" || fail "the wrong namespace was touched"
+unbox
+
+case_name="the process ends during the hold"
+sleeper
+fault "proc.pause: {pid: $victim}"
+hold
+kill -KILL $victim
+wait $victim 2>/dev/null
+ended 5000 || kill -INT $run
+ends 6 '1 of 1 faults reverted'
+said '^CLEAN' || fail "no proof"
+
+case_name="the process ends during the hold, and another one has its number"
+sleeper
+fault "proc.pause: {pid: $victim}"
+hold
+kill -KILL $victim
+wait $victim 2>/dev/null
+reuse_pid $victim sleep 1000
+kill -STOP $victim # as its owner wants it
+ended 5000 || kill -INT $run
+ends 6 "1 of 1 faults reverted"
+[ "$(state_of $victim)" = T ] || fail "the wrong process was touched: $(state_of $victim)"
+kill -KILL $victim
+
+case_name="all of brink dies with a stopped process, and another one has its number"
+sleeper
+# somebody else traces it, so that brink has to stop it by a signal, which outlives brink
+python3 -c '
+import ctypes, signal, sys
+assert ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), 0, 0) == 0 # PTRACE_SEIZE
+print("traced", flush=True)
+signal.pause()' $victim >"$dir/traced" 7>&- &
+tracer=$!
+poll 10000 grep -q traced "$dir/traced" || fail "nobody traces it"
+fault "proc.pause: {pid: $victim}"
+hold
+kill_all
+[ -n "$(record)" ] || fail "no record is left"
+kill -KILL $tracer
+wait $tracer 2>/dev/null
+kill -KILL $victim
+wait $victim 2>/dev/null
+reuse_pid $victim sleep 1000
+kill -STOP $victim
+reverts
+[ "$(state_of $victim)" = T ] || fail "the wrong process was touched: $(state_of $victim)"
+kill -KILL $victim
+echo "# counted: duress_cases $cases"
