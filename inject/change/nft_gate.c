@@ -123,7 +123,7 @@ static void lease_message(struct nlbuf *b, const struct change *c, bool del, boo
 }
 
 /* By netlink: if_nametoindex(3) would want a socket of another family. */
-static int index_of(const char *dev, uint32_t *ret, struct err *e)
+static int index_of(const char *dev, int *ret, struct err *e)
 {
 	struct nlsock sock = { 0 };
 	struct link_info found = { 0 };
@@ -135,7 +135,7 @@ static int index_of(const char *dev, uint32_t *ret, struct err *e)
 	nlsock_close(&sock);
 	if (rc < 0)
 		return err_ctx(e, "cannot find the device '%s'", dev);
-	*ret = (uint32_t)found.ifindex;
+	*ret = found.ifindex;
 	return 0;
 }
 
@@ -144,7 +144,7 @@ static int build(struct gate_live *g, const struct change *c, struct err *e)
 	const struct nft_gate_spec *s = spec_of(c);
 	AUTO(auto_free) char *bytes = aligned_alloc(16, ARM_BYTES);
 	struct nlbuf b;
-	uint32_t fwd = 0;
+	int fwd = 0;
 
 	if (!bytes)
 		return err_set(e, ENOMEM, "no memory for an nft table");
@@ -155,16 +155,17 @@ static int build(struct gate_live *g, const struct change *c, struct err *e)
 			return rc;
 	}
 	if (s->dev[0]) {
-		g->ifindex = (int)if_nametoindex(s->dev);
-		if (!g->ifindex)
-			return err_sys(e, "cannot find the device '%s'", s->dev);
+		int rc = index_of(s->dev, &g->ifindex, e);
+
+		if (rc < 0)
+			return rc;
 	}
 	b = nlbuf_on(bytes, ARM_BYTES);
 	nft_begin(&b);
 	nft_table(&b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
 	gate_sets(&b, s);
 	gate_chains(&b, s);
-	gate_rules(&b, s, fwd);
+	gate_rules(&b, s, (uint32_t)fwd);
 	nft_commit(&b);
 	return nlsock_talk(&g->sock, &b, e);
 }

@@ -111,7 +111,7 @@ SLOW='{id: slow, command: ["sleep", "4"], every: 6s, timeout: 5s}'
 
 # Starts the run in the background; $run is its pid. Further arguments: words before "brink"; $run_flags: behind "run".
 start() {
-	rm -rf /var/lib/brink /run/brink
+	rm -rf /var/lib/brink /run/brink 2>/dev/null # a mount point stays
 	: >"$dir/err"
 	# shellcheck disable=SC2086 # words
 	"$@" "$BRINK" run ${run_flags:-} "$dir/x.yaml" >"$dir/out" 2>"$dir/err" </dev/null &

@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "inject/change/link_watch.h"
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
+#include "inject/change/tc_msg.h"
 
 int __wrap_nlsock_open(int protocol, struct nlsock *ret, struct err *e);
 void __wrap_nlsock_close(struct nlsock *s);
@@ -23,6 +25,9 @@ int __wrap_nlsock_ask(struct nlsock *s, struct nlbuf *b, nlsock_each *each,
 int __wrap_netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret,
 		      struct err *e);
 int64_t __wrap_clock_mono_ns(void);
+int __wrap_link_same(int sock, const char *name, int ifindex, struct err *e);
+int __wrap_qdisc_watch_open(struct err *e);
+bool __wrap_qdisc_watch_heard(int watch, int ifindex);
 
 struct fake_kernel fake;
 /* The keeper's, number 0; a socket's `seq` tells its protocol here: message types of the two
@@ -138,6 +143,30 @@ static struct fake_link *link_at(const struct fake_kernel *k, const char *name, 
 			return (struct fake_link *)(uintptr_t)l;
 	}
 	return NULL;
+}
+
+/* Not counted: each beat makes one, and all that can fail is a system call without a message. */
+int __wrap_link_same(int sock, const char *name, int ifindex, struct err *e)
+{
+	const struct fake_link *l = link_at(&fake, name, 0);
+
+	(void)sock;
+	return l && l->ifindex == ifindex ? 0 : err_set(e, ENODEV, "'%s' is not there", name);
+}
+
+int __wrap_qdisc_watch_open(struct err *e)
+{
+	return turn() ? injected(e) : 1;
+}
+
+bool __wrap_qdisc_watch_heard(int watch, int ifindex)
+{
+	bool heard = fake.qdiscs_changed;
+
+	(void)watch;
+	(void)ifindex;
+	fake.qdiscs_changed = false;
+	return heard;
 }
 
 /* --- reading messages --- */
@@ -311,6 +340,8 @@ static int new_link(struct fake_kernel *k, const struct nlmsghdr *h)
 		snprintf(l->kind, sizeof(l->kind), "%s",
 			 (const char *)nlattr_data(
 				 nlattr_find(nlattr_data(info), nlattr_len(info), IFLA_INFO_KIND)));
+		memcpy(l->mac, nlattr_data(attr(h, sizeof(struct ifinfomsg), IFLA_ADDRESS)),
+		       sizeof(l->mac));
 		return 0;
 	}
 	return ENOSPC;
@@ -411,6 +442,7 @@ static int answer_link(const struct fake_link *l, nlsock_each *each, void *arg, 
 	nlbuf_msg(&b, RTM_NEWLINK, 0, &i, sizeof(i), "");
 	nlbuf_str(&b, IFLA_IFNAME, l->name);
 	nlbuf_u32(&b, IFLA_MTU, 1500);
+	nlbuf_attr(&b, IFLA_ADDRESS, l->mac, sizeof(l->mac));
 	info = nlbuf_nest(&b, IFLA_LINKINFO);
 	nlbuf_str(&b, IFLA_INFO_KIND, l->kind);
 	nlbuf_end(&b, info);
@@ -423,7 +455,9 @@ static int answer_qdiscs(nlsock_each *each, void *arg, struct err *e)
 		const struct fake_link *l = &fake.link[i];
 		_Alignas(16) char bytes[256];
 		struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
-		struct tcmsg t = { .tcm_ifindex = l->ifindex, .tcm_parent = TC_H_ROOT };
+		struct tcmsg t = { .tcm_ifindex = l->ifindex,
+				   .tcm_parent = TC_H_ROOT,
+				   .tcm_handle = NETEM_HANDLE };
 		struct tc_stats stats = { .qlen = l->qlen };
 		int rc;
 

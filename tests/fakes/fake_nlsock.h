@@ -5,10 +5,10 @@
 #include "inject/change/nlsock.h"
 
 /*
- * A tiny kernel behind nlsock_open/talk/ask/close, netns_sock, if_nametoindex and clock_mono_ns:
- * links, qdiscs, and nf_tables tables with an owner and a lease under a virtual clock. A batch
- * happens as a whole or not at all. Any call can be made to fail. Link with FAKE_NLSOCK_WRAPS of
- * the Makefile's link line; see test_change.c.
+ * A tiny kernel behind nlsock_open/talk/ask/close, netns_sock and clock_mono_ns:
+ * links (and who watches them), qdiscs, and nf_tables tables with an owner and a lease under a
+ * virtual clock. A batch happens as a whole or not at all. Any call can be made to fail. Link with
+ * FAKE_NLSOCK_WRAPS of the Makefile's link line; see test_change.c.
  */
 #define FAKE_LINKS  8
 #define FAKE_TABLES 8
@@ -16,6 +16,7 @@
 struct fake_link {
 	int ifindex; /* 0 = free */
 	char name[16], kind[16], qdisc[16];
+	uint8_t mac[6];
 	uint32_t qlen;
 };
 
@@ -37,6 +38,7 @@ struct fake_kernel {
 	struct fake_table table[FAKE_TABLES];
 	int next_ifindex, next_sock;
 	bool no_netem, no_ifb, netns_gone;
+	bool qdiscs_changed; /* what a watch of qdiscs hears next */
 	/* Fails the call with this number (from 1), and all after it if `forever`; 0 = none. */
 	unsigned calls, fail_at;
 	bool forever;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* link: tests/fakes/fake_nlsock.c -Wl,--wrap=nlsock_open,--wrap=nlsock_close,--wrap=nlsock_talk */
 /* link: -Wl,--wrap=nlsock_ask,--wrap=netns_sock,--wrap=clock_mono_ns */
+/* link: -Wl,--wrap=link_same,--wrap=qdisc_watch_open,--wrap=qdisc_watch_heard */
 /*
  * netem_side and nft_gate against a small kernel in memory: the whole life of a net.delay, and the
  * same with every call failing once and for ever, with its effect and without. Never a false
@@ -43,7 +44,7 @@ static void make(struct life *l)
 	l->spec[1] = (struct change_spec){ .kind = CHANGE_NFT_GATE, .lease_ms = LEASE_MS };
 	l->spec[1].u.gate = (struct nft_gate_spec){ .netns = { .cookie = 1 },
 						    .table = "brink_abc00a",
-						    .dev = "eth0",
+						    .dev = "lo",
 						    .fwd_dev = "brinkabcdefg00a",
 						    .action = GATE_FWD,
 						    .n_matches = 2,
@@ -357,6 +358,37 @@ static void hits_are_what_the_counters_say(void **state)
 	done(&l);
 }
 
+static void what_others_do_to_its_devices_is_noticed(void **state)
+{
+	struct err e = { 0 };
+	struct life l;
+
+	(void)state;
+	fake_reset();
+	make(&l);
+	assert_int_equal(live(&l, &e), 0);
+	assert_int_equal(nft_gate_ops.refresh(&l.change[1], &e), 0);
+	fake.link[0].ifindex = 77; /* deleted, and made anew */
+	assert_int_equal(nft_gate_ops.refresh(&l.change[1], &e), -ENODEV);
+	fake.link[0].ifindex = 1;
+
+	fake.qdiscs_changed = true; /* others', or of no consequence */
+	assert_int_equal(netem_side_ops.refresh(&l.change[0], &e), 0);
+	snprintf(fake.link[1].qdisc, sizeof(fake.link[1].qdisc), "pfifo");
+	fake.qdiscs_changed = true;
+	assert_int_equal(netem_side_ops.refresh(&l.change[0], &e), -ENOENT);
+	fake.link[1].ifindex = 78;
+	assert_int_equal(netem_side_ops.refresh(&l.change[0], &e), -ENODEV);
+
+	/* one of the same name and kind that somebody else made */
+	fake.link[1].mac[5] ^= 1;
+	assert_int_equal(netem_side_ops.undo(&l.undo[0], &e), -EEXIST);
+	fake.link[1].mac[5] ^= 1;
+	assert_true(take_back(&l));
+	assert_true(fake_untouched());
+	done(&l);
+}
+
 static void what_others_made_is_left_alone(void **state)
 {
 	char words[128];
@@ -567,6 +599,7 @@ int main(void)
 		cmocka_unit_test(a_gate_that_was_never_armed_is_quiet),
 		cmocka_unit_test(what_netem_still_holds_is_waited_for),
 		cmocka_unit_test(hits_are_what_the_counters_say),
+		cmocka_unit_test(what_others_do_to_its_devices_is_noticed),
 		cmocka_unit_test(what_others_made_is_left_alone),
 		cmocka_unit_test(a_namespace_that_is_gone_took_everything_with_it),
 		cmocka_unit_test(what_cannot_be_read_is_neither_ended_nor_gone),

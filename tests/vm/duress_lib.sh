@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced first by the tests of a hostile host, which is the guest: one run with one fault of every way to end (an nft
+# table, an ifb, an unlinked file, a ptrace), an enemy, and what must be true afterwards.
+# shellcheck shell=bash disable=SC2154,SC2034,SC2015
+# shellcheck source=tests/crash/world.sh
+. "$(dirname "$0")/../crash/world.sh"
+[ "${BRINK_VM:-}" ] || { echo "only in the guest: it hurts"; exit 77; }
+
+enemy=$BUILD/tests/vm/prog_enemy
+cases=0
+foe=
+echo -900 >/proc/self/oom_score_adj # who watches stays; brink is started with a score of its own
+
+modprobe -a sch_netem loop dm_mod ext4 || fail "a module is missing"
+modprobe ifb numifbs=0 || fail "no ifb"
+
+# disk NAME MIB: an ext4 on a dm device, mounted on $dir/NAME
+disk() {
+	local loop
+	truncate -s "$2M" "$dir/$1.img"
+	loop=$(losetup -f --show "$dir/$1.img") || fail "no loop device"
+	echo "0 $(($2 * 2048)) linear $loop 0" >"$dir/$1.table"
+	dmsetup create --noudevsync "$(dm "$1")" <"$dir/$1.table" >/dev/null && dmsetup mknodes "$(dm "$1")" ||
+		fail "no dm device"
+	disks="$disks $1"
+	mkdir -p "$dir/$1"
+	make_fs "$1"
+}
+dm() { basename "$0" .sh | sed "s/\$/_$1/"; } # other tests have disks too
+make_fs() {
+	mkfs.ext4 -q -F -m 0 -E lazy_itable_init=0,nodiscard "/dev/mapper/$(dm "$1")" || fail "no ext4"
+	mount "/dev/mapper/$(dm "$1")" "$dir/$1" || fail "cannot mount $1"
+}
+swap_table() { # NAME: the table on stdin
+	dmsetup suspend --noudevsync --noflush --nolockfs "$(dm "$1")" && dmsetup load "$(dm "$1")" &&
+		dmsetup resume --noudevsync "$(dm "$1")" || fail "no new table for $1"
+}
+break_disk() { echo "0 $(blockdev --getsz "/dev/mapper/$(dm "$1")") error" | swap_table "$1"; }
+mend_disk() { # after an error ext4 is not itself any more
+	umount "$dir/$1" || fail "cannot unmount $1"
+	swap_table "$1" <"$dir/$1.table"
+	make_fs "$1"
+}
+suspend() { dmsetup suspend --noudevsync "$(dm "$1")" || fail "cannot suspend $1"; }
+resume() { dmsetup resume --noudevsync "$(dm "$1")" || fail "cannot resume $1"; }
+read_only() { grep -q " $dir/$1 ext4 ro" /proc/mounts; }
+disks=
+# a suspended one would stop the end of the guest
+trap 'for d in $disks; do dmsetup resume --noudevsync "$(dm "$d")"; done' EXIT
+
+# all_faults FOR: the run of these tests. $victim is to be paused, $dir/target to be filled.
+all_faults() {
+	cat >"$dir/x.yaml" <<YAML
+brink: 1
+name: under duress
+steady_state:
+  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 500ms}
+faults:
+  - id: cut
+    net.drop: {to: "10.78.0.2:7002/tcp", netns: cr_a}
+    for: $1
+  - id: slow
+    net.delay: {to: "10.78.0.2:7002/udp", delay: 300ms, direction: both, netns: cr_a}
+    for: $1
+  - id: full
+    disk.fill: {path: $dir/target, until: 100%}
+    for: $1
+  - id: held
+    proc.pause: {pid: $victim}
+    for: $1
+YAML
+}
+fast() { # no echo of 5 takes 100 ms
+	local max
+	max=$(ip netns exec cr_a "$meter" udp 10.78.0.2 7002 5 1000 | sed 's/.*max_us \([0-9-]*\).*/\1/')
+	[ "$max" -ge 0 ] && [ "$max" -lt 100000 ]
+}
+free_now() { stat -f -c %a "$dir/target"; }
+roomy() { [ "$(free_now)" -ge $((free_before - 64)) ]; } # of blocks: what the file system keeps for itself moves a little
+runs_on() { # or would, if it had a CPU
+	case $(state_of "$victim") in
+	S | R) ;;
+	*) return 1 ;;
+	esac
+}
+net_over() { connects && fast; }
+all_over() { runs_on && roomy && net_over; }
+all_felt() { ! runs_on && ! roomy && blocked && ! fast; }
+
+# prepare NAME FOR: a victim, a note of how things are
+prepare() {
+	case_name=$1
+	sleep 1000 7>&- &
+	victim=$!
+	poll 5000 runs_on || fail "no victim"
+	free_before=$(free_now)
+	all_faults "$2"
+	before
+}
+# hold NAME FOR: a run whose four faults are held. More arguments: words before "brink".
+hold() {
+	prepare "$1" "$2"
+	shift 2
+	start choom -n 0 -- "$@"
+	poll 60000 eval '[ "$(grep -c " held " "$dir/err")" = 4 ]' || fail "never held"
+	poll 20000 all_felt || fail "held, and not felt"
+}
+# Within the lease and some, from now on; $1...: what must be over
+over_soon() {
+	local began
+	began=$(now_ms)
+	poll $((LEASE_MS + SLACK_MS)) "$@" || fail "still felt: $(ps -eo pid,stat,wchan:20,comm | grep brink)"
+	echo "# $case_name: over after at most $(($(now_ms) - began)) ms"
+}
+# The enemy is gone: nothing of brink runs, and the guest is as before
+calm() {
+	kill "$victim"
+	wait "$victim" 2>/dev/null
+	poll 10000 no_brink || fail "processes are left: $(ps -eo pid,stat,wchan:20,comm | grep brink)"
+	[ -z "$(record)" ] || fail "a record is left"
+	as_before
+	cases=$((cases + 1))
+}
+# reverts: what the run left is taken back by a later command
+reverts() {
+	[ -n "$(record)" ] || fail "no record is left"
+	b revert --all
+	is_rc 0
+	says '^CLEAN'
+}
+is_clean() { # code: the verdict of the run that ended
+	[ $rc = "$1" ] || fail "exit $rc, not $1"
+	said '^CLEAN' || fail "no proof of the revert"
+}
+is_not_clean() {
+	[ $rc = 20 ] || fail "exit $rc, not 20"
+	said '^NOT CLEAN' || fail "20, and does not say NOT CLEAN"
+	! said '^CLEAN' || fail "it says both"
+}
+finished() { echo "# counted: duress_cases $cases"; }
