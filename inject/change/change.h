@@ -170,7 +170,10 @@ struct undo {
 		} gate;
 		struct {
 			char path[256];
-			uint64_t dev, ino, bytes_before; /* f_bavail bytes before the fill */
+			uint64_t dev, ino;
+			uint64_t bytes_before : 63; /* f_bavail bytes before the fill */
+			uint64_t by_path : 1; /* 0: files never have a name there, and their space
+						 comes back by itself: undo asks the disk nothing */
 		} fill;
 		struct {
 			struct change_proc proc;

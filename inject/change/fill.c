@@ -66,6 +66,22 @@ static int open_dir(const char *path, uint64_t dev, uint64_t ino, struct err *e)
 	return take_fd(&fd);
 }
 
+static bool is_btrfs(int dir)
+{
+	struct statfs fs;
+
+	return fstatfs(dir, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
+}
+
+/* A disk that fails or hangs must not be in the way when the fault is taken back: whether that will
+ * need it is found out now, with an empty file that nobody can see. */
+static bool needs_path(int dir)
+{
+	AUTO(auto_close) int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return fd < 0 || is_btrfs(dir);
+}
+
 static int fill_prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	const struct fill_spec *s = spec_of(c);
@@ -80,7 +96,8 @@ static int fill_prepare(struct change *c, struct undo *ret, struct err *e)
 	memcpy(ret->u.fill.path, s->path, sizeof(ret->u.fill.path));
 	ret->u.fill.dev = s->dev;
 	ret->u.fill.ino = s->ino;
-	ret->u.fill.bytes_before = (uint64_t)fs.f_bavail * fs.f_frsize;
+	ret->u.fill.bytes_before = (uint64_t)fs.f_bavail * fs.f_frsize & (UINT64_MAX >> 1);
+	ret->u.fill.by_path = needs_path(dir);
 	text_add(&by_hand,
 		 "for p in $(grep -lx " HOLDER_COMM " /proc/[0-9]*/comm | cut -d/ -f3); do "
 		 "ls -l /proc/$p/fd | grep -F ");
@@ -118,7 +135,8 @@ static int open_unnamed(const struct change *c, struct err *e)
 	if (fd >= 0)
 		return fd;
 	/* EISDIR: a kernel, ENOENT and EINVAL: file systems that do not know O_TMPFILE */
-	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
+	if (!c->undo->u.fill.by_path ||
+	    (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL))
 		return err_right(e, NEEDS_FOLDER, "cannot make a file in '%s'", spec_of(c)->path);
 	fill_spare_name(name, sizeof(name), c->undo);
 	fd = openat(l->dir, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -353,13 +371,6 @@ static int fill_quiet(struct change *c, struct err *e)
 		l->fd[l->n] = -1;
 	}
 	return 0;
-}
-
-static bool is_btrfs(int dir)
-{
-	struct statfs fs;
-
-	return fstatfs(dir, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
 }
 
 /* btrfs gives the space back with its next transaction, 30 s later if nobody asks. */

@@ -15,6 +15,8 @@
 
 /* What is done and read with the record alone. */
 
+#define NOISE_BYTES ((uint64_t)1 << 20) /* what a file system takes for itself meanwhile */
+
 void fill_spare_name(char *ret, size_t size, const struct undo *u)
 {
 	snprintf(ret, size, ".brink-%s-%u", u->run_id, u->fault);
@@ -45,6 +47,8 @@ int fill_undo(const struct undo *u, struct err *e)
 	char path[sizeof(u->u.fill.path) + 64], name[64];
 	struct stat st;
 
+	if (!u->u.fill.by_path)
+		return 0;
 	sync_btrfs(u->u.fill.path);
 	fill_spare_name(name, sizeof(name), u);
 	snprintf(path, sizeof(path), "%s/%s", u->u.fill.path, name);
@@ -178,14 +182,37 @@ int fill_ended(const struct undo *u, struct text *ret_left, struct err *e)
 	return 1;
 }
 
-int fill_gone(const struct undo *u, struct text *ret_left, struct err *e)
+/*
+ * A file system that became read-only frees nothing any more, not even a file that nobody holds.
+ * Nobody can take space there either: what is missing is ours.
+ */
+static int kept_by_read_only(const struct undo *u, struct text *ret_left, struct err *e)
+{
+	struct statvfs fs;
+	struct stat st;
+	uint64_t avail;
+
+	if (stat(u->u.fill.path, &st) < 0 || statvfs(u->u.fill.path, &fs) < 0)
+		return errno == ENOENT || errno == ENOTDIR ?
+			       0 :
+			       err_sys(e, "cannot read the file system of '%s'", u->u.fill.path);
+	if (st.st_dev != u->u.fill.dev || !(fs.f_flag & ST_RDONLY))
+		return 0;
+	avail = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (avail + NOISE_BYTES >= u->u.fill.bytes_before)
+		return 0;
+	text_add(ret_left,
+		 "%llu bytes in '%s' come back when it is mounted anew: it became read-only "
+		 "while they were held",
+		 (unsigned long long)(u->u.fill.bytes_before - avail), u->u.fill.path);
+	return 1;
+}
+
+static int named_left(const struct undo *u, struct text *ret_left, struct err *e)
 {
 	char path[sizeof(u->u.fill.path) + 64], name[64];
 	struct stat st;
-	int rc = fill_ended(u, ret_left, e);
 
-	if (rc)
-		return rc;
 	fill_spare_name(name, sizeof(name), u);
 	snprintf(path, sizeof(path), "%s/%s", u->u.fill.path, name);
 	if (lstat(path, &st) < 0)
@@ -194,4 +221,13 @@ int fill_gone(const struct undo *u, struct text *ret_left, struct err *e)
 			       err_sys(e, "cannot look for '%s'", path);
 	text_add(ret_left, "the file '%s' is still there", path);
 	return 1;
+}
+
+int fill_gone(const struct undo *u, struct text *ret_left, struct err *e)
+{
+	int rc = fill_ended(u, ret_left, e);
+
+	if (rc == 0 && u->u.fill.by_path)
+		rc = named_left(u, ret_left, e);
+	return rc ? rc : kept_by_read_only(u, ret_left, e);
 }

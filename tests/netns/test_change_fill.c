@@ -360,6 +360,7 @@ static void a_named_file_is_found_and_removed_by_undo(void **state)
 	mount_tmpfs(f);
 	set_spec(f, MIB, 0);
 	assert_int_equal(rig_start(&f->r), 0);
+	f->r.undo.u.fill.by_path = 1;
 	snprintf(path, sizeof(path), "%s/.brink-%s-0", f->dir, f->r.undo.run_id);
 	close(open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
 	assert_int_equal(rig_gone(&f->r), 1);
