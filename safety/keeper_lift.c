@@ -243,6 +243,9 @@ void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
 
 	waitpid(f->pid, NULL, 0);
 	f->pid = 0;
+	for (unsigned i = f->first; i < f->first + f->n; i++)
+		k->journal.slot[i].holder.pid =
+			0; /* dead and buried: recover_slot() need not ask */
 	auto_close(&f->sock);
 	f->sock = -1;
 	auto_close(&f->pidfd);
@@ -264,9 +267,10 @@ static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
 	struct err e;
 	int rc = all_ended(k, f, &e);
 
-	/* a holder that has not answered may still find an older order to fire */
+	/* a holder that has not answered may still find an older order to fire; one that the kernel
+	 * keeps waiting in the middle of it has closed a file whose space is not free yet */
 	if (rc == 0 && f->pid && !f->heard_quiet)
-		rc = err_set(&e, EBUSY, "its holder does not answer");
+		rc = err_set(&e, EBUSY, "its holder %d does not answer", f->pid);
 	if (rc == 0) {
 		enter(f, FAULT_ENDED);
 		tell(k, f, KMSG_ENDED, 0, NULL);
@@ -303,7 +307,38 @@ static void step_draining(struct keeper *k, struct keeper_fault *f, int64_t now)
 		enter(f, FAULT_EXITING);
 }
 
-static void step_exiting(struct keeper_fault *f, int64_t now)
+static void tell_left(struct keeper *k, const struct keeper_fault *f, const struct journal_slot *s)
+{
+	struct kmsg m = { .type = KMSG_LEFT, .fault = (uint16_t)index_of(k, f) };
+
+	snprintf(m.u.left.what, sizeof(m.u.left.what), "%s", s->left);
+	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand), "%s", s->undo.by_hand);
+	keeper_send(k, &m);
+}
+
+/*
+ * SIGKILL does not reach a process in uninterruptible sleep: a disk that answers no more holds it.
+ * What it owns stays until then, nobody can take it back before, and the run does not wait for a
+ * day that may not come.
+ */
+static void give_up_holder(struct keeper *k, struct keeper_fault *f)
+{
+	struct err e, ignored;
+
+	err_set(&e, EBUSY, "its holder %d does not die: the kernel keeps it waiting", f->pid);
+	for (unsigned i = f->first; i < f->first + f->n; i++) {
+		struct journal_slot *s = &k->journal.slot[i];
+
+		snprintf(s->left, sizeof(s->left), "%s", e.msg[0]);
+		s->last_errno = -EBUSY;
+		journal_put(&k->journal, i, &ignored);
+		tell_left(k, f, s);
+	}
+	enter(f, FAULT_DIRTY);
+	tell(k, f, KMSG_REVERTED, -EBUSY, &e);
+}
+
+static void step_exiting(struct keeper *k, struct keeper_fault *f, int64_t now)
 {
 	if (!f->pid) {
 		enter(f, FAULT_UNDOING);
@@ -316,15 +351,8 @@ static void step_exiting(struct keeper_fault *f, int64_t now)
 	f->retry_ns = now + ANSWER_NS;
 	if (now - f->since_ns > ANSWER_NS)
 		end_holder(f);
-}
-
-static void tell_left(struct keeper *k, const struct keeper_fault *f, const struct journal_slot *s)
-{
-	struct kmsg m = { .type = KMSG_LEFT, .fault = (uint16_t)index_of(k, f) };
-
-	snprintf(m.u.left.what, sizeof(m.u.left.what), "%s", s->left);
-	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand), "%s", s->undo.by_hand);
-	keeper_send(k, &m);
+	if (now - f->since_ns > ANSWER_NS + VERIFY_NS)
+		give_up_holder(k, f);
 }
 
 /* One attempt at every slot, last one first; what fails is tried again for a while, between
@@ -369,7 +397,7 @@ static void step(struct keeper *k, struct keeper_fault *f, int64_t now)
 		step_draining(k, f, now);
 		break;
 	case FAULT_EXITING:
-		step_exiting(f, now);
+		step_exiting(k, f, now);
 		break;
 	case FAULT_UNDOING:
 		step_undoing(k, f, now);

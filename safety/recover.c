@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "inject/proc_fs.h"
 #include "inject/target.h"
 
 #define RETRY_NS (10 * NS_PER_MS)
@@ -63,6 +64,28 @@ int recover_ready(const struct journal *j, struct err *e)
 	return rc;
 }
 
+/*
+ * What a holder owns goes with it and not before, whatever can be read of it meanwhile: one in
+ * uninterruptible sleep has closed its files, and their space is not free.
+ */
+static int holder_is_gone(struct journal_slot *s, struct err *e)
+{
+	struct proc_stat now;
+	int rc = s->holder.pid > 0 ? proc_stat_of(s->holder.pid, &now) : -ESRCH;
+
+	if (rc == -ENOENT || rc == -ESRCH)
+		return 0;
+	if (rc == 0 && (now.start_ticks != s->holder.start_ticks || proc_is_dead(&now)))
+		return 0;
+	if (rc < 0)
+		err_set(e, -rc, "cannot look for its holder %d: %s", s->holder.pid, strerror(-rc));
+	else
+		err_set(e, EBUSY, "its holder %d does not die: the kernel keeps it waiting",
+			s->holder.pid);
+	snprintf(s->left, sizeof(s->left), "%s", e->msg[0]);
+	return -e->code;
+}
+
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e)
 {
 	struct journal_slot *s = &j->slot[i];
@@ -76,7 +99,9 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 		return err_set(e, EBADMSG, "%s", s->left);
 	}
 	for (;;) {
-		rc = attempt(s, e);
+		rc = holder_is_gone(s, e);
+		if (rc == 0)
+			rc = attempt(s, e);
 		s->attempts++;
 		/* EEXIST: somebody else's now; asking again changes nothing */
 		if (rc == 0 || rc == -EEXIST || clock_mono_ns() >= deadline_ns)

@@ -337,6 +337,23 @@ static void holders_that_are_left_are_ended_and_nobody_else(void **state)
 	waitpid(stranger, &status, 0);
 }
 
+/* In uninterruptible sleep, as far as this side can tell: everything reads as gone, and is not. */
+static void nothing_of_a_living_holder_is_called_restored(void **state)
+{
+	struct world *w = *state;
+	struct change_proc *h = &w->j.slot[0].holder;
+	struct err e;
+
+	h->pid = getpid();
+	assert_int_equal(proc_start_ticks(h->pid, &h->start_ticks, &e), 0);
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), -EBUSY);
+	assert_int_equal(fake.undo.calls, 0);
+	assert_int_equal(w->j.slot[0].state, SLOT_INTENT);
+	assert_non_null(strstr(w->j.slot[0].left, "does not die"));
+	h->start_ticks++; /* another process has the number */
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -352,6 +369,7 @@ int main(void)
 		TEST(a_journal_that_cannot_be_written_stops_no_undo),
 		TEST(the_last_change_is_taken_back_first_and_all_are),
 		TEST(holders_that_are_left_are_ended_and_nobody_else),
+		TEST(nothing_of_a_living_holder_is_called_restored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;

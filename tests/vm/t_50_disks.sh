@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The disk that a fault fills fails, becomes read-only, or answers no more, while the fault is held.
+# shellcheck source=tests/vm/duress_lib.sh
+. "$(dirname "$0")/duress_lib.sh"
+
+disk target 32
+
+hold "the target's disk returns EIO" 60s
+break_disk target
+kill -INT $run
+over_soon all_over # taking back asks the disk for nothing
+ended 30000 || fail "the run does not end"
+is_clean 6
+mend_disk target
+calm
+
+# A file system that is read-only frees nothing: "reverted" would be a lie.
+hold "the target's file system becomes read-only" 60s
+echo u >/proc/sysrq-trigger
+poll 5000 read_only target || fail "not read-only"
+kill -INT $run
+over_soon eval 'runs_on && net_over'
+ended 30000 || fail "the run does not end"
+! roomy || fail "the space is back: this tests nothing"
+is_not_clean
+said 'NOT CLEAN *full .* bytes in .* come back when it is mounted anew' || fail "does not say what is left"
+b revert --all
+is_rc 20
+umount "$dir/target"
+mount "/dev/mapper/$(dm target)" "$dir/target" || fail "cannot mount it again"
+roomy || fail "the space is not back"
+reverts
+calm
+
+# Its holder sleeps in the kernel when it gives the file back: every other fault is taken back, and the run ends.
+hold "the target's disk is suspended" 60s
+echo 3 >/proc/sys/vm/drop_caches
+suspend target
+kill -INT $run
+over_soon eval 'runs_on && net_over'
+ended 40000 || fail "the run does not end"
+is_not_clean
+said 'NOT CLEAN *full *its holder [0-9]* does not die' || fail "does not say who stands in the way"
+[ "$(grep -c ' reverted .*verified=yes' "$dir/err")" = 3 ] || fail "not all others were reverted"
+b revert --all
+is_rc 20
+says 'its holder [0-9]* does not die'
+resume target
+poll 10000 no_brink || fail "processes are left: $(ps -eo pid,stat,wchan:20,comm | grep brink)"
+reverts
+calm
+
+head -c 64M /dev/zero >"$dir/target/junk" 2>/dev/null
+prepare "the target's disk is full before" 60s
+free_before=0
+start choom -n 0 --
+ended 60000 || fail "the run does not end"
+[ $rc = 6 ] && said 'did not land' || fail "exit $rc, and does not say that there was nothing to fill"
+said '^CLEAN' || fail "no proof of the revert"
+calm
+finished
