@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "runner/run_parts.h"
 
+#define STUCK_NS    (10 * NS_PER_S)
 #define HITS_FAULTS 16 /* more do not fit into the picture */
 
 static void step(struct run *r, const struct ctl_event *ev);
@@ -188,20 +189,25 @@ static void add_end(const struct run *r, int rc, struct text *t)
 	    how.si_pid)
 		text_add(t, " (the keeper ended: %s %d)",
 			 how.si_code == CLD_EXITED ? "exit code" : "signal", how.si_status);
-	else if (rc != -EPIPE)
+	else if (rc != -EPIPE && rc != -ETIMEDOUT)
 		text_add(t, " (%s)", strerror(-rc));
 }
 
 static void keeper_lost(struct run *r, int rc)
 {
-	char words[160];
+	const char *why = rc == -ETIMEDOUT ? "the keeper hangs" : "keeper and spare are gone";
+	char words[240];
 	struct text t = text_on(words, sizeof(words));
 
-	text_add(&t, "keeper and spare are gone: nobody is left to read the system back");
+	if (rc == -ETIMEDOUT)
+		text_add(&t, "the keeper does not answer and does not die: the kernel keeps it "
+			     "waiting. Its spare takes everything back when that ends");
+	else
+		text_add(&t, "keeper and spare are gone: nobody is left to read the system back");
 	add_end(r, rc, &t);
 	r->keeper_lost = true;
 	run_say_note(r, "error", words);
-	halt(r, CTL_BY_KEEPER, "keeper and spare are gone");
+	halt(r, CTL_BY_KEEPER, why);
 	for (unsigned i = 0; i < r->config.nfaults; i++)
 		step(r, &(struct ctl_event){ .kind = CTL_NOT_REVERTED, .item = i });
 	step(r, &(struct ctl_event){ .kind = CTL_NOT_CLEAN });
@@ -332,6 +338,16 @@ static void wait_and_hear(struct run *r)
 		hear_signals(r);
 }
 
+/* Not even SIGKILL has ended it: it is in uninterruptible sleep, and its spare must not act yet.
+ * Faults with a lease have ended by now. */
+static bool hangs_for_ever(const struct run *r)
+{
+	int64_t last = r->keeper.pulse->keeper;
+
+	return last && clock_mono_ns() - last > STUCK_NS &&
+	       io_wait(r->keeper.pidfd, POLLIN, 0) == 0;
+}
+
 /* A keeper that hangs is killed, so that its spare takes over; it has our user id. */
 static void watch_keeper(struct run *r)
 {
@@ -340,7 +356,13 @@ static void watch_keeper(struct run *r)
 
 	pulse_beat(&r->keeper.pulse->runner);
 	notify_beat(&r->notify);
-	if (r->keeper_lost || r->keeper.pidfd < 0 || spare_beats)
+	if (r->keeper_lost || r->keeper.pidfd < 0)
+		return;
+	if (hangs_for_ever(r)) {
+		keeper_lost(r, -ETIMEDOUT);
+		return;
+	}
+	if (spare_beats)
 		return;
 	if (pulse_stale(&p->keeper))
 		pidfd_send_signal(r->keeper.pidfd, SIGKILL, NULL, 0);

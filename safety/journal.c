@@ -195,10 +195,12 @@ static int read_slots(struct journal *j, struct err *e)
 /* O_NONBLOCK: somebody may have put a FIFO or a device there. */
 static int open_regular(int dirfd, int flags, struct err *e)
 {
-	int fd =
-		openat(dirfd, JOURNAL_FILE, flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	const int safe = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+	int fd = openat(dirfd, JOURNAL_FILE, flags | safe);
 	struct stat st;
 
+	if (fd < 0 && errno == EROFS) /* what is written in it can be taken back all the same */
+		fd = openat(dirfd, JOURNAL_FILE, O_RDONLY | safe);
 	if (fd < 0)
 		return err_sys(e, "cannot open the journal");
 	if (fstat(fd, &st) < 0)

@@ -73,8 +73,8 @@ struct journal {
 
 /* Makes the file (mode 0600, must not exist) in the directory and writes the head. */
 int journal_create(int dirfd, const struct journal_head *head, struct journal *ret, struct err *e);
-/* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head. writable: for recovery.
- */
+/* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head. writable: for recovery;
+ * on a file system that became read-only the journal is read all the same, and no put succeeds. */
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e);
 /*
  * Reads the medium again, into the memory that j has, through the descriptor that it has: allocates

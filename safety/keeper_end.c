@@ -224,6 +224,21 @@ static void release_locks(struct keeper *k)
 		lock_release(k->lock[--k->n_locks].fd);
 }
 
+/* The run is clean, whether or not its record can go: later commands find it and must not be a
+ * surprise. */
+static void remove_record(struct keeper *k)
+{
+	int rc = journal_remove(k->state_dir, k->run_dir, k->begin.run_id);
+
+	if (rc == -ENOTEMPTY)
+		keeper_say(k, KMSG_NOTE,
+			   "the run's directory stays: somebody else's files are in it");
+	else if (rc < 0)
+		keeper_say(k, KMSG_NOTE,
+			   "the run's record cannot be removed: %s; brink revert does it later",
+			   strerror(-rc));
+}
+
 void keeper_finish(struct keeper *k)
 {
 	struct kmsg m = { .type = KMSG_CLEAN };
@@ -238,7 +253,9 @@ void keeper_finish(struct keeper *k)
 	compare(k);
 	if (k->journal.fd >= 0) {
 		k->journal.head.state = k->outcome ? HEAD_DIRTY : HEAD_CLEAN;
+		pulse_beat(&k->pulse->keeper); /* a write that never ends must show */
 		journal_put_head(&k->journal, &ignored);
+		pulse_rest(&k->pulse->keeper, KEEPER_REST_NS);
 	}
 	if (!k->outcome) {
 		release_locks(k);
@@ -249,7 +266,7 @@ void keeper_finish(struct keeper *k)
 	/* without a runner nobody reported what was changed: the record stays for the next brink
 	 * command */
 	if (!k->outcome && k->run_dir >= 0 && (k->sock >= 0 || !k->guarded))
-		journal_remove(k->state_dir, k->run_dir, k->begin.run_id);
+		remove_record(k);
 	m.code = k->outcome ? -EBUSY : 0;
 	keeper_send(k, &m);
 }

@@ -140,6 +140,8 @@ static int open_lock(int run_dir)
 	struct err ignored;
 	bool never;
 
+	if (fd < 0 && errno == EROFS) /* flock(2) asks for no right to write */
+		return openat(run_dir, JOURNAL_LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
 	never = journal_open(run_dir, false, &j, &ignored) < 0;
