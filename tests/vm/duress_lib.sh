@@ -137,4 +137,47 @@ is_not_clean() {
 	said '^NOT CLEAN' || fail "20, and does not say NOT CLEAN"
 	! said '^CLEAN' || fail "it says both"
 }
+# foe WHAT SECONDS HOW: an enemy in the background
+foe() {
+	"$enemy" "$@" >"$dir/foe" 7>&- &
+	foe=$!
+}
+foe_ends() {
+	poll 60000 eval "! kill -0 $foe 2>/dev/null" || fail "the enemy does not end"
+	wait $foe || fail "the enemy failed: $(cat "$dir/foe")"
+}
+foe_killed() {
+	kill $foe
+	wait $foe 2>/dev/null
+}
+
+# spinners PRIORITY RUNTIME: on every CPU. Below brink's 90 the keeper works; above it only the kernel does, and what it
+# ends by itself ends. What holds a file has no such priority and waits for the CPU like everybody. A runtime of -1:
+# real-time processes leave nothing to others at all.
+spinners() {
+	local server
+	server=$(pgrep -x prog_meter)
+	echo "$2" >/proc/sys/kernel/sched_rt_runtime_us
+	chrt -f -p 99 $$ && chrt -f -p 99 "$server" || fail "no real-time priority for who watches"
+	hold "spinners of priority $1, runtime $2" 60s chrt -o 0
+	foe spin 12 "$1"
+	kill -INT $run
+	if [ "$1" -gt 90 ]; then over_soon net_over; else over_soon eval 'runs_on && net_over'; fi
+	kill -0 $foe 2>/dev/null || fail "the spinners ended too early for this to be a test"
+	foe_ends
+	chrt -o -p 0 "$server" && chrt -o -p 0 $$
+	echo 950000 >/proc/sys/kernel/sched_rt_runtime_us
+	over_soon all_over
+	ended 60000 || fail "the run does not end"
+	case $rc in
+	6) said '^CLEAN' || fail "6 without proof" ;;
+	20) said '^NOT CLEAN' || fail "20, and does not say so" ;;
+	137) [ -n "$(record)" ] || fail "killed, and no record" ;; # it hung, in the keeper's eyes
+	*) fail "exit $rc" ;;
+	esac
+	echo "# $case_name: exit $rc"
+	poll 10000 no_brink || fail "processes are left"
+	[ -z "$(record)" ] || reverts
+	calm
+}
 finished() { echo "# counted: duress_cases $cases"; }
