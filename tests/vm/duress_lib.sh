@@ -169,15 +169,19 @@ spinners() {
 	echo 950000 >/proc/sys/kernel/sched_rt_runtime_us
 	over_soon all_over
 	ended 60000 || fail "the run does not end"
+	honest
+	calm
+}
+# Who starves for a second has hung, in the keeper's eyes, and is killed: then the record tells what the run cannot.
+honest() {
 	case $rc in
 	6) said '^CLEAN' || fail "6 without proof" ;;
 	20) said '^NOT CLEAN' || fail "20, and does not say so" ;;
-	137) [ -n "$(record)" ] || fail "killed, and no record" ;; # it hung, in the keeper's eyes
+	137) ! said 'CLEAN' || fail "killed, and has spoken" ;;
 	*) fail "exit $rc" ;;
 	esac
 	echo "# $case_name: exit $rc"
-	poll 10000 no_brink || fail "processes are left"
-	[ -z "$(record)" ] || reverts
-	calm
+	poll 20000 no_brink || fail "processes are left: $(ps -eo pid,stat,wchan:20,comm | grep brink)"
+	[ $rc = 6 ] || reverts
 }
 finished() { echo "# counted: duress_cases $cases"; }
