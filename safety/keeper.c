@@ -191,9 +191,10 @@ static void serve(struct keeper *k)
 		runner_gone(k, "the runner is gone");
 	for (;;) {
 		struct kmsg m, done = { .type = KMSG_DONE };
-		int rc = k->sock < 0 ? 0 : proto_recv(k->sock, &m, sizeof(m));
+		/* closed by keeper_send(): nobody was there to hear it */
+		int rc = k->sock < 0 ? -EPIPE : proto_recv(k->sock, &m, sizeof(m));
 
-		if (rc == -EPIPE)
+		if (rc == -EPIPE && !k->finishing)
 			runner_gone(k, "the runner is gone");
 		if (rc <= 0)
 			return;
