@@ -7,11 +7,13 @@
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "runner/run_parts.h"
 
 #define STUCK_NS    (10 * NS_PER_S)
+#define NAP_NS      (2 * NS_PER_MS)
 #define HITS_FAULTS 16 /* more do not fit into the picture */
 
 static void step(struct run *r, const struct ctl_event *ev);
@@ -316,8 +318,9 @@ static void wait_and_hear(struct run *r)
 {
 	struct pollfd p[RUN_PROBERS + 2];
 	int64_t now = clock_mono_ns(), next = controller_next(r->ctl), left = PULSE_BEAT_NS / 2;
-	struct timespec t;
+	struct timespec t, nap = { 0, NAP_NS };
 	unsigned n = 0;
+	int ready;
 
 	if (next - now < left)
 		left = next > now ? next - now : 0;
@@ -326,8 +329,14 @@ static void wait_and_hear(struct run *r)
 	p[n++] = (struct pollfd){ .fd = r->keeper_lost ? -1 : r->keeper.sock, .events = POLLIN };
 	for (unsigned i = 0; i < r->n_probers; i++)
 		p[n++] = (struct pollfd){ .fd = r->prober[i].p.fd, .events = POLLIN };
-	if (io_poll(p, n, &t) <= 0)
+	ready = io_poll(p, n, &t);
+	if (ready < 0) { /* out of memory: then everybody is asked, none of them makes us wait */
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		for (unsigned i = 0; i < n; i++)
+			p[i].revents = POLLIN;
+	} else if (ready == 0) {
 		return;
+	}
 	for (unsigned i = 0; i < r->n_probers; i++) {
 		if (p[2 + i].revents)
 			hear_prober(r, &r->prober[i]);

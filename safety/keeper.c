@@ -13,6 +13,7 @@
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "inject/target.h"
@@ -23,6 +24,7 @@
 #define DEATH_NS     (5 * NS_PER_S)
 #define HOLDER_POLLS 4
 #define DEAF_NS      (50 * NS_PER_MS)
+#define NAP_NS       (2 * NS_PER_MS)
 
 void keeper_send(struct keeper *k, struct kmsg *m)
 {
@@ -238,12 +240,38 @@ static void check_beats(struct keeper *k)
 		end_run(k, "the run passed its longest time", false);
 }
 
+static bool has_ended(int pidfd)
+{
+	siginfo_t how = { 0 };
+
+	return pidfd >= 0 && waitid(P_PIDFD, (id_t)pidfd, &how, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       how.si_pid;
+}
+
+/* ppoll has failed (ENOMEM): who has died is asked otherwise, and never by a wait. A runner that
+ * has, shows at its socket. */
+static void look_around(const struct keeper *k, struct pollfd *p)
+{
+	size_t n = k->n_faults;
+
+	for (size_t i = 0; i < 2 * n + HOLDER_POLLS; i++)
+		p[i].revents = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (has_ended(k->fault[i].pidfd))
+			p[2 * i + 1].revents = POLLIN;
+	}
+	if (has_ended(k->spare_pidfd))
+		p[2 * n + 2].revents = POLLIN;
+}
+
 void keeper_listen(struct keeper *k, int64_t deadline_ns)
 {
 	static struct pollfd p[2 * PROTO_FAULTS + HOLDER_POLLS];
 	size_t n = k->n_faults;
 	int64_t left = deadline_ns - clock_mono_ns();
 	struct timespec t = { left > 0 ? left / NS_PER_S : 0, left > 0 ? left % NS_PER_S : 0 };
+	const struct timespec nap = { 0, NAP_NS };
+	int ready;
 
 	for (size_t i = 0; i < n; i++) {
 		p[2 * i] = (struct pollfd){ .fd = k->fault[i].sock, .events = POLLIN };
@@ -256,7 +284,12 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 	p[2 * n + 1] = (struct pollfd){ .fd = k->runner_pidfd, .events = POLLIN };
 	p[2 * n + 2] = (struct pollfd){ .fd = k->spare_pidfd, .events = POLLIN };
 	p[2 * n + 3] = (struct pollfd){ .fd = k->control, .events = POLLIN };
-	if (io_poll(p, 2 * n + HOLDER_POLLS, &t) > 0) {
+	ready = io_poll(p, 2 * n + HOLDER_POLLS, &t);
+	if (ready < 0) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		look_around(k, p);
+	}
+	if (ready) {
 		char why[160];
 
 		hear_holders(k, p, n);
