@@ -306,6 +306,8 @@ static int plan_fill(const void *spec, const struct plan_context *ctx, struct pl
 	return 0;
 }
 
+static const char *const trials[] = { "path={dir} leave=4MiB", NULL };
+
 const struct fault_ops disk_fill_fault = {
 	.name = "disk.fill",
 	.summary = "a file system runs full",
@@ -314,6 +316,7 @@ const struct fault_ops disk_fill_fault = {
 	.undo_words =
 		"the space belongs to a file without a name: the kernel frees it when its holder lets go or dies",
 	.example = "path=/var/spool/mail until=95%",
+	.trials = trials,
 	.check = check_fill,
 	.plan = plan_fill,
 };

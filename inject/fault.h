@@ -43,6 +43,14 @@ struct fault_ops {
 	/* For brink list, explain and the manual: "self-ending"; how it is taken back; "to=…
 	 * delay=200ms" */
 	const char *class_words, *undo_words, *example;
+	/*
+	 * How the lanes of tests/crash try it, in the form of `example`, NULL-terminated: each line
+	 * is felt by the world that fills in its places. {netns}, {addr}, {port}: a namespace, and
+	 * a TCP and UDP echo that it reaches; {pid}, {cgroup}: a process that counts, and the
+	 * cgroup that it is alone in; {dir}: the directory of a small file system.
+	 */
+	const char *const *trials;
+	uint64_t caps; /* bit mask of CAP_*: what its holder may do */
 	bool one_shot; /* has no duration and nothing to take back (unless repeated: see
 			  plan.one_shot) */
 	/*

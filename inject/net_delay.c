@@ -98,6 +98,9 @@ static int plan_delay(const void *spec, const struct plan_context *ctx, struct p
 	return 0;
 }
 
+static const char *const trials[] = { "to={addr}:{port} delay=300ms direction=both netns={netns}",
+				      NULL };
+
 const struct fault_ops net_delay_fault = {
 	.name = "net.delay",
 	.summary = "chosen packets arrive later",
@@ -106,6 +109,7 @@ const struct fault_ops net_delay_fault = {
 	.undo_words =
 		"the rules go with the process that holds them; then the ifb with netem is deleted, if it is still brink's",
 	.example = "to=localhost:5432 delay=200ms jitter=50ms",
+	.trials = trials,
 	.check = check_delay,
 	.plan = plan_delay,
 };

@@ -120,6 +120,8 @@ static int plan_drop(const void *spec, const struct plan_context *ctx, struct pl
 	return 0;
 }
 
+static const char *const trials[] = { "to={addr}:{port} netns={netns}", NULL };
+
 const struct fault_ops net_drop_fault = {
 	.name = "net.drop",
 	.summary = "chosen packets or connections are dropped, reset or answered unreachable",
@@ -127,6 +129,7 @@ const struct fault_ops net_drop_fault = {
 	.class_words = "self-ending",
 	.undo_words = "the nf_tables table goes with the process that holds it",
 	.example = "to=10.0.0.7:443 reply=reset",
+	.trials = trials,
 	.check = check_drop,
 	.plan = plan_drop,
 };

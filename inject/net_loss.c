@@ -60,6 +60,8 @@ static int plan_loss(const void *spec, const struct plan_context *ctx, struct pl
 	return 0;
 }
 
+static const char *const trials[] = { "to={addr}:{port} loss=100% netns={netns}", NULL };
+
 const struct fault_ops net_loss_fault = {
 	.name = "net.loss",
 	.summary = "a share of chosen packets never arrives",
@@ -68,6 +70,7 @@ const struct fault_ops net_loss_fault = {
 	.undo_words =
 		"the rules go with the process that holds them; then the ifb with netem is deleted, if it is still brink's",
 	.example = "to=localhost:5432 loss=10%",
+	.trials = trials,
 	.check = check_loss,
 	.plan = plan_loss,
 };

@@ -169,6 +169,8 @@ static int plan_kill(const void *spec, const struct plan_context *ctx, struct pl
 	return 0;
 }
 
+static const char *const trials[] = { "pid={pid}", NULL };
+
 const struct fault_ops proc_kill_fault = {
 	.name = "proc.kill",
 	.summary = "chosen processes get a signal, once or again and again",
@@ -177,6 +179,7 @@ const struct fault_ops proc_kill_fault = {
 	.undo_words =
 		"nothing can be undone: what the signal does to a process stays; repeating it ends with the run",
 	.example = "name=checkout-worker signal=KILL",
+	.trials = trials,
 	.one_shot = true,
 	.check = check_kill,
 	.plan = plan_kill,

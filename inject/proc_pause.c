@@ -164,6 +164,8 @@ static int plan_pause(const void *spec, const struct plan_context *ctx, struct p
 	return 0;
 }
 
+static const char *const trials[] = { "pid={pid}", "cgroup={cgroup}", NULL };
+
 const struct fault_ops proc_pause_fault = {
 	.name = "proc.pause",
 	.summary = "chosen processes stand still for a while",
@@ -172,6 +174,7 @@ const struct fault_ops proc_pause_fault = {
 	.undo_words =
 		"the kernel resumes the process when the ptrace holder dies; a cgroup is thawed, and a process stopped by SIGSTOP continued, by the keeper (guarded)",
 	.example = "pid=4242",
+	.trials = trials,
 	.check = check_pause,
 	.plan = plan_pause,
 };

@@ -40,7 +40,7 @@ static void print_fault(const struct fault_ops *f)
 	if (f->undo_words)
 		row("undo", f->undo_words);
 	if (f->example) {
-		explain_add_item(f, &t);
+		explain_add_item(f->name, f->example, &t);
 		printf("  in a file\n    - %s\n", buf);
 		printf("  at once\n    brink try %s %s\n", f->name, f->example);
 	}
@@ -120,6 +120,21 @@ static json_t *field_json(const struct field *f)
 			 (f->flags & FIELD_REQUIRED) != 0, "default", f->dflt, "doc", f->doc);
 }
 
+/* For the lanes that try every fault; NULL: none. */
+static json_t *trials_json(const struct fault_ops *f)
+{
+	json_t *list = f && f->trials ? json_array() : NULL;
+
+	for (size_t i = 0; list && f->trials[i]; i++) {
+		char item[300];
+		struct text t = text_on(item, sizeof(item));
+
+		explain_add_item(f->name, f->trials[i], &t);
+		json_array_append_new(list, json_string(item));
+	}
+	return list;
+}
+
 static json_t *table_json(const struct field_table *t)
 {
 	const struct fault_ops *f = explain_fault(t);
@@ -129,10 +144,10 @@ static json_t *table_json(const struct field_table *t)
 		if (k->type != FIELD_LATER)
 			json_array_append_new(keys, field_json(k));
 	}
-	return json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:o}", "kind", f ? "fault" : "block",
-			 "name", t->name, "doc", t->doc, "class", f ? explain_class(f) : NULL,
-			 "undo", f ? f->undo_words : NULL, "example", f ? f->example : NULL, "keys",
-			 keys);
+	return json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:o*, s:o}", "kind",
+			 f ? "fault" : "block", "name", t->name, "doc", t->doc, "class",
+			 f ? explain_class(f) : NULL, "undo", f ? f->undo_words : NULL, "example",
+			 f ? f->example : NULL, "trials", trials_json(f), "keys", keys);
 }
 
 static void print_json(json_t *object)

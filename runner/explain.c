@@ -42,16 +42,16 @@ const char *explain_class(const struct fault_ops *f)
 }
 
 /* "to=localhost:5432 delay=200ms" as "net.delay: {to: "localhost:5432", delay: 200ms}" */
-void explain_add_item(const struct fault_ops *f, struct text *t)
+void explain_add_item(const char *fault, const char *params, struct text *t)
 {
-	const char *at = f->example ? f->example : "";
+	const char *at = params;
 
-	text_add(t, "%s: {", f->name);
+	text_add(t, "%s: {", fault);
 	while (*at) {
 		size_t n = strcspn(at, " "), key = strcspn(at, "=");
 		const char *quote = memchr(at + key + 1, ':', n - key - 1) ? "\"" : "";
 
-		text_add(t, "%s%.*s: %s%.*s%s", at == f->example ? "" : ", ", (int)key, at, quote,
+		text_add(t, "%s%.*s: %s%.*s%s", at == params ? "" : ", ", (int)key, at, quote,
 			 (int)(n - key - 1), at + key + 1, quote);
 		at += n;
 		at += strspn(at, " ");

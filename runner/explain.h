@@ -12,8 +12,8 @@ const struct field_table *explain_table(size_t i);
 const struct fault_ops *explain_fault(const struct field_table *t);
 /* "self-ending", "one-shot" */
 const char *explain_class(const struct fault_ops *f);
-/* The example of a fault as an item of `faults:`. */
-void explain_add_item(const struct fault_ops *f, struct text *t);
+/* "to=localhost:5432 delay=200ms" as an item of `faults:`. */
+void explain_add_item(const char *fault, const char *params, struct text *t);
 /* "duration from 1us to 1m; required", "text; default 200" */
 void explain_add_form(const struct field *f, struct text *t);
 /* The i-th rule about several keys: "exactly one of http and tcp". False: there is none. */

@@ -246,7 +246,7 @@ static void put_fault(const struct fault_ops *f)
 		text_lines(5, f->undo_words);
 	}
 	if (f->example) {
-		explain_add_item(f, &t);
+		explain_add_item(f->name, f->example, &t);
 		printf(".Bd -literal -offset indent\n- ");
 		put_escaped(buf);
 		printf("\n.Ed\n");
