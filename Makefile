@@ -226,6 +226,8 @@ fuzz: fuzz-build
 	@BUILD='$(abspath $(O)-fuzz)' FOUND='$(abspath $(O))/fuzz' RESULTS='$(RESULTS)' \
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/fuzz/run $(FUZZ_ONLY)
 check-fuzz: fuzz
+soak: all tests	# every point, call and errno, for every fault: hours. SOAK_FAULT=NAME SOAK_RUNS=N SOAK_STEP=N SOAK_MODES="kill fail"
+	@BRINK='$(abspath $(O))/brink' BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/crash/soak.sh
 mutate:	# switches off each operation of each change in turn: do the tests notice? Not in `check`: minutes
 	@O='$(O)' tests/support/mutate $(KINDS)
 # Negative controls: with each of these mistakes a test must fail. Those that want the guest only by `make controls`.
@@ -301,6 +303,6 @@ endef
 
 .PHONY: all tests objs check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-static \
 	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate controls \
-	check-controls control check-malloc bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
+	check-controls control check-malloc soak bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
 	linkage install installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

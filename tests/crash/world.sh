@@ -25,7 +25,7 @@ mount -t tmpfs run /run && mount -t tmpfs lib /var/lib || exit 1
 mkdir -p /run/netns /run/t
 dir=/run/t
 meter=$BUILD/tests/netns/prog_meter
-LEASE_MS=3000 SLACK_MS=1500
+LEASE_MS=3000 SLACK_MS=${SLACK_MS:-1500}
 
 ip netns add cr_a && ip netns add cr_b || exit 1
 ip -n cr_a link add va type veth peer name vb netns cr_b
@@ -46,7 +46,7 @@ tc -n cr_a qdisc add dev va root tbf rate 1gbit burst 64kb latency 50ms || exit 
 mkfifo "$dir/hold"
 ip netns exec cr_b "$meter" serve 10.78.0.2 7001 7002 <"$dir/hold" >"$dir/ready" &
 exec 7>"$dir/hold"
-until grep -q ready "$dir/ready"; do kill -0 $! || fail "no echo server"; done
+until grep -qs ready "$dir/ready"; do kill -0 $! || fail "no echo server"; done
 
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# make soak: the whole of what test_step_*.sh take a sample of. Hours. SOAK_FAULT=NAME: only this fault; SOAK_RUNS=10000:
+# random runs; SOAK_STEP=1: every Nth point and call; SOAK_MODES: only these; WORLDS: how many at once.
+set -u
+here=$(dirname "$(realpath "$0")")
+results=${RESULTS:-${BUILD:?}/results}/soak.log
+mkdir -p "$results"
+export STEP=${SOAK_STEP:-1} RUNS=${SOAK_RUNS:-10000} EVERY_ERRNO=1 PATIENCE_MS=180000 WORLDS=${WORLDS:-8}
+code=0
+for mode in ${SOAK_MODES:-kill stop recovery fail random}; do
+	began=$SECONDS
+	"$here/../support/alone" "$here/step.sh" "$mode" >"$results/$mode" 2>&1 </dev/null || code=1
+	cat "$results/$mode"
+	echo "# soak: $mode took $((SECONDS - began)) s"
+done
+awk '/^# counted: / { n[$3] += $4 } END { for (k in n) print "# soak: " k, n[k] }' "$results"/* | sort
+exit $code
