@@ -128,6 +128,8 @@ static void quiet_before_fire_is_harmless(void **state)
 
 	assert_int_equal(rig_start(&f->r), 0);
 	rig_must(&f->r, RIG_QUIET);
+	rig_must(&f->r, RIG_EFFECT); /* as a holder does when another change could not be armed */
+	assert_int_equal(f->r.value, 0);
 	rig_must(&f->r, RIG_ARM);
 	rig_must(&f->r, RIG_QUIET);
 	assert_true(passes(f));
