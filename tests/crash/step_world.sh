@@ -12,7 +12,7 @@ HOLD=${HOLD:-150ms} EVERY=${EVERY:-300ms} END_MS=${END_MS:-20000} STOPPED_MS=400
 errnos=(4 5 28 30 12 11 1) # EINTR EIO ENOSPC EROFS ENOMEM EAGAIN EPERM
 parts="runner keeper spare holder prober launcher warden newborn"
 declare -A n_of count
-leftovers=0 case_name=setup same_yet= items=() kept=()
+leftovers=0 case_name=setup same_yet= items=() kept=() how=count
 
 # ---- what the world offers ----
 
@@ -138,6 +138,7 @@ hear() { # $1: milliseconds, $2: pattern
 			line=$(cat "$dir/ended") # a line that came in just then is lost
 			[ -n "$line" ] || return 1
 		fi
+		[[ $line != crashed* || $how = fail ]] || bad "$line"
 		# shellcheck disable=SC2053 # patterns
 		[[ $line == ended* ]] && rc=${line#ended }
 		[[ $line == $2 ]] && return 0

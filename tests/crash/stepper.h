@@ -51,7 +51,7 @@ extern const char *const step_role_names[ROLES + 1];
 /*
  * Runs argv to its end. Returns its exit code, 128 + signal when it was killed. What happened is
  * appended to plan->report at once, one line for each: "struck ROLE POINT CALL entry|exit" or
- * "failed ROLE CALL-NUMBER CALL ERRNO".
+ * "failed ROLE CALL-NUMBER CALL ERRNO", "crashed ROLE SIGNAL".
  */
 int step_run(const struct step_plan *plan, char **argv, struct step_counts *ret);
 

@@ -20,6 +20,7 @@ static const struct {
 	{ SYS_exit_group, "never returns" },
 	{ SYS_rt_sigreturn, "its value is the interrupted call's register" },
 	{ SYS_restart_syscall, "made by the kernel, not by the program" },
+	{ SYS_brk, "says no by the old break, not by a number: brk(2)" },
 	{ SYS_getpid, "cannot fail: getpid(2)" },
 	{ SYS_getppid, "cannot fail: getppid(2)" },
 	{ SYS_gettid, "cannot fail: gettid(2)" },

@@ -377,6 +377,14 @@ static pid_t start(char **argv)
 	return pid;
 }
 
+/* Nobody has sent it that: it is a bug, or the answer to a call that never fails. */
+static void crashed(const struct stepper *s, const struct tracee *t, int sig)
+{
+	if (sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGABRT ||
+	    sig == SIGSYS)
+		report(s, "crashed %s %d\n", step_role_names[t->role], sig);
+}
+
 static int code_of(int status)
 {
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -415,6 +423,8 @@ int step_run(const struct step_plan *plan, char **argv, struct step_counts *ret)
 		}
 		if (tid == s.main)
 			code = code_of(status);
+		if (WIFSIGNALED(status))
+			crashed(&s, adopt(&s, tid), WTERMSIG(status));
 		adopt(&s, tid)->tid = 0;
 	}
 	if (s.report >= 0)
