@@ -13,6 +13,7 @@ if [ "$(id -u)" != 0 ]; then
 	echo "needs root"
 	exit 77
 fi
+export STEP_CGROUP=brink-step-$$
 export STEP=${STEP:-1} RUNS=${RUNS:-500} FROM=${FROM:-1}
 worlds=${WORLDS:-12}
 out=$(mktemp -d)
@@ -22,7 +23,15 @@ tell() {
 	grep -hv '^count ' "$out"/[0-9]* | awk '!/^#/ || !seen[$0]++'
 	awk '$1 == "count" { n[$2] += $3 } END { for (k in n) print "# counted: " k, n[k] }' "$out"/[0-9]* | sort
 }
-trap 'kill "${pids[@]}" 2>/dev/null; rm -rf "$out"' EXIT
+# shellcheck disable=SC2317 # called by the trap
+leave() {
+	kill "${pids[@]}" 2>/dev/null
+	wait
+	rm -rf "$out"
+	rmdir /sys/fs/cgroup{,/unified}/"$STEP_CGROUP"-* 2>/dev/null # of worlds that were killed
+	return 0
+}
+trap leave EXIT
 trap 'echo "cut off"; tell; exit 1' TERM INT
 for ((i = 0; i < worlds; i++)); do
 	SHARED=$out/shared "$here/step_world.sh" "$1" $i "$worlds" >"$out/$i" 2>&1 &

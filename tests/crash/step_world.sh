@@ -6,7 +6,7 @@
 . "$(dirname "$0")/world.sh"
 
 mode=$1 shard=$2 shards=$3
-: "${SHARED:?}"
+: "${SHARED:?}" "${STEP_CGROUP:?}"
 stepper=$BUILD/tests/crash/prog_stepper felt=$BUILD/tests/crash/prog_felt
 HOLD=${HOLD:-150ms} EVERY=${EVERY:-300ms} END_MS=${END_MS:-20000} STOPPED_MS=4000
 errnos=(4 5 28 30 12 11 1) # EINTR EIO ENOSPC EROFS ENOMEM EAGAIN EPERM
@@ -22,7 +22,7 @@ kib=$(df --output=avail -k /run/small | tail -n 1)
 cgroup_top=$(awk '$9 == "cgroup2" || $10 == "cgroup2" || / - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
 cgroup=
 if [ -n "$cgroup_top" ]; then
-	cgroup=/brink-step-$$-$shard-$RANDOM
+	cgroup=/$STEP_CGROUP-$shard
 	mkdir "$cgroup_top$cgroup" 2>/dev/null && [ -e "$cgroup_top$cgroup/cgroup.freeze" ] || cgroup=
 fi
 mkfifo "$dir/report"
