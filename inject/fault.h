@@ -50,7 +50,6 @@ struct fault_ops {
 	 * cgroup that it is alone in; {dir}: the directory of a small file system.
 	 */
 	const char *const *trials;
-	uint64_t caps; /* bit mask of CAP_*: what its holder may do */
 	bool one_shot; /* has no duration and nothing to take back (unless repeated: see
 			  plan.one_shot) */
 	/*
