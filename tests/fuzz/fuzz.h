@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "inject/change/change.h"
 
 /* What libFuzzer calls for each input. One fuzz_NAME.c for each reader of foreign bytes. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -56,6 +57,9 @@ void fuzz_write(int dirfd, const char *name, const void *data, size_t n);
  */
 void fuzz_must_be_safe(const char *text, size_t n);
 void fuzz_error_must_be_safe(const struct err *e);
+
+/* A change as a plan could hold it, made of the input; most of them pass change_spec_check(). */
+void feed_change(struct feed *f, struct change_spec *ret);
 
 /* Makes an input count as interesting or not: some results are not worth keeping. */
 #define FUZZ_KEEP 0

@@ -517,39 +517,8 @@ static void ask_begin(struct kmsg_begin *b)
 
 static void ask_add(struct change_spec *s)
 {
-	uint8_t v = feed_u8(&w.f);
-
-	*s = (struct change_spec){ .kind = (uint16_t)(1 + v % (CHANGE_KIND_COUNT - 1)),
-				   .fault = (uint16_t)(w.k.n_faults - 1),
-				   .lease_ms = 300 + v };
-	switch (s->kind) {
-	case CHANGE_NETEM_SIDE:
-		s->u.netem = (struct netem_side_spec){ .netns.cookie = 1 + v % 40,
-						       .ifb = "brinkifb",
-						       .limit = 1,
-						       .delay_ns = v * NS_PER_MS };
-		break;
-	case CHANGE_NFT_GATE:
-		s->u.gate = (struct nft_gate_spec){ .netns.cookie = 1,
-						    .table = "brink_t",
-						    .action = GATE_DROP,
-						    .n_matches = 1,
-						    .match = { { .hook = GATE_OUTPUT } } };
-		break;
-	case CHANGE_FILL:
-		snprintf(s->u.fill.path, sizeof(s->u.fill.path), "/x");
-		break;
-	case CHANGE_FREEZE:
-		snprintf(s->u.freeze.cgroup, sizeof(s->u.freeze.cgroup), "/x");
-		break;
-	case CHANGE_SIGNAL:
-		s->u.signal = (struct signal_spec){
-			.signal = 9, .n_procs = 1, .uid = -1, .proc = { { .pid = 4 } }
-		};
-		break;
-	default:
-		s->u.pause.proc.pid = 4;
-	}
+	feed_change(&w.f, s);
+	s->fault = (uint16_t)(w.k.n_faults - 1);
 }
 
 static void ask_list(struct kmsg_list *l)

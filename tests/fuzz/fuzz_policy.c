@@ -37,7 +37,18 @@ static void print(struct diags *d)
 	free(said);
 }
 
-/* The deny-everything rule that a test of its own adds is in force whatever else stands there. */
+/* The lines of the plan. */
+static void must_print(const struct change_spec *s)
+{
+	char does[600], undoes[600], key[100];
+	struct text d = text_on(does, sizeof(does)), u = text_on(undoes, sizeof(undoes));
+	struct text k = text_on(key, sizeof(key));
+
+	change_ops_of(s->kind)->print(s, &d, &u);
+	change_ops_of(s->kind)->resource(s, &k);
+	FUZZ_MUST(d.len && u.len && d.len < sizeof(does));
+}
+
 static void judge(const struct policy *p, struct feed *f)
 {
 	struct change_spec *s = malloc(sizeof(*s));
@@ -54,16 +65,14 @@ static void judge(const struct policy *p, struct feed *f)
 	run.hold_ns = run.longest_ns / 2;
 	r = policy_check_run(p, &limits, &run, &e);
 	FUZZ_MUST(r == 0 || e.code == -r);
-	feed_bytes(f, s, sizeof(*s));
-	s->kind = (uint16_t)(s->kind % CHANGE_KIND_COUNT);
-	s->lease_ms = 3000;
-	if (change_spec_check(s, &e) == 0) {
-		what.kind = kinds[s->kind];
-		r = policy_check_fault(p, &limits, &what, &v, &e);
-		FUZZ_MUST(r == 0 || e.code == -r);
-		FUZZ_MUST(r < 0 || !p->has_allow || v.at.file);
-		FUZZ_MUST(r < 0 || what.for_ns <= p->fault_ns.value || !p->fault_ns.value);
-	}
+	feed_change(f, s);
+	FUZZ_MUST(change_spec_check(s, &e) == 0);
+	what.kind = kinds[s->kind];
+	r = policy_check_fault(p, &limits, &what, &v, &e);
+	FUZZ_MUST(r == 0 || e.code == -r);
+	FUZZ_MUST(r < 0 || !p->has_allow || v.at.file);
+	FUZZ_MUST(r < 0 || what.for_ns <= p->fault_ns.value || !p->fault_ns.value);
+	must_print(s);
 	free(s);
 }
 
