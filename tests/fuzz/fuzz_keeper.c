@@ -77,7 +77,7 @@ enum trait {
 	T_SILENT_RUNNER,
 	T_NO_MODULES,
 	T_NO_CAPS,
-	T_NO_LISTEN,
+	T_HUNG,       /* every other holder does nothing that it is told */
 	T_UNKILLABLE, /* holders that nobody can kill */
 };
 
@@ -110,7 +110,8 @@ static struct world {
 	bool has_pending, bad_size;
 	unsigned cleans;
 	int32_t clean_code;
-	bool calm; /* nothing ever went wrong */
+	bool calm;                /* nothing ever went wrong */
+	bool early[PROTO_FAULTS]; /* lifted by itself, before all are */
 } w;
 
 static struct feed cgroup_text;
@@ -219,13 +220,29 @@ static int prepare(struct change *c, struct undo *ret, struct err *e)
 	return has(T_NO_MODULES) ? err_set(e, EIO, "it cannot be prepared") : 0;
 }
 
+/*
+ * When all is lifted, no structure goes before every gate is closed, or given up. What was being
+ * lifted before that goes its own way.
+ */
+static void must_not_be_first(unsigned fault)
+{
+	for (unsigned i = 0; w.k.lifting_all && !w.early[fault] && i < w.k.n_faults; i++)
+		FUZZ_MUST(w.k.fault[i].state == FAULT_PLANNED || w.k.fault[i].state >= FAULT_ENDED);
+}
+
+static void remember_early(void)
+{
+	for (unsigned i = 0; !w.k.lifting_all && i < w.k.n_faults; i++)
+		w.early[i] |= w.k.fault[i].state >= FAULT_QUIETING;
+}
+
 static int undo(const struct undo *u, struct err *e)
 {
 	struct thing *t = thing_of(u);
 	const struct keeper_fault *f = &w.k.fault[u->fault];
 
 	FUZZ_MUST(u->fault < w.k.n_faults && !f->pid); /* its holder is gone */
-	/* no structure goes before every gate is closed */
+	must_not_be_first(u->fault);
 	for (unsigned i = 0; w.k.lifting_all && w.calm && i < w.k.journal.head.n_slots; i++)
 		FUZZ_MUST(!w.thing[i].felt);
 	if (has(T_STUCK_UNDO))
@@ -412,7 +429,7 @@ int __wrap_proto_pair(int ret_fd[2], struct err *e)
 /* What an honest holder does and says. */
 static void obey(struct holder *h, enum hmsg_type type)
 {
-	if (h->life != ALIVE)
+	if (h->life != ALIVE || (has(T_HUNG) && (h->fault & 1)))
 		return;
 	h->said = (struct hmsg){ .type = type };
 	if (has(T_BAD_HOLDERS))
@@ -669,6 +686,7 @@ int __wrap_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const voi
 			    UINT32_C(1) << T_MUTE_HOLDERS | UINT32_C(1) << T_BAD_HOLDERS;
 	}
 	leave();
+	remember_early();
 	if (!has(T_SILENT_RUNNER))
 		w.pulse.runner = w.now_ns;
 	if (w.spare_born)
@@ -725,7 +743,7 @@ int __wrap_lock_take(const char *dir, const char *key, const char *owner_run, in
 int __wrap_control_listen(int run_dir, struct err *e)
 {
 	FUZZ_MUST(run_dir >= 0);
-	return has(T_NO_LISTEN) ? err_set(e, EIO, "no") : CONTROL;
+	return has(T_NO_LOCK) ? err_set(e, EIO, "no") : CONTROL;
 }
 
 bool __wrap_control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size)

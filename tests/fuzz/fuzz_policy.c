@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link: -fsanitize=fuzzer tests/fakes/fake_arena.c */
+/* link: -fsanitize=fuzzer tests/fakes/fake_arena.c -Wl,--wrap=getaddrinfo */
 /* fuzz: -max_len=6144 -dict=tests/fuzz/policy.dict */
 /*
  * A policy file, then, behind a byte 1E, a change as it would come to be judged by it. A change
@@ -7,6 +7,7 @@
  * it.
  */
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,20 @@ static const char *const kinds[] = {
 	[CHANGE_FREEZE] = "proc.pause",    [CHANGE_STOP] = "proc.pause",
 	[CHANGE_SIGNAL] = "proc.kill"
 };
+
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **ret);
+
+/* Nobody is asked over a network. */
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **ret)
+{
+	(void)node;
+	(void)service;
+	(void)hints;
+	(void)ret;
+	return EAI_NONAME;
+}
 
 static void print(struct diags *d)
 {
