@@ -19,9 +19,9 @@ static void feed_match(struct feed *f, const struct nft_gate_spec *s, bool netde
 	m->hook = netdev ? (hook ? GATE_EGRESS : GATE_INGRESS) : (hook ? GATE_OUTPUT : GATE_INPUT);
 	m->exempt = feed_u8(f) == 1;
 	m->proto = feed_u8(f);
-	m->dst_n = s->n_prefixes ? feed_u8(f) % (s->n_prefixes + 1) : 0;
-	m->src_n = s->n_prefixes ? feed_u8(f) % (s->n_prefixes + 1) : 0;
-	m->dst_first = s->n_prefixes - m->dst_n;
+	m->dst_n = s->n_prefixes ? (uint16_t)(feed_u8(f) % (s->n_prefixes + 1)) : 0;
+	m->src_n = s->n_prefixes ? (uint16_t)(feed_u8(f) % (s->n_prefixes + 1)) : 0;
+	m->dst_first = (uint16_t)(s->n_prefixes - m->dst_n);
 	m->dport_lo = feed_u16(f);
 	m->dport_hi = m->dport_lo;
 	m->sport_hi = feed_u8(f);
@@ -44,7 +44,7 @@ static void feed_gate(struct feed *f, struct nft_gate_spec *s)
 		struct net_prefix *p = &s->prefix[i];
 
 		p->family = feed_u8(f) & 1 ? 6 : 4;
-		p->len = feed_u8(f) % (p->family == 4 ? 33 : 129);
+		p->len = (uint8_t)(feed_u8(f) % (p->family == 4 ? 33 : 129));
 		feed_bytes(f, p->addr, p->family == 4 ? 4 : 16);
 	}
 	for (unsigned i = 0; i < s->n_matches; i++)

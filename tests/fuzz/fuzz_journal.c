@@ -56,7 +56,7 @@ int __wrap_io_wait(int fd, short events, int64_t deadline_ns);
 int __wrap_mlockall(int flags);
 pid_t __wrap_setsid(void);
 int __wrap_sigprocmask(int how, const void *set, void *old);
-int __wrap_deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e);
+int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e);
 int __wrap_journal_boot_id(char ret[40], struct err *e);
 int __wrap_proto_send(int fd, const void *msg, size_t size, bool wait);
 int __real_open(const char *path, int flags, ...);
@@ -249,7 +249,7 @@ int __wrap_sigprocmask(int how, const void *set, void *old)
 	return 0;
 }
 
-int __wrap_deadman_disarm(const struct deadman_host *h, const char *run_id, struct err *e)
+int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e)
 {
 	(void)h;
 	FUZZ_MUST(strcmp(run_id, RUN) == 0); /* never what the journal calls itself */

@@ -9,7 +9,7 @@
 /* link: -Wl,--wrap=journal_boot_id,--wrap=io_read_file,--wrap=sandbox_keep_caps,--wrap=fdatasync */
 /* link: -Wl,--wrap=clock_nanosleep,--wrap=io_wait,--wrap=netns_is_own */
 /* link: -Wl,--wrap=sandbox_allow,--wrap=sandbox_effect,--wrap=disarmer_start,--wrap=disarmer_ask */
-/* link: -Wl,--wrap=disarmer_end */
+/* link: -Wl,--wrap=disarmer_end,--wrap=own_scope_enter */
 /* fuzz: -max_len=16384 */
 /*
  * The keeper's whole life, with everything around it made of the input: what the runner asks for
@@ -35,6 +35,7 @@
 #include "inject/target.h"
 #include "safety/deadman.h"
 #include "safety/keeper.h"
+#include "safety/own_scope.h"
 #include "tests/fuzz/fuzz.h"
 
 #define RUN         "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -150,6 +151,7 @@ void __wrap_disarmer_end(struct disarmer *d);
 int __wrap_sandbox_effect(uint64_t caps, struct err *e);
 int __wrap_sandbox_allow(int kind, const struct call_rule *const *more, size_t n, struct err *e);
 int __wrap_netns_is_own(const struct netns_ref *ref, struct err *e);
+int __wrap_own_scope_enter(const struct systemd_host *h, const char *run_id, struct err *e);
 int __wrap_netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e);
 int __wrap_setns(int fd, int type);
 int __wrap_modules_load(struct change_spec *const *specs, unsigned n, struct err *e);
@@ -323,7 +325,9 @@ static void quiet(struct thing *t, unsigned slot)
 /* The kernel ends what its owner held; a guarded effect stays. */
 static void orphan(struct thing *t, unsigned slot)
 {
-	if (__wrap_change_ops_of(w.k.spec[slot]->kind)->class == CLASS_SELF_ENDING)
+	const struct change_ops *ops = __wrap_change_ops_of(w.k.spec[slot]->kind);
+
+	if (ops && ops->class == CLASS_SELF_ENDING)
 		t->felt = false;
 }
 
@@ -832,6 +836,13 @@ int __wrap_netns_is_own(const struct netns_ref *ref, struct err *e)
 	(void)ref;
 	(void)e;
 	return 0;
+}
+
+int __wrap_own_scope_enter(const struct systemd_host *h, const char *run_id, struct err *e)
+{
+	(void)h;
+	FUZZ_MUST(run_id[0] && !w.spare_born && w.n_holders == 0); /* before any child */
+	return fails(T_NO_DEADMAN, e);
 }
 
 int __wrap_netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
