@@ -44,17 +44,25 @@ static int attempt(struct journal_slot *s, struct err *e)
 	return rc;
 }
 
+/* NULL where there is nothing to take back, or nothing that a record of brink's says. */
+static const struct change_ops *ops_of(const struct journal_slot *s)
+{
+	struct err ignored;
+
+	if (s->state == SLOT_RESTORED || s->state == SLOT_UNKNOWN ||
+	    change_undo_check(&s->undo, &ignored) < 0)
+		return NULL;
+	return change_ops_of(s->undo.kind);
+}
+
 int recover_ready(const struct journal *j, struct err *e)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; i < j->head.n_slots; i++) {
-		const struct undo *u = &j->slot[i].undo;
-		const struct change_ops *ops = change_ops_of(u->kind);
+		const struct change_ops *ops = ops_of(&j->slot[i]);
 		struct err one;
-		int done = ops && ops->ready && j->slot[i].state != SLOT_UNKNOWN ?
-				   ops->ready(u, &one) :
-				   0;
+		int done = ops && ops->ready ? ops->ready(&j->slot[i].undo, &one) : 0;
 
 		if (done < 0 && rc == 0) {
 			rc = done;
@@ -155,11 +163,10 @@ void recover_end_effects(struct journal *j, unsigned first, unsigned n)
 {
 	for (unsigned i = first + n; i-- > first;) {
 		const struct journal_slot *s = &j->slot[i];
-		const struct change_ops *ops = change_ops_of(s->undo.kind);
+		const struct change_ops *ops = ops_of(s);
 		struct err ignored;
 
-		if (s->state != SLOT_RESTORED && s->state != SLOT_UNKNOWN && ops && ops->undo &&
-		    ops->class == CLASS_GUARDED)
+		if (ops && ops->undo && ops->class == CLASS_GUARDED)
 			ops->undo(&s->undo, &ignored);
 	}
 }
