@@ -2,7 +2,9 @@
 /* link: -fsanitize=fuzzer tests/fakes/fake_crc32c.c */
 /* link: -Wl,--wrap=change_ops_of,--wrap=clock_mono_ns,--wrap=clock_nanosleep */
 /* link: -Wl,--wrap=proc_open,--wrap=proc_stat_of,--wrap=pidfd_send_signal,--wrap=io_wait */
-/* link: -Wl,--wrap=mlockall,--wrap=setsid,--wrap=sigprocmask,--wrap=deadman_disarm */
+/* link: -Wl,--wrap=mlockall,--wrap=setsid,--wrap=sigprocmask,--wrap=deadman_here */
+/* link: -Wl,--wrap=disarmer_start,--wrap=disarmer_ask,--wrap=disarmer_end,--wrap=sandbox_allow */
+/* link: -Wl,--wrap=sandbox_keep_permitted */
 /* link: -Wl,--wrap=journal_boot_id,--wrap=proto_send,--wrap=open,--wrap=fdatasync */
 /* fuzz: -max_len=40000 -len_control=10 */
 /*
@@ -26,6 +28,7 @@
 #include "inject/target.h"
 #include "safety/control.h"
 #include "safety/deadman.h"
+#include "safety/disarmer.h"
 #include "safety/journal.h"
 #include "safety/proto.h"
 #include "safety/recover_main.h"
@@ -56,7 +59,12 @@ int __wrap_io_wait(int fd, short events, int64_t deadline_ns);
 int __wrap_mlockall(int flags);
 pid_t __wrap_setsid(void);
 int __wrap_sigprocmask(int how, const void *set, void *old);
-int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e);
+int __wrap_deadman_here(struct err *e);
+int __wrap_disarmer_start(struct disarmer *ret, struct err *e);
+int __wrap_disarmer_ask(const struct disarmer *d, const char *run_id, struct err *e);
+void __wrap_disarmer_end(struct disarmer *d);
+int __wrap_sandbox_keep_permitted(uint64_t caps, struct err *e);
+int __wrap_sandbox_allow(int kind, const void *more, size_t n, struct err *e);
 int __wrap_journal_boot_id(char ret[40], struct err *e);
 int __wrap_proto_send(int fd, const void *msg, size_t size, bool wait);
 int __real_open(const char *path, int flags, ...);
@@ -75,7 +83,7 @@ static struct {
 	int64_t now_ns;
 	unsigned n;
 	struct thing thing[JOURNAL_SLOTS];
-	unsigned undone, left, cleans, disarmed;
+	unsigned undone, left, cleans;
 	int32_t code; /* of KMSG_CLEAN */
 } machine;
 
@@ -249,12 +257,46 @@ int __wrap_sigprocmask(int how, const void *set, void *old)
 	return 0;
 }
 
-int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e)
+int __wrap_deadman_here(struct err *e)
 {
-	(void)h;
+	(void)e;
+	return 0;
+}
+
+int __wrap_disarmer_start(struct disarmer *ret, struct err *e)
+{
+	(void)ret;
+	(void)e;
+	return 0;
+}
+
+int __wrap_disarmer_ask(const struct disarmer *d, const char *run_id, struct err *e)
+{
+	(void)d;
 	FUZZ_MUST(strcmp(run_id, RUN) == 0); /* never what the journal calls itself */
-	machine.disarmed++;
 	return (next() & 7) == 1 ? err_set(e, EIO, "it does not go") : 0;
+}
+
+void __wrap_disarmer_end(struct disarmer *d)
+{
+	(void)d;
+}
+
+/* What this process may do is libFuzzer's business. */
+int __wrap_sandbox_keep_permitted(uint64_t caps, struct err *e)
+{
+	(void)caps;
+	(void)e;
+	return 0;
+}
+
+int __wrap_sandbox_allow(int kind, const void *more, size_t n, struct err *e)
+{
+	(void)kind;
+	(void)more;
+	(void)n;
+	(void)e;
+	return 0;
 }
 
 int __wrap_journal_boot_id(char ret[40], struct err *e)
@@ -413,7 +455,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int dir, run_dir, rc;
 
 	memset(&machine, 0, offsetof(typeof(machine), thing));
-	machine.undone = machine.left = machine.cleans = machine.disarmed = 0;
+	machine.undone = machine.left = machine.cleans = 0;
 	machine.code = 1;
 	machine.flags = feed_u8(&f);
 	feed_bytes(&f, machine.script, sizeof(machine.script));
