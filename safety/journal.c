@@ -250,7 +250,7 @@ int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 
 int journal_again(struct journal *j, struct err *e)
 {
-	struct journal_head head;
+	struct journal_head head = { 0 };
 	unsigned n = j->head.n_slots;
 	struct stat st;
 
@@ -265,7 +265,7 @@ int journal_again(struct journal *j, struct err *e)
 		j->head.n_slots = n; /* none is added once a change may have been made */
 	}
 	for (unsigned i = 0; i < n; i++) {
-		struct journal_slot s;
+		struct journal_slot s = { 0 };
 
 		if (get_block(j->fd, i + 1, &j->gen[i], &s, sizeof(s), e) < 0)
 			continue;
