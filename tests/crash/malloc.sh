@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# malloc.sh ROLE [STEP]: in a process of that role the k-th allocation fails, alone and with all that follow, for k = 1,
+# malloc.sh ROLE [STEP [once|ever]]: in a process of that role the k-th allocation fails, alone and with all that follow, for k = 1,
 # 2, 3, ... until a run allocates no more than k: never a crash, never a hang, never success without the work done, an
 # error that names the thing, and nothing left after `brink revert`. STEP > 1: of the allocations from one place of the
 # program the first is taken, and of the others each STEP-th (all of them: make check-malloc).
@@ -35,7 +35,7 @@ quick_state() {
 }
 
 # On a machine that is busy a run may also end because one of brink's processes got no CPU for a second.
-busy() { said 'did not answer in time\|hung' || said 'no sample came'; }
+busy() { said 'did not answer in time\|hung\|no sample came\|timeout after'; }
 
 check_one() { # 1: there was nothing to fail any more; 2: the machine was too busy to tell
 	local failed words
@@ -82,7 +82,7 @@ done
 "$plain" revert >/dev/null 2>&1
 quick_state >"$dir/quick"
 "$tool" sites "$step" >"$dir/k"
-for how in once ever; do
+for how in ${3:-once ever}; do
 	while read -r k; do
 		case_name="$role, allocation $k, $how"
 		for try in 1 2 3; do
