@@ -119,7 +119,7 @@ const struct sandbox_row sandbox_table[] = {
 	{ P, { "dup", ANY_ARG } },
 	{ P, { "select", ANY_ARG } },
 	{ P, { "_newselect", ANY_ARG } },
-	{ ALL, { "pselect6", ANY_ARG } }, /* where ppoll refuses: io_poll() */
+	{ ALL, { "pselect6", ANY_ARG } }, /* where poll is refused: base/io.h */
 	{ ALL, { "pselect6_time64", ANY_ARG } },
 	{ P, { "epoll_create1", ANY_ARG } },
 	{ P, { "epoll_ctl", ANY_ARG } },

@@ -2,9 +2,17 @@
 #ifndef BRINK_CHANGE_LINK_WATCH_H
 #define BRINK_CHANGE_LINK_WATCH_H
 
+#include <linux/sockios.h>
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "inject/change/rights.h"
+
+/* What link_same() calls; the watch is CALLS_NETLINK. */
+#define CALLS_LINK_SAME                              \
+	{                                            \
+		"ioctl", 1, WHOLE_WORD, SIOCGIFINDEX \
+	}
 
 /*
  * Others may delete, move or rename a device while a fault uses it, or put another qdisc on it.

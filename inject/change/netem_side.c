@@ -240,7 +240,7 @@ static int side_print(const struct change_spec *cs, struct text *ret_do, struct 
 
 /* A holder stands in the namespace already and speaks to the kernel about nothing else. Who takes
  * it back compares the whole namespace anyway: its own rights are enough. */
-static const struct call_rule holder_calls[] = { CALLS_NETLINK, { 0 } };
+static const struct call_rule holder_calls[] = { CALLS_NETLINK, CALLS_LINK_SAME, { 0 } };
 
 const struct change_ops netem_side_ops = {
 	.kind = "netem_side",

@@ -396,7 +396,7 @@ static int gate_print(const struct change_spec *cs, struct text *ret_do, struct 
 
 /* A holder stands in the namespace already and speaks to the kernel about nothing else. Who takes
  * it back compares the whole namespace anyway: its own rights are enough. */
-static const struct call_rule holder_calls[] = { CALLS_NETLINK, { 0 } };
+static const struct call_rule holder_calls[] = { CALLS_NETLINK, CALLS_LINK_SAME, { 0 } };
 
 const struct change_ops nft_gate_ops = {
 	.kind = "nft_gate",
