@@ -218,21 +218,20 @@ static bool meets_living(const struct revert *r, bool *ret_ending)
 	return alive;
 }
 
-/* A run that was killed a moment ago is still there, and its spare needs a moment more. */
+/* A run that was killed a moment ago is still there, and its spare needs a moment more. Longer with
+ * --lock-timeout: PID 1 asks when the keeper should be at it, but may not be done. */
 static int find_settled(struct revert *r, struct err *e)
 {
 	const struct timespec pause = { 0, LOOK_NS };
-	int64_t began = clock_mono_ns(), ending_ns = ENDING_NS;
+	int64_t began = clock_mono_ns(), told = r->o->lock_timeout_ns;
 	bool ending;
-
-	if (r->o->lock_timeout_ns > ending_ns)
-		ending_ns = r->o->lock_timeout_ns;
 
 	for (;;) {
 		int rc = leftovers_find(&r->paths, true, &r->all, e);
+		bool alive = rc == 0 && meets_living(r, &ending);
+		int64_t limit = alive && ending ? ENDING_NS : GRACE_NS;
 
-		if (rc < 0 || !meets_living(r, &ending) ||
-		    clock_mono_ns() - began > (ending ? ending_ns : GRACE_NS))
+		if (!alive || clock_mono_ns() - began > (told > limit ? told : limit))
 			return rc;
 		leftovers_done(&r->all);
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);

@@ -51,8 +51,8 @@ int deadman_arm(const struct systemd_host *h, const char *run_id, unsigned secon
 	struct text out = text_on(said, sizeof(said));
 	const char *argv[] = { "systemd-run", "--quiet", "--collect",
 			       unit_arg,      after,     "--timer-property=AccuracySec=100ms",
-			       program,       "revert",  run,
-			       NULL };
+			       program,       "revert",  "--lock-timeout=1m",
+			       run,           NULL };
 	int r = systemd_find(&h, e);
 
 	if (!r)

@@ -361,6 +361,19 @@ kill -INT $run
 wait $run
 as_before
 
+case_name="--lock-timeout: a live one is waited for"
+"$BRINK" run "$dir/x.yaml" >/dev/null 2>"$dir/err" </dev/null &
+run=$!
+poll 8000 said ' held ' || fail "never held"
+id=$(record)
+"$BRINK" revert --lock-timeout 20s "$id" >"$dir/waits" 2>&1 &
+waits=$!
+"$BRINK" halt "$id" >/dev/null 2>&1 || fail "brink halt: $?"
+wait $waits || fail "revert: $? $(cat "$dir/waits")"
+grep -q 'nothing to revert' "$dir/waits" || fail "revert says $(cat "$dir/waits")"
+wait $run
+as_before
+
 case_name="a dead one is taken back, a live one beside it is named"
 "$BRINK" run "$dir/x.yaml" >/dev/null 2>"$dir/err" </dev/null &
 run=$!
