@@ -33,7 +33,7 @@ make_disk() { # $1: file system
 	mkdir -p "$dir/m/lib" "$dir/m/data" /var/lib/brink
 	mount --bind "$dir/m/lib" /var/lib/brink
 }
-fill_run() { # $1: for
+fill_run() {
 	cat >"$dir/x.yaml" <<-YAML
 		brink: 1
 		name: a full disk
@@ -42,7 +42,7 @@ fill_run() { # $1: for
 		faults:
 		  - id: full
 		    disk.fill: {path: $dir/m/data, leave: 40MiB}
-		    for: $1
+		    for: 300s
 	YAML
 	: >"$dir/err"
 	"$BRINK" run "$dir/x.yaml" >"$dir/out" 2>"$dir/err" </dev/null &
@@ -52,15 +52,17 @@ fill_run() { # $1: for
 workload() {
 	free0=$(free_kib "$dir/m")
 	mark empty
-	fill_run 2s
+	fill_run
 	[ "$(free_kib "$dir/m")" -lt $((free0 - 100000)) ] || fail "not filled"
 	mark held
-	wait $run || fail "the run ends with $?"
+	"$BRINK" halt >/dev/null 2>&1 || fail "brink halt: $?"
+	wait $run
+	said '^CLEAN' || fail "the run is not clean"
 	mark ended
 	fallocate -l 32M "$dir/m/data/named" # what a fill with a name would leave: these images must be told apart
 	mark named
 	rm "$dir/m/data/named"
-	fill_run 60s
+	fill_run
 	mark held-again
 	# shellcheck disable=SC2046
 	kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')

@@ -22,7 +22,7 @@ begin() { # $1: name, $2: the folder to fill, $3: what else; /var/lib/brink as i
 		brink: 1
 		name: $1
 		steady_state:
-		  - {command: ["true"], every: 2s, timeout: 4s}
+		  - {command: ["true"], every: 2s, timeout: 2s}
 		faults:
 		  - disk.fill: {path: $2, leave: 40MiB}
 		    for: 300s

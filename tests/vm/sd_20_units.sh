@@ -57,7 +57,7 @@ cat >/etc/brink/experiments/slow.brink.yaml <<END
 brink: 1
 name: slow
 steady_state:
-  - {command: ["true"], every: 2s, timeout: 4s, fail_after: 5}
+  - {command: ["true"], every: 2s, timeout: 2s, fail_after: 5}
 faults:
   - net.delay: {to: "10.77.0.2:7101", delay: 300ms, netns: $a, direction: both}
     for: 60s
@@ -83,7 +83,7 @@ stepped_back=86400
 frozen $other || fail "thawed by nobody"
 
 case_name="a short one"
-systemctl start brink@short.service || fail "it does not start"
+systemctl start brink@short.service || fail "it does not start: $(systemctl status brink@short)"
 upto 60 held || fail "not held"
 grep -q 'status=0\|active' <<<"$(systemctl is-active brink@short.service)" || fail "not active while it runs"
 upto 60 restored || fail "not restored"
