@@ -11,11 +11,11 @@ mountpoint -q /var/lib/brink && mountpoint -q /srv/xfs || fail "no disks"
 	fail "the boot unit: $(systemctl status brink-revert.service)"
 two_spaces
 serve "$b" 10.77.0.2 7101
-mkdir -p /var/lib/brink/data /srv/xfs/lib /srv/xfs/data /sys/fs/cgroup/brink-victim
+mkdir -p /sys/fs/cgroup/brink-victim
 sleep 600 &
 helpers=$!
 echo $! >/sys/fs/cgroup/brink-victim/cgroup.procs
-echo "$(avail /var/lib/brink) $(avail /srv/xfs)" >/var/lib/brink/before
+echo "$(avail /srv/ext4) $(avail /srv/xfs)" >/srv/ext4/before
 
 begin() { # $1: name, $2: the folder to fill, $3: what else; /var/lib/brink as it stands there
 	cat >"$dir/$1.yaml" <<-END
@@ -37,13 +37,13 @@ begin on-ext4 /srv/xfs/data "  - net.delay: {to: \"10.77.0.2:7101\", delay: 300m
     for: 300s"
 upto 90 eval '[ "$(grep -c " held " "$dir/on-ext4.err")" = 3 ]' || fail "on-ext4 is not held"
 BRINK=$(dirname "$0")/pl_on_xfs.sh
-begin on-xfs /var/lib/brink/data ""
+begin on-xfs /srv/ext4/data ""
 upto 60 grep -q ' held ' "$dir/on-xfs.err" || fail "on-xfs is not held"
-[ "$(avail /var/lib/brink)" -lt 60000 ] && [ "$(avail /srv/xfs)" -lt 60000 ] || fail "not filled"
+[ "$(avail /srv/ext4)" -lt 60000 ] && [ "$(avail /srv/xfs)" -lt 60000 ] || fail "not filled"
 ifb_there && grep -qx 'frozen 1' /sys/fs/cgroup/brink-victim/cgroup.events || fail "not held"
-sync -f /var/lib/brink
+sync -f /srv/ext4
 sync -f /srv/xfs
-echo yes >/var/lib/brink/held
-sync -f /var/lib/brink
+echo yes >/srv/ext4/held
+sync -f /srv/ext4
 touch /run/vm/cut
 upto 30 false || fail "the power stays"
