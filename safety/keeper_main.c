@@ -37,7 +37,9 @@ static pid_t runner_of(int sock)
 /*
  * brink-keeper recover ...: see safety/recover_main.h.
  * brink-keeper SOCKET PULSE: descriptors that the runner left open. Started by brink, not by
- * people; its standard streams are the runner's and it never writes to them.
+ * people; its standard streams are the runner's and it never writes to them. Both leave by
+ * _exit(): there is nothing to flush, and what others do at exit (a sanitizer clones a process to
+ * look for leaks) is in no filter.
  */
 int main(int argc, char *argv[])
 {
@@ -46,10 +48,10 @@ int main(int argc, char *argv[])
 
 		keep_only(sock, pulse);
 		setsid();
-		return keeper_run(sock, pulse, runner_of(sock));
+		_exit(keeper_run(sock, pulse, runner_of(sock)));
 	}
 	if (argc > 1 && strcmp(argv[1], "recover") == 0)
-		return recover_main(argc - 1, argv + 1);
+		_exit(recover_main(argc - 1, argv + 1));
 	fputs("brink-keeper is started by brink; see brink(1)\n", stderr);
 	return 2;
 }

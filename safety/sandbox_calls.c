@@ -165,6 +165,7 @@ const struct sandbox_row sandbox_table[] = {
 	{ BACK, { "pwrite64", ANY_ARG } },
 	{ BACK, { "fdatasync", ANY_ARG } },
 	{ BACK, { "unlinkat", ANY_ARG } },
+	{ BACK, { "ftruncate64", ANY_ARG } },
 	{ BACK, { "ftruncate", ANY_ARG } }, /* who has a resource is written in its lock */
 	{ V, { "openat", 2, O_TRUNC, 0 } }, /* makes the lock of a run that never had one */
 	{ BACK, { "flock", ANY_ARG } },
@@ -196,17 +197,18 @@ const struct sandbox_row sandbox_table[] = {
 	{ R | BACK, { "waitid", ANY_ARG } },
 
 #ifdef SANDBOX_SANITIZED
-	/* LSan looks for leaks at exit, from a process that it clones; the others leave by _exit() */
-	{ R | K | V, { "clone", ANY_ARG } },
-	{ R | K | V, { "ptrace", ANY_ARG } },
-	{ R | K | V, { "wait4", ANY_ARG } },
-	{ R | K | V, { "prctl", ANY_ARG } },
-	{ R | K | V, { "kill", ANY_ARG } },
-	{ R | K | V, { "tgkill", ANY_ARG } },
-	{ R | K | V, { "getdents64", ANY_ARG } },
-	{ R | K | V, { "readlink", ANY_ARG } },
-	{ R | K | V, { "sched_getaffinity", ANY_ARG } },
-	{ R | K | V, { "ioctl", 1, WHOLE_WORD, TCGETS } },
+	/* LSan looks for leaks at exit, from a process that it clones; all but the runner leave by _exit() */
+	{ R, { "clone", ANY_ARG } },
+	{ R, { "ptrace", ANY_ARG } },
+	{ R, { "wait4", ANY_ARG } },
+	{ R, { "prctl", ANY_ARG } },
+	{ R, { "kill", ANY_ARG } },
+	{ R, { "tgkill", ANY_ARG } },
+	{ R, { "getdents", ANY_ARG } },
+	{ R, { "getdents64", ANY_ARG } },
+	{ R, { "readlink", ANY_ARG } },
+	{ R, { "sched_getaffinity", ANY_ARG } },
+	{ R, { "ioctl", 1, WHOLE_WORD, TCGETS } },
 	{ OWN, { "sigaltstack", ANY_ARG } },
 #endif
 	{ 0, { 0 } },

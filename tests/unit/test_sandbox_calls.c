@@ -137,13 +137,12 @@ static int status_of(enum sandbox_kind kind, unsigned change, int (*fn)(const st
 	return status;
 }
 
-/* What a sanitizer does at exit is not foreign to those who get there. */
+/* What a sanitizer does at exit is not foreign to the one who gets there. */
 static bool is_sanitizers(enum sandbox_kind kind, long nr)
 {
 #ifdef SANDBOX_SANITIZED
-	return (kind == SANDBOX_RUNNER || kind == SANDBOX_KEEPER || kind == SANDBOX_RECOVERY) &&
-	       (nr == SYS_clone || nr == SYS_ptrace || nr == SYS_prctl || nr == SYS_kill ||
-		nr == SYS_tgkill);
+	return kind == SANDBOX_RUNNER && (nr == SYS_clone || nr == SYS_ptrace || nr == SYS_prctl ||
+					  nr == SYS_kill || nr == SYS_tgkill);
 #else
 	(void)kind;
 	(void)nr;
