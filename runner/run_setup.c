@@ -194,7 +194,8 @@ static int add_check(struct run *r, unsigned i, struct err *e)
 
 	if (rc == 0 && !p) {
 		rc = start_prober(r, launcher, c->netns, user, NULL, e);
-		p = &r->prober[r->n_probers - 1];
+		if (rc == 0)
+			p = &r->prober[r->n_probers - 1];
 	}
 	return rc < 0 ? rc : prober_add(&p->p, i, spec, e);
 }
