@@ -140,59 +140,86 @@ bool alone[FAULTS]; /* lifted when its time was over: the others stay in force *
 bool helped; /* a recovery was started before the run was over by itself */
 bool hit_keeper, hit_spare, has_failed;
 byte fails = UNDO_FAILS;
+bool gave_up[FAULTS]; /* its gate was closed by the holder */
 byte worker; /* who takes back just now */
 
-/* Also forgets what nobody reads any more: fewer states. */
-inline die(p)
-{
-	d_step {
-		st[p] = DEAD;
-		if
-		:: p >= H ->
-			table[p - H] = false;
-			lease[p - H] = false;
-			heir[p - H] = false;
-			timer[p - H] = false;
-			notice[p - H] = false;
-			has_armed[p - H] = false;
-			has_fired[p - H] = false;
-			has_quieted[p - H] = false;
-			has_lost[p - H] = false;
-			hung_up[p - H] = false;
-			do
-			:: nempty(to_holder[p - H]) -> to_holder[p - H]?_
-			:: empty(to_holder[p - H]) -> break
-			od
-		:: p == R -> said_guard = 0; said_arm = 0; said_clean = 0
-		:: p == K ->
-			keeper_rests = false;
-			own = false;
-			do
-			:: nempty(to_keeper) -> to_keeper?_
-			:: empty(to_keeper) -> break
-			od
-		:: p < H && recovery_lock == p -> recovery_lock = 0
-		:: else
-		fi;
-		if
-		:: worker == p -> worker = 0
-		:: else
-		fi
-	}
-}
-
-inline die_if_stopped(p)
+/* Deaths. They also forget what nobody reads any more: fewer states. */
+inline work_ends(p)
 {
 	if
-	:: is_stopped(p) -> die(p)
+	:: worker == p -> worker = 0
 	:: else
 	fi
 }
 
+inline die_R()
+{
+	d_step { st[R] = DEAD; said_guard = 0; said_arm = 0; said_clean = 0 }
+}
+
+inline die_K()
+{
+	d_step {
+		do
+		:: nempty(to_keeper) -> to_keeper?_
+		:: empty(to_keeper) -> break
+		od;
+		keeper_rests = false;
+		own = false;
+		st[K] = DEAD
+	}
+}
+
+inline die_S()
+{
+	d_step { st[S] = DEAD; work_ends(S) }
+}
+
+inline die_recovery(p)
+{
+	d_step {
+		st[p] = DEAD;
+		if
+		:: recovery_lock == p -> recovery_lock = 0
+		:: else
+		fi;
+		work_ends(p)
+	}
+}
+#define die_V() die_recovery(V)
+#define die_T() die_recovery(T)
+
+inline die_holder(f)
+{
+	d_step {
+		do
+		:: nempty(to_holder[f]) -> to_holder[f]?_
+		:: empty(to_holder[f]) -> break
+		od;
+		table[f] = false;
+		lease[f] = false;
+		heir[f] = false;
+		timer[f] = false;
+		notice[f] = false;
+		has_armed[f] = false;
+		has_fired[f] = false;
+		has_quieted[f] = false;
+		has_lost[f] = false;
+		hung_up[f] = false;
+		st[H + f] = DEAD
+	}
+}
+
+#define die_if_stopped(p)                                                                         \
+	if                                                                                        \
+	:: is_stopped(p) -> die_##p()                                                             \
+	:: else                                                                                   \
+	fi
+
 /* P2: no change without a durable undo record. */
 #define assert_record(f) assert(slot[f] && head == OPEN && !restored[f])
-/* P5: a lost lease is never taken again, and what was said to have ended does not come back. */
-#define assert_first(f) assert(!lost[f] && !said_ended[f])
+/* P5: a lease that was lost or given up is never taken again; what was said to have ended stays so. */
+#define assert_first(f) assert(!lost[f] && !gave_up[f] && !said_ended[f])
 /* P4: "clean" is said when nothing is left, and nobody who could still make something. */
 #define assert_clean assert(all(nothing) && all(harmless))
 
@@ -228,13 +255,13 @@ proctype runner() provided (!is_stopped(R))
 		:: atomic { stopping && !finished -> finished = true; to_keeper!FINISH }
 		:: atomic { said_clean == GOOD -> assert_clean; break } /* KMSG_CLEAN */
 		:: said_clean == BAD || said_guard == BAD -> break
-		:: atomic { is_stopped(K) && !keeper_rests && st[S] != ALIVE -> die(K) } /* watch_keeper() */
+		:: atomic { is_stopped(K) && !keeper_rests && st[S] != ALIVE -> die_K() } /* watch_keeper() */
 		:: st[K] == DEAD && st[S] != ALIVE && !said_clean -> break /* keeper_lost(): NOT CLEAN */
 #ifndef MISTAKE_ENDLESS_WAIT
 		:: is_stopped(K) && keeper_rests -> break /* controller_config.h: arm_ns, finish_ns */
 #endif
 		od;
-		die(R)
+		die_R()
 	} unless { d_step { st[R] == DEAD -> armed = 0; fired = 0; stopping = 0; finished = 0; lifted = 0 } }
 }
 
@@ -275,23 +302,23 @@ proctype holder(byte f) provided (!is_stopped(H + f))
 			   fi };
 			has_fired[f] = true
 		:: atomic { to_holder[f]?QUIET -> /* quiet_all() */
-			   lease[f] = false; effect[f] = false; live = false; quieted = true };
+			   lease[f] = false; effect[f] = false; live = false; quieted = true; gave_up[f] = true };
 			has_quieted[f] = true
 		:: atomic { live && lost[f] && KIND(f) == SELF_ENDING -> /* refresh_all(): ENOENT */
 #ifdef MISTAKE_REACQUIRE
 			   assert_first(f);
 			   lease[f] = true
 #else
-			   live = false; quieted = true
+			   live = false; quieted = true; gave_up[f] = true
 #endif
 			   };
 			has_lost[f] = true
 		:: hung_up[f] && empty(to_holder[f]) -> break /* turn(): the end of its socket */
 		:: st[K] == DEAD -> effect[f] = false; break /* turn(): the spare's turn */
 		:: atomic { st[R] == DEAD && !knows -> /* turn(): nothing is fired any more */
-			   knows = true; lease[f] = false; effect[f] = false; live = false; quieted = true }
+			   knows = true; lease[f] = false; effect[f] = false; live = false; quieted = true; gave_up[f] = true }
 		od;
-		die(H + f)
+		die_holder(f)
 	} unless { d_step { st[H + f] == DEAD -> live = 0; quieted = 0; knows = 0 } }
 }
 
@@ -342,9 +369,9 @@ inline start_holder(f)
 /* keeper_listen(): others */
 #define LISTEN                                                                                    \
 	:: atomic { st[R] == DEAD && !runner_gone -> runner_gone = true; lift_all(); finishing = true } \
-	:: atomic { is_stopped(R) && !runner_gone -> die(R) } /* kill_runner() */                  \
+	:: atomic { is_stopped(R) && !runner_gone -> die_R() } /* kill_runner() */                  \
 	:: atomic { st[S] == DEAD && !spare_gone -> spare_gone = true; lift_all() }                   \
-	:: atomic { is_stopped(S) -> die(S) } /* check_beats() */
+	:: atomic { is_stopped(S) -> die_S() } /* check_beats() */
 
 /* keeper_listen(): one holder's answers and death; has_armed and so on are what it wrote */
 #define HEAR(f)                                                                                   \
@@ -380,7 +407,7 @@ inline start_holder(f)
 #define ADVANCE(f)                                                                                \
 	:: atomic { state[f] == QUIETING && is_quiet(f) -> state[f] = ENDED; said_ended[f] = true } \
 	:: atomic { (state[f] == QUIETING || state[f] == EXITING) && is_stopped(H + f) ->      \
-		   die(H + f) } /* end_holder() after ANSWER_NS */                                \
+		   die_holder(f) } /* end_holder() after ANSWER_NS */                                \
 	QUIET_WITHOUT_HOLDER(f)                                                                   \
 	:: atomic { state[f] == ENDED && !gates_open -> alone[f] = !lifting_all; state[f] = DRAINING } \
 	:: atomic { state[f] == DRAINING && (has_quieted[f] || st[H + f] != ALIVE) ->             \
@@ -460,7 +487,7 @@ proctype keeper() provided (!is_stopped(K))
 		do
 		:: to_keeper?GUARD -> break
 		:: st[R] == DEAD -> runner_gone = true; goto finish
-		:: atomic { is_stopped(R) -> die(R) }
+		:: atomic { is_stopped(R) -> die_R() }
 		od;
 		keeper_rests = true; /* keeper_guard(): prepare_all(), keeper_deadman() */
 #ifndef MISTAKE_RECORD_LATE
@@ -533,7 +560,7 @@ finish:
 		keeper_rests = true; /* keeper_finish() */
 		prove();
 		if
-		:: is_there(S) -> die(S) /* end_spare() */
+		:: is_there(S) -> die_S() /* end_spare() */
 		:: else
 		fi;
 		if
@@ -544,7 +571,7 @@ finish:
 		:: else -> said_clean = BAD
 		fi;
 out:
-		die(K)
+		die_K()
 	} unless { d_step {
 		st[K] == DEAD;
 		state[0] = 0;
@@ -561,7 +588,7 @@ out:
 inline end_holder(f) /* recover_end_holders(): awaits its death */
 {
 	if
-	:: knows_holder[f] && is_held(f) -> die(H + f)
+	:: knows_holder[f] && is_held(f) -> die_holder(f)
 	:: else
 	fi
 }
@@ -598,12 +625,12 @@ inline take_charge(p)
 inline end_stopped_heirs()
 {
 	if
-	:: is_stopped_heir(0) -> die(H)
+	:: is_stopped_heir(0) -> die_holder(0)
 	:: else
 	fi;
 #if FAULTS == 2
 	if
-	:: is_stopped_heir(1) -> die(H + 1)
+	:: is_stopped_heir(1) -> die_holder(1)
 	:: else
 	fi
 #endif
@@ -640,9 +667,9 @@ proctype spare() provided (!is_stopped(S))
 #ifdef MISTAKE_NO_FENCE
 		:: st[K] == STOPPED || st[K] == NAPPING -> break
 #elif defined(MISTAKE_REST_FOREVER)
-		:: atomic { is_stopped(K) && !keeper_rests -> die(K) }
+		:: atomic { is_stopped(K) && !keeper_rests -> die_K() }
 #else /* a rest has an end: pulse_rest() */
-		:: atomic { is_stopped(K) -> die(K) }
+		:: atomic { is_stopped(K) -> die_K() }
 #endif
 		od;
 		if /* take_over() */
@@ -659,7 +686,7 @@ proctype spare() provided (!is_stopped(S))
 		:: else -> said_clean = BAD
 		fi;
 out:
-		die(S)
+		die_S()
 	} unless { d_step { st[S] == DEAD -> dirty = false } }
 }
 
@@ -723,7 +750,7 @@ proctype recovery(byte p) provided (!is_stopped(p))
 		:: else
 		fi;
 out:
-		die(p)
+		die_recovery(p)
 	} unless { d_step { st[p] == DEAD -> dirty = false } }
 }
 
@@ -733,17 +760,17 @@ active proctype kernel()
 end:
 	do
 #define KERNEL(f)                                                                                 \
-	:: atomic { notice[f] && st[K] == DEAD && is_held(f) -> die(H + f) }                      \
+	:: atomic { notice[f] && st[K] == DEAD && is_held(f) -> die_holder(f) }                      \
 	LEASE(f)
 #ifdef MISTAKE_NO_LEASE
 #define LEASE(f)                                                                                  \
 	:: atomic { timer[f] && is_held(f) && !lease[f] && !(st[H + f] == ALIVE && st[K] == ALIVE) -> \
-		   die(H + f) }
+		   die_holder(f) }
 #else
 #define LEASE(f)                                                                                  \
 	:: atomic { lease[f] && !(st[H + f] == ALIVE && st[K] == ALIVE && st[R] == ALIVE) ->      \
 		   lease[f] = false; lost[f] = true }                                             \
-	:: atomic { timer[f] && is_held(f) && !(st[H + f] == ALIVE && st[K] == ALIVE) -> die(H + f) }
+	:: atomic { timer[f] && is_held(f) && !(st[H + f] == ALIVE && st[K] == ALIVE) -> die_holder(f) }
 #endif
 	KERNEL(0)
 #if FAULTS == 2
@@ -755,8 +782,11 @@ end:
 inline note_hit(p)
 {
 #if EVENTS > 1
-	hit_keeper = hit_keeper || p == K;
-	hit_spare = hit_spare || p == S
+	if
+	:: p == K -> hit_keeper = true
+	:: p == S -> hit_spare = true
+	:: else
+	fi
 #else
 	skip
 #endif
@@ -768,27 +798,21 @@ inline help(p)
 	run recovery(p)
 }
 
-#define each(do_it)                                                                               \
-	do_it(R);                                                                                 \
-	do_it(K);                                                                                 \
-	do_it(S);                                                                                 \
-	do_it(H)                                                                                  \
-	OTHER(do_it)
-#if FAULTS == 2
-#define OTHER(do_it) ; do_it(6)
-#else
-#define OTHER(do_it)
-#endif
 inline hit_all()
 {
 	hit_keeper = true;
 	hit_spare = true
 }
 
-inline kill_one(p)
+#define kill_one(p)                                                                               \
+	if                                                                                        \
+	:: is_there(p) -> die_##p()                                                               \
+	:: else                                                                                   \
+	fi
+inline kill_holder(f)
 {
 	if
-	:: is_there(p) -> die(p)
+	:: is_held(f) -> die_holder(f)
 	:: else
 	fi
 }
@@ -803,12 +827,24 @@ inline stop_one(p)
 
 inline kill_all()
 {
-	each(kill_one)
+	kill_one(R);
+	kill_one(K);
+	kill_one(S);
+	kill_holder(0);
+#if FAULTS == 2
+	kill_holder(1)
+#endif
 }
 
 inline stop_all()
 {
-	each(stop_one)
+	stop_one(R);
+	stop_one(K);
+	stop_one(S);
+	stop_one(H);
+#if FAULTS == 2
+	stop_one(H + 1)
+#endif
 }
 
 active proctype enemy()
@@ -822,7 +858,12 @@ active proctype enemy()
 		 od };
 	do
 #define HIT(p)                                                                                    \
-	:: atomic { events > 0 && is_there(p) -> events--; note_hit(p); die(p) }                  \
+	:: atomic { events > 0 && is_there(p) -> events--; note_hit(p); die_##p() }               \
+	STOP(p)
+#define HIT_HOLDER(f)                                                                             \
+	:: atomic { events > 0 && is_held(f) -> events--; die_holder(f) }                         \
+	STOP(H + f)
+#define STOP(p)                                                                                   \
 	:: atomic { events > 0 && st[p] == ALIVE -> events--; note_hit(p); st[p] = STOPPED }      \
 	:: atomic { events > 0 && st[p] == ALIVE -> events--; note_hit(p); st[p] = NAPPING }      \
 	:: atomic { st[p] == NAPPING -> st[p] = ALIVE }
@@ -830,9 +871,9 @@ active proctype enemy()
 	HIT(K)
 	HIT(S)
 	HIT(V)
-	HIT(H)
+	HIT_HOLDER(0)
 #if FAULTS == 2
-	HIT(6)
+	HIT_HOLDER(1)
 #endif
 	:: atomic { events == EVENTS && events && st[K] == ALIVE -> /* all of brink at once */
 		   events = 0;
