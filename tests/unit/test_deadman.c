@@ -84,8 +84,10 @@ static void an_armed_timer_is_read_back_and_disarmed(void **state)
 
 	assert_int_equal(deadman_check(&f->host, RUN, &f->e), -ENOENT);
 	assert_int_equal(deadman_arm(&f->host, RUN, 90, "/usr/bin/brink", &f->e), 0);
-	assert_args(f, "--quiet --collect --unit=" UNIT " --on-active=90s "
-		       "--timer-property=AccuracySec=100ms /usr/bin/brink revert --lock-timeout=1m " RUN);
+	assert_args(
+		f,
+		"--quiet --collect --unit=" UNIT " --on-active=90s "
+		"--timer-property=AccuracySec=100ms /usr/bin/brink revert --lock-timeout=1m " RUN);
 	assert_int_equal(deadman_check(&f->host, RUN, &f->e), 0);
 	assert_int_equal(deadman_disarm(&f->host, RUN, &f->e), 0);
 	assert_args(f, "stop " UNIT ".timer");
