@@ -78,9 +78,15 @@ denied "policy.yaml:3:5 denies flow *:22" try net.drop dev=lo
 denied "policy.yaml:4:5 denies" try net.drop to=127.0.0.1:5500 dev=lo -- true
 
 # every kind of rule, from an experiment and from a command line: where the rule stands, and where the fault
-sleep 70 &
-sleeper=$!
-sleep_exe=$(realpath "/proc/$sleeper/exe")
+sleep_exe=$(realpath "$(command -v sleep)")
+start_sleep() { # $1: seconds
+	sleep "$1" &
+	sleeper=$!
+	until [ "$(realpath "/proc/$sleeper/exe")" = "$sleep_exe" ]; do # a fork, and then the exec
+		kill -0 "$sleeper" || exit 1
+	done
+}
+start_sleep 70
 group=$(sed -n 's/^0:://p' "/proc/$sleeper/cgroup")
 rules=0
 forbids() { # $1: rule, $2: how a refusal names it, $3: fault, $4: its keys, as YAML
@@ -143,8 +149,7 @@ denied "it holds for 40s, 39s at most: max.fault in /etc/brink/policy.d/10-less.
 rm /etc/brink/policy.d/10-less.yaml
 expect 0 plan web.brink.yaml
 has "$out" "allowed by /etc/brink/policy.d/20-more.yaml:3 (net.*, device lo, at most 2h)"
-sleep 60 &
-sleeper=$!
+start_sleep 60
 denied "no rule of the policy allows proc.pause for process $sleeper (sleep)" try proc.pause "pid=$sleeper" --for 1s
 has "$err" "allow in /etc/brink/policy.d/20-more.yaml:3 names what may be touched; only root may change it"
 denied "no rule of the policy allows disk.fill for the file system of" try disk.fill "path=$work" size=1MiB --for 1s
@@ -154,8 +159,8 @@ brink_policy: 1
 allow: ["proc.*"]
 max: {processes: 1}
 X
-sleep 61 &
-sleeper2=$!
+sleeper2=$sleeper
+start_sleep 61
 denied "max.processes in /etc/brink/policy.d/30-few.yaml:3, which only root may change" \
 	try proc.pause name=sleep --for 1s
 kill "$sleeper" "$sleeper2"
