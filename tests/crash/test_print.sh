@@ -120,7 +120,7 @@ for fault in $("$BRINK" list faults --json | jq -r .fault); do
 		if [ "$fault" = net.delay ]; then
 			try net.delay 'to: "10.78.0.2:7002", delay: 900ms, netns: cr_a'
 		else
-			try net.loss 'to: "10.78.0.2:7002", share: 60%, netns: cr_a'
+			try net.loss 'to: "10.78.0.2:7002", loss: 60%, netns: cr_a'
 		fi
 		;;
 	proc.kill) try proc.kill "pid: VICTIM, signal: CONT, every: 500ms" ;; # the run goes on

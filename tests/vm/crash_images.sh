@@ -129,26 +129,36 @@ image() {
 	look "$1" /dev/mapper/image
 	dmsetup remove --noudevsync image || fail "cannot remove the snapshot"
 }
-replay_all() { # $1: file system, $2: how many moments, 0 = all
-	local n step at=0 i flush mark
+# The first flush behind entry $1 of the list; no fork: most entries make no image.
+next_flush() {
+	local i
+	for ((i = $1; i < ${#list[@]}; i++)); do
+		case ${list[i]} in
+		*" F"[-U]*) break ;;
+		esac
+	done
+	flush=$i
+}
+replay_all() { # $1: file system, $2: how many moments beside the marks, 0 = all
+	local step at=0 i mark flush list
 	"$replay" "$dir/log" list >"$dir/list" || fail "no list"
-	n=$(wc -l <"$dir/list")
-	step=$(($2 ? n / $2 + 1 : 1))
+	mapfile -t list <"$dir/list"
+	step=$(($2 ? ${#list[@]} / ($2 + 1) : 1))
 	truncate -s 320M "$dir/cow"
 	cow=$(on_loop "$dir/cow")
 	mount --bind "$dir/boot_id" /proc/sys/kernel/random/boot_id || fail "no other boot id"
-	for i in $(seq 1 "$n"); do
-		mark=$(sed -n "${i}p" "$dir/list" | cut -d' ' -f5)
+	for ((i = 1; i <= ${#list[@]}; i++)); do # the disk holds entries 0 to i - 1
+		read -r _ _ _ _ mark <<<"${list[i - 1]}"
 		[ -n "$mark" ] || [ $((i % step)) = 0 ] || continue
-		"$replay" "$dir/log" apply "$base" $at "$i" || fail "replay"
+		"$replay" "$dir/log" apply "$base" $at $i || fail "replay"
 		at=$i
-		image "$1" "$i"
-		flush=$(awk -v i="$i" 'NR > i && $4 ~ /^F/ { print $1; exit }' "$dir/list")
-		[ -n "$mark" ] || [ "${flush:-0}" -le $((i + 1)) ] || image "$1" "$i" "$flush" "$i"
+		image "$1" $i
+		next_flush $i
+		[ -n "$mark" ] || [ $flush -le $((i + 1)) ] || image "$1" $i $flush $i
 	done
 	umount /proc/sys/kernel/random/boot_id
 	losetup -d "$cow"
-	echo "# $1: $n writes, flushes and marks in the log"
+	echo "# $1: ${#list[@]} writes, flushes and marks in the log"
 }
 crash_images() {
 	export DM_DISABLE_UDEV=1

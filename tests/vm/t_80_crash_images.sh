@@ -8,6 +8,6 @@
 
 crash_images_begin
 for fs in ext4 xfs; do
-	crash_images $fs "${POINTS:-4}"
+	crash_images $fs "${POINTS:-3}"
 done
 crash_images_end
