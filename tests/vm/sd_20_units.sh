@@ -21,7 +21,7 @@ frozen() { grep -qx 'frozen 1' "$1/cgroup.events"; }
 thawed() { grep -qx 'frozen 0' "$1/cgroup.events"; }
 held() { ifb_there && frozen $hog && ! is_quick; }
 restored() { ! ifb_there && thawed $hog && is_quick; }
-newest() { find /run/brink -mindepth 2 -name journal -printf '%T@ %h\n' | sort -n | tail -n 1 | sed 's|.*/||'; }
+newest() { find /run/brink -mindepth 2 -name journal ! -path "*/${dead:-none}/*" -printf '%h\n' | sed 's|.*/||' | sort | tail -n 1; }
 state_of_unit() { echo "$(property $unit ActiveState) $(property $unit Result)"; }
 is_over() { case $(property $unit ActiveState) in failed | inactive) ;; *) false ;; esac; }
 begin() { # $1: in words
