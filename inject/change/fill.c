@@ -2,6 +2,7 @@
 #include "inject/change/fill.h"
 
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -434,6 +435,7 @@ static const struct call_rule holder_calls[] = {
 	{ "sync_file_range", ANY_ARG },
 	{ "sync_file_range2", ANY_ARG },
 	{ "syncfs", ANY_ARG },
+	{ "ioctl", 1, WHOLE_WORD, BTRFS_IOC_FS_INFO }, /* whose space is it? fill_space.c */
 	{ 0 },
 };
 /* The spare name, and btrfs. Which holder of any run holds the space is read from /proc/PID/fd. */

@@ -2,6 +2,8 @@
 #include "safety/sandbox_calls.h"
 
 #include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -193,6 +195,23 @@ static void a_holder_may_only_what_its_kind_of_change_needs(void **state)
 	}
 }
 
+/* What is asked only on some systems, where the other tests of a kind do not come by. */
+static void a_holder_may_ask_what_only_some_systems_are_asked(void **state)
+{
+	static const struct {
+		enum change_kind kind;
+		struct foreign call;
+	} asked[] = {
+		{ CHANGE_FILL, { "btrfs", SYS_ioctl, { -1, BTRFS_IOC_FS_INFO } } },
+		{ CHANGE_NFT_GATE, { "a device", SYS_ioctl, { -1, SIOCGIFINDEX } } },
+		{ CHANGE_NETEM_SIDE, { "a device", SYS_ioctl, { -1, SIOCGIFINDEX } } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++)
+		assert_int_equal(status_of(SANDBOX_HOLDER, asked[i].kind, call, &asked[i].call), 0);
+}
+
 /* What every process does anywhere: glibc's own calls, an abort, and the one that a debugger's
  * stepper puts in the place of another. */
 static int everyday(const struct foreign *f)
@@ -357,6 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_no_process_of_a_run_does_kills_every_kind_of_them),
 		cmocka_unit_test(a_holder_may_only_what_its_kind_of_change_needs),
+		cmocka_unit_test(a_holder_may_ask_what_only_some_systems_are_asked),
 		cmocka_unit_test(every_kind_can_live_and_abort),
 #ifdef __x86_64__
 		cmocka_unit_test(other_gates_to_the_kernel_are_closed),
