@@ -120,7 +120,7 @@ before
 "$BRINK" plan --json "$dir/all.yaml" >"$dir/plan" 2>"$dir/plan.err" || fail "plan: exit $?"
 n=0
 one runner 159 ""
-one prober 6 "process [0-9]* \(has closed its socket\|was killed by SIGSYS\)"
+one prober 6 "stopped: the prober (process [0-9]*) "
 one keeper 6 "the keeper died; its spare took over"
 one spare 6 "the spare keeper died"
 for f in net-drop proc-pause disk-fill proc-pause-2 proc-kill; do
