@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* link: -Wl,--wrap=deadman_disarm */
+#include "safety/disarmer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "safety/deadman.h"
+#include "tests/support/test.h"
+
+#define WAIT_NS (10 * NS_PER_S)
+
+int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e);
+
+/* Runs in the disarmer: what it may do there is what systemctl may do. */
+int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, struct err *e)
+{
+	char text[4096];
+
+	(void)h;
+	if (strcmp(run_id, "GOOD") != 0)
+		return err_set(e, EBUSY, "'%s' could not be stopped", run_id);
+	if (io_read_file(AT_FDCWD, "/proc/self/status", text, sizeof(text)) <= 0 ||
+	    !strstr(text, "CapEff:\t0000000000000000") || !strstr(text, "NoNewPrivs:\t1") ||
+	    !strstr(text, "Seccomp:\t2"))
+		return err_set(e, EPERM, "it may too much");
+	return 0;
+}
+
+static bool is_gone(const struct disarmer *d)
+{
+	return io_wait(d->pidfd, POLLIN, clock_mono_ns() + WAIT_NS) > 0;
+}
+
+static void it_stops_the_timer_that_it_is_told_of_and_holds_no_right(void **state)
+{
+	struct disarmer d = DISARMER_NONE;
+	char words[ERR_LINE * 2];
+	struct err e = { 0 };
+	int rc;
+
+	(void)state;
+	assert_int_equal(disarmer_start(&d, &e), 0);
+	rc = disarmer_ask(&d, "GOOD", &e);
+	if (rc < 0)
+		print_message("%s\n", err_format(&e, words, sizeof(words)));
+	assert_int_equal(rc, 0);
+	assert_int_equal(disarmer_ask(&d, "OTHER", &e), -EBUSY);
+	assert_string_equal(err_format(&e, words, sizeof(words)), "'OTHER' could not be stopped");
+	assert_int_equal(disarmer_ask(&d, "GOOD", &e), 0); /* again: a recovery has many runs */
+	disarmer_end(&d);
+	assert_int_equal(d.sock, -1);
+	disarmer_end(&d);
+}
+
+static void it_ends_when_nobody_is_left_who_could_tell_it(void **state)
+{
+	struct disarmer d = DISARMER_NONE;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(disarmer_start(&d, &e), 0);
+	close(d.sock);
+	assert_true(is_gone(&d));
+	d.sock = -1;
+	close(d.pidfd);
+}
+
+static void one_that_is_dead_is_an_error_and_no_success(void **state)
+{
+	struct disarmer d = DISARMER_NONE;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(disarmer_start(&d, &e), 0);
+	kill(d.pid, SIGKILL);
+	assert_true(is_gone(&d));
+	assert_int_equal(disarmer_ask(&d, "GOOD", &e), -EPIPE);
+	disarmer_end(&d);
+	d = (struct disarmer)DISARMER_NONE;
+	assert_true(disarmer_ask(&d, "GOOD", &e) < 0); /* none was ever started */
+}
+
+static void a_stopped_one_is_ended(void **state)
+{
+	struct disarmer d = DISARMER_NONE;
+	struct err e = { 0 };
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(disarmer_start(&d, &e), 0);
+	pid = d.pid;
+	kill(pid, SIGSTOP);
+	disarmer_end(&d);
+	/* reaped by the end, or about to die: never left stopped */
+	for (int64_t until = clock_mono_ns() + WAIT_NS; kill(pid, 0) == 0;) {
+		char path[32], text[512];
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		if (io_read_file(AT_FDCWD, path, text, sizeof(text)) <= 0 || strstr(text, ") Z"))
+			break;
+		assert_true(clock_mono_ns() < until);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_stops_the_timer_that_it_is_told_of_and_holds_no_right),
+		cmocka_unit_test(it_ends_when_nobody_is_left_who_could_tell_it),
+		cmocka_unit_test(one_that_is_dead_is_an_error_and_no_success),
+		cmocka_unit_test(a_stopped_one_is_ended),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
