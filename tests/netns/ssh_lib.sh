@@ -10,7 +10,7 @@ cases=0
 declare -A client
 # Nobody's agent, configuration or known hosts.
 ssh_words=(ssh -F none -o BatchMode=yes -o IdentityAgent=none -o StrictHostKeyChecking=no
-	-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=20)
+	-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=60)
 
 own_clean_up() {
 	[ ! -s "$dir/drop.err" ] || grep -q '^CLEAN' "$dir/drop.err" || "$BRINK" halt "$(run_id drop)" >/dev/null 2>&1 || :
@@ -58,7 +58,7 @@ start_sshd() {
 # back by answers.
 login() {
 	open_session "$@"
-	echo_trip "$1" || fail "no session '$1': $(cat "$dir/$1.ssh.err" "$dir/sshd.log")"
+	echo_trip "$1" 90 || fail "no session '$1': $(cat "$dir/$1.ssh.err" "$dir/sshd.log")"
 }
 open_session() {
 	local fds
@@ -86,10 +86,10 @@ answer() { # $1: session, $2: seconds; the line that it says, in $line
 }
 # A word there and back, through the shell at the other end.
 trips=0
-echo_trip() {
+echo_trip() { # $1: session, $2: seconds [20]
 	trips=$((trips + 1))
 	say_to "$1" "echo trip-$trips-\$((40 + 2))"
-	answer "$1" 20 && [ "$line" = "trip-$trips-42" ]
+	answer "$1" "${2:-20}" && [ "$line" = "trip-$trips-42" ]
 }
 alive() { echo_trip "$1" || fail "$about: session '$1' does not answer"; }
 lost() { # not within 1.5 s; what it says later is thrown away by `silence`
@@ -139,7 +139,7 @@ drop_from() {
 	chmod 666 "$dir/drop.out" "$dir/drop.err"
 	say_to "$1" "${2:-} $BRINK run $dir/drop.yaml --yes </dev/null >$dir/drop.out 2>$dir/drop.err & echo started"
 	answer "$1" 20 || fail "$about: cannot be started"
-	await "grep -qs ' held ' '$dir/drop.err'" 12 || { cat "$dir"/drop.*; fail "$about: not held"; }
+	await "grep -qs ' held ' '$dir/drop.err'" 40 || { cat "$dir"/drop.*; fail "$about: not held"; }
 }
 # Ends it, from outside, and waits until its own words say so.
 end_drop() {

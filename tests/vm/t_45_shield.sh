@@ -18,8 +18,9 @@ start_sshd $sshd
 login op root 10.77.0.2 10.77.0.10
 login six root fd77::2 fd77::10
 before
-for fault in "net.loss: {loss: 100%," "net.delay: {delay: 4s,"; do
-	about=${fault%%:*}
+# $1: fault, $2: the session that does it, $3: words before brink there
+from_inside() {
+	about=${1%%:*}
 	cat >"$dir/drop.yaml" <<-END
 		brink: 1
 		name: everything
@@ -27,10 +28,10 @@ for fault in "net.loss: {loss: 100%," "net.delay: {delay: 4s,"; do
 		  - {tcp: "127.0.0.1:7999", every: 1s, fail_after: 5}
 		faults:
 		  - id: all
-		    $fault dev: vb, direction: both}
+		    $1 dev: vb, direction: both}
 		    for: 5m
 	END
-	drop_from op "env -i"
+	drop_from "$2" "$3"
 	alive op
 	alive six
 	all_dropped
@@ -38,11 +39,9 @@ for fault in "net.loss: {loss: 100%," "net.delay: {delay: 4s,"; do
 	dhcp_works
 	alive op
 	end_drop
-	drop_from six
-	alive six
-	alive op
-	end_drop
-done
+}
+from_inside "net.loss: {loss: 100%," op "env -i"
+from_inside "net.delay: {delay: 4s," six ""
 none_dropped
 same
 echo "# counted: shield_cases $cases"
