@@ -357,7 +357,7 @@ static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
 	if (getppid() != runner)
 		return err_set(e, ESRCH, "the runner is gone");
 	harden(k);
-	return sandbox_keep_permitted(rights_any(), e);
+	return sandbox_keep_permitted(rights_any() | k->rights.caps, e);
 }
 
 static void block_signals(void)
