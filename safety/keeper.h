@@ -89,7 +89,8 @@ struct keeper {
 	pid_t spare;
 	int spare_pidfd, self_pidfd;
 	int64_t deadline_boot_ns;
-	bool runner_deaf; /* did not read the last answer in time */
+	int64_t last_death_ns; /* of a holder */
+	bool runner_deaf;      /* did not read the last answer in time */
 	bool guarded, lifting_all, finishing, ended;
 	int outcome;                /* 0 = clean */
 	struct fingerprint *before; /* cut to what it holds: all memory here is locked */

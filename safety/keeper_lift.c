@@ -243,6 +243,7 @@ void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
 
 	waitpid(f->pid, NULL, 0);
 	f->pid = 0;
+	k->last_death_ns = clock_mono_ns();
 	for (unsigned i = f->first; i < f->first + f->n; i++)
 		k->journal.slot[i].holder.pid =
 			0; /* dead and buried: recover_slot() need not ask */
@@ -351,7 +352,9 @@ static void step_exiting(struct keeper *k, struct keeper_fault *f, int64_t now)
 	f->retry_ns = now + ANSWER_NS;
 	if (now - f->since_ns > ANSWER_NS)
 		end_holder(f);
-	if (now - f->since_ns > ANSWER_NS + VERIFY_NS)
+	/* the kernel frees what they own one after the other: patience begins anew with each death
+	 */
+	if (now - f->since_ns > ANSWER_NS + VERIFY_NS && now - k->last_death_ns > VERIFY_NS)
 		give_up_holder(k, f);
 }
 
