@@ -65,13 +65,15 @@ void events_add(struct events *ev, const char *name, json_t *own)
 			      (json_int_t)ev->seq++, "t",
 			      clock_iso(clock_wall_ns(), when, sizeof(when)), "mono_ns",
 			      (json_int_t)clock_mono_ns(), "ev", name);
-	char *line;
+	bool whole = o && own && json_object_update(o, own) == 0;
+	char *line = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
-	if (o && own)
-		json_object_update(o, own);
-	line = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (line)
 		write_line(ev, line, strlen(line));
+	for (int i = 0; (!whole || !line) && i < 2; i++) {
+		if (ev->fd[i] >= 0)
+			tell_once(ev, i, "no memory for all of them");
+	}
 	free(line);
 	json_decref(o);
 	json_decref(own);

@@ -29,7 +29,8 @@ struct events {
  */
 void events_open(struct events *ev, const char *runs_dir, const char *run_id, const char *extra,
 		 bool to_stdout, struct talk *talk);
-/* Writes one event; takes over own (a JSON object, or NULL). */
+/* Writes one event; takes over own (a JSON object; NULL: there was no memory for it, which is
+ * told). */
 void events_add(struct events *ev, const char *name, json_t *own);
 void events_close(struct events *ev);
 

@@ -37,15 +37,19 @@ quick_state() {
 # On a machine that is busy a run may also end because one of brink's processes got no CPU for a second.
 busy() { said 'did not answer in time\|hung\|no sample came\|timeout after'; }
 
+# Every event of the run is in its record.
+kept() { jq -es 'map(.seq) == [range(length)] and .[-1].ev == "run.end"' /var/lib/brink/runs/*/events.ndjson >/dev/null; }
+
 check_one() { # 1: there was nothing to fail any more; 2: the machine was too busy to tell
 	local failed words
-	ended 30000 || fail "the run does not end"
+	ended 30000 || fail "the run does not end: $(ps -eo pid,stat,wchan:24,comm | grep brink)"
 	failed=$(figure failed)
 	[ "$(figure crashes)" = 0 ] || fail "a crash: $(figure crash)"
 	[ $rc -lt 126 ] || fail "exit $rc"
 	[ "$failed" -gt 0 ] || return 1
 	if [ $rc = 0 ]; then
 		said '^PASS' && said '^CLEAN  2 of 2' || fail "exit 0 without the work done"
+		kept || said 'warning: events are not kept' || fail "events are missing, and nothing is said"
 		passed=$((passed + 1))
 	else
 		words=$(grep -iE 'memory|allocat|temporarily|spare keeper|prober|launcher' "$dir/err" | head -n 1)
