@@ -119,57 +119,64 @@ one() {
 before
 "$BRINK" plan --json "$dir/all.yaml" >"$dir/plan" 2>"$dir/plan.err" || fail "plan: exit $?"
 n=0
-one runner 159 ""
-one prober 6 "stopped: the prober (process [0-9]*) "
-one keeper 6 "the keeper died; its spare took over"
-one spare 6 "the spare keeper died"
+wants() { [ -z "${FOREIGN_KINDS:-}" ] || [[ " $FOREIGN_KINDS " == *" $1 "* ]]; } # a slow machine takes some of them
+! wants runner || one runner 159 ""
+! wants prober || one prober 6 "stopped: the prober (process [0-9]*) "
+! wants keeper || one keeper 6 "the keeper died; its spare took over"
+! wants spare || one spare 6 "the spare keeper died"
 for f in net-drop proc-pause disk-fill proc-pause-2 proc-kill; do
-	one "holder:$f" 6 "its holder died"
+	! wants "holder:$f" || one "holder:$f" 6 "its holder died"
 done
 
 # Who takes back after everybody is dead: it waits for the lock when it makes the call. The next one does the work.
-: >"$dir/all.err"
-hold all 4 --yes
-python3 "$(dirname "$0")/rights.py" "$run" "$dir/plan" >"$dir/who" || { cat "$dir/who"; fail "recovery: see above"; }
-exec 8<"/run/brink/$(run_id all)/lock"
-# shellcheck disable=SC2046
-kill -KILL $(sed 's/.* //' "$dir/who") 2>/dev/null || :
-wait "$run" 2>/dev/null || :
-run=
-flock -w 20 8 || fail "recovery: the run is not dead"
-"$BRINK" revert "$(run_id all)" 8<&- >"$dir/revert.out" 2>&1 &
-run=$!
-await 'pid=$(pgrep -P "$run" -x brink-keeper)' 20 || fail "no recovery"
-await 'grep -q "^Seccomp:.2" "/proc/$pid/status"' 20 || fail "the recovery is not filtered"
-grep -q '^NoNewPrivs:.1' "/proc/$pid/status" || fail "recovery: no no_new_privs"
-said=$(timeout 30 "$foreign" "$pid") || fail "recovery: no foreign call was made"
-[ "$said" = "killed by SIGSYS" ] || fail "recovery: $said"
-rc=0
-wait "$run" || rc=$?
-run=
-[ $rc = 20 ] || fail "revert whose worker was killed: exit $rc, not 20"
-n=$((n + 1))
-exec 8<&-
-"$BRINK" revert --all >"$dir/revert.out" 2>&1 || fail "revert: exit $?"
-all_back recovery
+recovery() {
+	: >"$dir/all.err"
+	hold all 4 --yes
+	python3 "$(dirname "$0")/rights.py" "$run" "$dir/plan" >"$dir/who" || { cat "$dir/who"; fail "recovery: see above"; }
+	exec 8<"/run/brink/$(run_id all)/lock"
+	# shellcheck disable=SC2046
+	kill -KILL $(sed 's/.* //' "$dir/who") 2>/dev/null || :
+	wait "$run" 2>/dev/null || :
+	run=
+	flock -w 20 8 || fail "recovery: the run is not dead"
+	"$BRINK" revert "$(run_id all)" 8<&- >"$dir/revert.out" 2>&1 &
+	run=$!
+	await 'pid=$(pgrep -P "$run" -x brink-keeper)' 20 || fail "no recovery"
+	await 'grep -q "^Seccomp:.2" "/proc/$pid/status"' 20 || fail "the recovery is not filtered"
+	grep -q '^NoNewPrivs:.1' "/proc/$pid/status" || fail "recovery: no no_new_privs"
+	said=$(timeout 30 "$foreign" "$pid") || fail "recovery: no foreign call was made"
+	[ "$said" = "killed by SIGSYS" ] || fail "recovery: $said"
+	rc=0
+	wait "$run" || rc=$?
+	run=
+	[ $rc = 20 ] || fail "revert whose worker was killed: exit $rc, not 20"
+	n=$((n + 1))
+	exec 8<&-
+	"$BRINK" revert --all >"$dir/revert.out" 2>&1 || fail "revert: exit $?"
+	all_back recovery
+}
+! wants recovery || recovery
 
 # SIGSTOP, where ptrace is not allowed.
-{ checks && cat; } >"$dir/stopped.yaml" <<END
+stop_holder() {
+	{ checks && cat; } >"$dir/stopped.yaml" <<END
 faults:
   - proc.pause: {pid: $stopped}
     for: 90s
 END
-without="setpriv --bounding-set=-sys_ptrace --inh-caps=-all"
-$without "$BRINK" plan --json "$dir/stopped.yaml" >"$dir/plan" 2>"$dir/plan.err" || fail "plan: exit $?"
-grep -q '"kind":"stop"' "$dir/plan" || fail "it would not be stopped by a signal"
-brink=$BRINK
-printf '#!/bin/sh\nexec %s %s "$@"\n' "$without" "$BRINK" >"$dir/without" && chmod 755 "$dir/without"
-BRINK=$dir/without
-hold stopped 1
-BRINK=$brink
-grep -q '^State:.T' "/proc/$stopped/status" || fail "it is not stopped"
-strike holder:proc-pause
-finish stopped 6
-await "! grep -q '^State:.T' /proc/$stopped/status" 5 || fail "it is still stopped"
+	without="setpriv --bounding-set=-sys_ptrace --inh-caps=-all"
+	$without "$BRINK" plan --json "$dir/stopped.yaml" >"$dir/plan" 2>"$dir/plan.err" || fail "plan: exit $?"
+	grep -q '"kind":"stop"' "$dir/plan" || fail "it would not be stopped by a signal"
+	brink=$BRINK
+	printf '#!/bin/sh\nexec %s %s "$@"\n' "$without" "$BRINK" >"$dir/without" && chmod 755 "$dir/without"
+	BRINK=$dir/without
+	hold stopped 1
+	BRINK=$brink
+	grep -q '^State:.T' "/proc/$stopped/status" || fail "it is not stopped"
+	strike holder:proc-pause
+	finish stopped 6
+	await "! grep -q '^State:.T' /proc/$stopped/status" 5 || fail "it is still stopped"
+}
+! wants stop || stop_holder
 echo "# counted: filtered_processes $n"
 same "at the end"
