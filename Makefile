@@ -107,7 +107,7 @@ $(O)/brink-prober: $(O)/safety/probe/prober_main.o $(foreach d,safety/probe safe
 
 # The same objects with tests/fakes/hooks.c between them and the C library, for the crash lane.
 HOOKED := $(addprefix $(O)/hooked/,brink brink-keeper brink-prober)
-HOOKS  := keeper_arm recover_ready journal_put journal_done deadman_disarm proto_recv proto_send \
+HOOKS  := sandbox_allow recover_ready journal_put journal_done deadman_disarm proto_recv proto_send \
 	getpwnam getpwuid getgrnam getgrouplist seccomp_load
 $(HOOKED): EXTRA = $(HOOKS:%=-Wl,--wrap=%)
 $(HOOKED): $(O)/tests/fakes/hooks.o | $(O)/hooked

@@ -3,8 +3,8 @@
  * Linked into build/hooked/: brink's own objects with these between them and the C library. Not by
  * LD_PRELOAD: the prober is started with an empty environment on purpose. What is hooked is said in
  * the page of hooks.h; --wrap (see the Makefile) says where the undo path of each process begins:
- *   keeper    when it begins to arm: before that nothing has been changed
- *   spare     when it is ready, before the first change
+ *   keeper    when every holder is born and it has taken its filter: before that nothing was fired
+ *   spare     when it has all that it needs, before the first change
  *   holder    when it is told to close its gate
  *   recovery  when it has what its undos need, until the record is closed
  * It ends when the timer in PID 1 is to be disarmed: then everything is restored and written down.
@@ -32,6 +32,7 @@
 #include "safety/deadman.h"
 #include "safety/keeper.h"
 #include "safety/recover.h"
+#include "safety/sandbox.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define WEAK   __attribute__((weak)) /* not every executable has it */
@@ -424,12 +425,19 @@ int __wrap_seccomp_load(void *filter)
 	return r;
 }
 
-WEAK int __real_keeper_arm(struct keeper *k, struct err *e);
-int __wrap_keeper_arm(struct keeper *k, struct err *e);
-int __wrap_keeper_arm(struct keeper *k, struct err *e)
+/* Keeper and spare take their filter as the last thing before they only wait and take back. */
+int __real_sandbox_allow(enum sandbox_kind kind, const struct call_rule *const *more, size_t n,
+			 struct err *e);
+int __wrap_sandbox_allow(enum sandbox_kind kind, const struct call_rule *const *more, size_t n,
+			 struct err *e);
+int __wrap_sandbox_allow(enum sandbox_kind kind, const struct call_rule *const *more, size_t n,
+			 struct err *e)
 {
-	watch();
-	return __real_keeper_arm(k, e);
+	int rc = __real_sandbox_allow(kind, more, n, e);
+
+	if (rc == 0 && (kind == SANDBOX_KEEPER || kind == SANDBOX_SPARE))
+		watch();
+	return rc;
 }
 
 WEAK int __real_recover_ready(const struct journal *j, struct err *e);
@@ -438,7 +446,8 @@ int __wrap_recover_ready(const struct journal *j, struct err *e)
 {
 	int rc = __real_recover_ready(j, e);
 
-	watch();
+	if (role == ROLE_RECOVER) /* the spare makes ready, too, and is not finished with that */
+		watch();
 	return rc;
 }
 
