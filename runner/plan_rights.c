@@ -2,32 +2,11 @@
 #include "runner/plan_rights.h"
 
 #include <string.h>
-#include <sys/resource.h>
 
 #include "safety/rights.h"
 #include "safety/sandbox.h"
 
 #define NAMED 3 /* faults with the same rights that a line names */
-
-/* Only shown: what cannot be read is shown as not held. */
-static uint64_t held_here(void)
-{
-	struct err ignored;
-	uint64_t caps = 0;
-
-	sandbox_permitted(&caps, &ignored);
-	return caps;
-}
-
-/* The keeper raises the limit of locked memory; where it may not, it needs the right to pass it. */
-static uint64_t memory_caps(void)
-{
-	struct rlimit locked;
-	bool bounded = getrlimit(RLIMIT_MEMLOCK, &locked) == 0 && locked.rlim_max != RLIM_INFINITY;
-
-	return bounded && !(held_here() & CAP_BIT(SYS_RESOURCE)) ? held_here() & CAP_BIT(IPC_LOCK) :
-								   0;
-}
 
 static uint64_t keeper_caps(const struct run_plan *p)
 {
@@ -37,7 +16,7 @@ static uint64_t keeper_caps(const struct run_plan *p)
 		for (unsigned k = 0; k < p->fault[i].n_changes; k++)
 			rights_add_keeper(&s, &p->fault[i].change[k]);
 	}
-	return s.caps | memory_caps();
+	return s.caps | rights_memory();
 }
 
 static uint64_t holder_caps(const struct planned_fault *f)
@@ -47,6 +26,16 @@ static uint64_t holder_caps(const struct planned_fault *f)
 	for (unsigned k = 0; k < f->n_changes; k++)
 		rights_add_holder(&s, &f->change[k]);
 	return s.caps;
+}
+
+/* Only shown: what cannot be read is shown as not held. */
+static uint64_t held_here(void)
+{
+	struct err ignored;
+	uint64_t caps = 0;
+
+	sandbox_permitted(&caps, &ignored);
+	return caps;
 }
 
 static void print_line(const char *label, const char *who, uint64_t caps, FILE *out)

@@ -312,7 +312,7 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
  * is lost. */
 static void harden(struct keeper *k)
 {
-	struct rlimit files, all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit files;
 	struct sched_param rt = { .sched_priority = RT_PRIORITY };
 	AUTO(auto_close) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
@@ -320,13 +320,11 @@ static void harden(struct keeper *k)
 		keeper_say(
 			k, KMSG_NOTE,
 			"the keeper is not shielded from the OOM killer (needs CAP_SYS_RESOURCE)");
-	setrlimit(RLIMIT_MEMLOCK, &all);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
 		files.rlim_cur = files.rlim_max; /* two descriptors for each holder */
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (getrlimit(RLIMIT_MEMLOCK, &all) == 0 && all.rlim_cur != RLIM_INFINITY)
-		k->rights.caps |= CAP_BIT(IPC_LOCK); /* or what is mapped later is refused */
+	k->rights.caps |= rights_memory();
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
 		keeper_say(k, KMSG_NOTE, "the keeper's memory is not locked (needs CAP_IPC_LOCK)");
 	/* spare and holders inherit it: they have no right to ask for it. What execs gives it up */

@@ -9,7 +9,6 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -345,7 +344,6 @@ static int one_run(struct recovery r)
 static void harden(void)
 {
 	AUTO(auto_close) int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	const struct rlimit any = { RLIM_INFINITY, RLIM_INFINITY };
 	sigset_t all;
 
 	sigfillset(&all);
@@ -353,7 +351,7 @@ static void harden(void)
 	setsid();
 	if (oom >= 0)
 		io_write_full(oom, "-1000", 5);
-	if (setrlimit(RLIMIT_MEMLOCK, &any) == 0) /* CAP_IPC_LOCK goes */
+	if (rights_memory() == 0) /* CAP_IPC_LOCK goes */
 		mlockall(MCL_CURRENT | MCL_FUTURE);
 }
 

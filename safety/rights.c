@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/resource.h>
 
 /*
  * Another network namespace: the fingerprint is taken inside it once more at the end, and it is
@@ -52,6 +53,16 @@ void rights_add_keeper(struct rights_sum *s, const struct change_spec *c)
 	add_undoer(s, change_ops_of(c->kind));
 	if (ns && ns->path[0])
 		add(s, CAPS_ELSEWHERE, calls_elsewhere);
+}
+
+uint64_t rights_memory(void)
+{
+	struct rlimit memory, all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_MEMLOCK, &all); /* may be forbidden: what counts is what stands then */
+	if (getrlimit(RLIMIT_MEMLOCK, &memory) == 0 && memory.rlim_cur == RLIM_INFINITY)
+		return 0;
+	return CAP_BIT(IPC_LOCK); /* or what is mapped later is refused */
 }
 
 uint64_t rights_any(void)

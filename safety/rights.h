@@ -28,6 +28,12 @@ void rights_add_keeper(struct rights_sum *s, const struct change_spec *c);
 /* Of whoever recovers, who does not know yet what the record names. */
 void rights_add_all(struct rights_sum *s);
 
+/*
+ * Raises RLIMIT_MEMLOCK of this process. What it takes to lock memory beyond what that came to, for
+ * the keeper and for the plan that tells of it: CAP_IPC_LOCK, or 0 when there is no limit any more.
+ */
+uint64_t rights_memory(void);
+
 /* What the keeper's start, the guard and the start of holders need beyond that; given up before
  * the first fire. */
 #define RIGHTS_GUARD (CAP_BIT(SETPCAP) | CAP_BIT(SYS_MODULE))

@@ -106,6 +106,9 @@ def the(what, many, processes, test):
 
 def check_rights(what, p, session, ids, mine):
     user, caps, nnp, seccomp, where, oom = TABLE[what]
+    if caps == KEEPER and not mine >> NUMBER["sys_resource"] & 1 and \
+            resource.getrlimit(resource.RLIMIT_MEMLOCK)[1] != resource.RLIM_INFINITY:
+        caps += " ipc_lock"
     uid, gid, groups = ids[user]
     mask = sum(1 << NUMBER[c] for c in caps.split()) & mine
     expect(f"{what}: Uid", p.status["Uid"].split(), [uid] * 4)
