@@ -10,9 +10,15 @@ static void filter_free(scmp_filter_ctx *f)
 		seccomp_release(*f);
 }
 
+/* Errors of its own, seccomp_load(3); -EFAULT is one inside of it, for want of memory as a rule. */
+static const char *words(int rc)
+{
+	return rc == -EFAULT ? "libseccomp failed, perhaps without memory" : strerror(-rc);
+}
+
 static int filter_err(int rc, const char *what, struct err *e)
 {
-	return err_set(e, -rc, "cannot build the system call filter: %s: %s", what, strerror(-rc));
+	return err_set(e, -rc, "cannot build the system call filter: %s: %s", what, words(rc));
 }
 
 /* A name that this architecture has not is no error: one table for all of them. */
@@ -50,7 +56,7 @@ static int load(scmp_filter_ctx f, struct err *e)
 		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!r)
 		r = seccomp_load(f);
-	return r ? err_set(e, -r, "cannot load the system call filter: %s", strerror(-r)) : 0;
+	return r ? err_set(e, -r, "cannot load the system call filter: %s", words(r)) : 0;
 }
 
 /* What no table can say: the own number, and clone3, whose flags are out of a filter's sight (glibc
@@ -70,7 +76,7 @@ int sandbox_allow(enum sandbox_kind kind, const struct call_rule *const *more, s
 		  struct err *e)
 {
 	AUTO(filter_free) scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int r = f ? 0 : err_set(e, ENOMEM, "cannot build the system call filter");
+	int r = f ? 0 : err_set(e, ENOMEM, "no memory for the system call filter");
 
 	for (const struct sandbox_row *row = sandbox_table; row->who && !r; row++) {
 		if (row->who >> kind & 1)
@@ -108,7 +114,7 @@ int sandbox_deny_command(struct err *e)
 	int r;
 
 	if (!f)
-		return err_set(e, ENOMEM, "cannot build the system call filter");
+		return err_set(e, ENOMEM, "no memory for the system call filter");
 	r = add_arches(f, e);
 	if (!r)
 		r = rules(f, SCMP_ACT_ERRNO(EPERM), sandbox_denied, e);

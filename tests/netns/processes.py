@@ -13,11 +13,6 @@ import resource
 import sys
 
 KEEPER = "dac_override dac_read_search net_admin sys_ptrace sys_admin"
-SYS_RESOURCE = 24
-with open("/proc/self/status", encoding="ascii") as f:
-    MAY_RAISE = int(re.search(r"^CapPrm:\s*(\w+)", f.read(), re.M)[1], 16) >> SYS_RESOURCE & 1
-if not MAY_RAISE and resource.getrlimit(resource.RLIMIT_MEMLOCK)[1] != resource.RLIM_INFINITY:
-    KEEPER += " ipc_lock"  # the limit of locked memory stays, so the right to pass it does
 # process: user, permitted = effective = bounding set, no_new_privs, seccomp, session, OOM score
 TABLE = {
     "runner": ("root", "", 1, 2, "caller", 0),
