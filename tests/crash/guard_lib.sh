@@ -23,7 +23,7 @@ kill_all() {
 held() {
 	# shellcheck disable=SC2086 # words
 	start $wrapper
-	poll 15000 said ' \(held\|fired\) ' || fail "never held"
+	poll 60000 said ' \(held\|fired\) ' || fail "never held"
 }
 restored() {
 	"$plain" revert --all >"$dir/revert" 2>&1 || fail "brink revert: $(cat "$dir/revert")"
