@@ -243,7 +243,7 @@ check-controls: CONTROLS_NOW = $(filter-out $(CONTROLS_VM),$(CONTROLS))
 controls check-controls: all $(HOOKED) $(CRASH) $(HELPERS) $(O)/tests/unit/test_journal
 	+@O='$(O)' tests/support/controls prepare
 	+@MAKE='$(MAKE)' $(call run,controls) $(CONTROLS_NOW:%='make control NAME=%')
-# Every allocation of runner, prober and launcher; the crash lane takes each place once. An hour and more.
+# Every allocation of every process; the crash lane takes each place once. An hour and more.
 check-malloc: all $(HOOKED) $(HELPERS)
 	@export BRINK_TEST_TIMEOUT=14400; $(call run,malloc) $(wildcard tests/crash/every_malloc_*.sh)
 control:
