@@ -190,7 +190,7 @@ check-cli: all $(CLI) $(HELPERS)
 check-netns: all $(NETNS) $(HELPERS)
 	@$(call run,netns) $(NETNS) $(call scripts,netns)
 check-crash: all $(HOOKED) $(CRASH) $(HELPERS)
-	@export BRINK_TEST_TIMEOUT=400; $(call run,crash) $(CRASH) $(call scripts,crash)
+	@export BRINK_TEST_TIMEOUT=700; $(call run,crash) $(CRASH) $(call scripts,crash)
 check-model:	# the protocol of the processes, every order of their steps: tests/model/protocol.pml
 	@BRINK_TEST_TIMEOUT=900 $(call run,model) tests/model/run
 # test_change_fill wants the ext2 driver, loop and ext4 from the start; the guest's kernel has ext2 only as a mode of ext4
@@ -261,7 +261,7 @@ DEPS := gcc libc6-dev pkg-config libnl-3-dev libcap-dev libseccomp-dev libyaml-d
 DEPS_TEST := $(DEPS) libcmocka-dev clang clang-format clang-tidy iproute2 nftables iputils-ping procps jq \
 	libclang-rt-14-dev|libclang-rt-16-dev|libclang-rt-19-dev \
 	mandoc python3 util-linux systemd dbus kmod cpio busybox-static qemu-system-x86 \
-	dmsetup e2fsprogs patch xfsprogs openssh-server openssh-client btrfs-progs spin
+	dmsetup e2fsprogs patch xfsprogs openssh-server openssh-client btrfs-progs spin nginx
 deps:
 	@tests/support/deps $(foreach p,$(DEPS),'$(p)')
 deps-test:

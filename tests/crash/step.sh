@@ -15,7 +15,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 export STEP_CGROUP=brink-step-$$
 export STEP=${STEP:-1} RUNS=${RUNS:-500} FROM=${FROM:-1}
-worlds=${WORLDS:-12}
+worlds=${WORLDS:-6}
 out=$(mktemp -d)
 pids=()
 mkdir "$out/shared"
