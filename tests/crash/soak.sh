@@ -6,7 +6,7 @@ set -u
 here=$(dirname "$(realpath "$0")")
 results=${RESULTS:-${BUILD:?}/results}/soak.log
 mkdir -p "$results"
-export STEP=${SOAK_STEP:-1} RUNS=${SOAK_RUNS:-10000} EVERY_ERRNO=1 PATIENCE_MS=180000 WORLDS=${WORLDS:-12}
+export STEP=${SOAK_STEP:-1} RUNS=${SOAK_RUNS:-10000} EVERY_ERRNO=1 PATIENCE_MS=180000
 code=0
 for mode in ${SOAK_MODES:-kill stop recovery fail random}; do
 	began=$SECONDS
