@@ -127,7 +127,7 @@ experiment() {
 		brink: 1
 		name: $1
 		steady_state:
-		  - {tcp: "127.0.0.1:7999", netns: $b, every: 250ms}
+		  - {tcp: "127.0.0.1:7999", netns: $b, every: 1s, fail_after: 10}
 	END
 	cat >>"$dir/$1.yaml"
 }

@@ -20,7 +20,7 @@ cat >"$dir/drop.yaml" <<END
 brink: 1
 name: everything
 steady_state:
-  - {tcp: "127.0.0.1:7999", every: 250ms}
+  - {tcp: "127.0.0.1:7999", every: 1s, fail_after: 10}
 faults:
   - id: all
     net.drop: {dev: vb, direction: both}

@@ -38,7 +38,7 @@ fill_run() {
 		brink: 1
 		name: a full disk
 		steady_state:
-		  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 500ms}
+		  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 1s, fail_after: 10}
 		faults:
 		  - id: full
 		    disk.fill: {path: $dir/m/data, leave: 40MiB}

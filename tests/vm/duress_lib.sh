@@ -54,7 +54,7 @@ all_faults() {
 brink: 1
 name: under duress
 steady_state:
-  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 500ms}
+  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 1s, fail_after: 10}
 faults:
   - id: cut
     net.drop: {to: "10.78.0.2:7002/tcp", netns: cr_a}

@@ -42,7 +42,7 @@ cat >"$dir/x.yaml" <<EOF
 brink: 1
 name: a slow neighbour
 steady_state:
-  - {tcp: "10.77.0.2:7001", netns: dl_a, every: 500ms}
+  - {tcp: "10.77.0.2:7001", netns: dl_a, every: 1s, fail_after: 10}
 faults:
   - net.delay: {to: "10.77.0.2:7002", delay: 100ms, netns: dl_a}
     for: 8s

@@ -9,7 +9,7 @@ cat >"$dir/x.yaml" <<YAML
 brink: 1
 name: slow for a while
 steady_state:
-  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 1s}
+  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 1s, fail_after: 10}
 faults:
   - id: slow
     net.delay: {to: "10.78.0.2:7002", delay: 400ms, direction: both, netns: cr_a}
