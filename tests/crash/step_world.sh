@@ -103,8 +103,8 @@ trial_file() { # $1: an item of faults:, with places
 brink: 1
 name: a trial
 steady_state:
-  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: $EVERY}
-  - {id: cmd, command: ["true"], every: $EVERY}
+  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: $EVERY, fail_after: 20}
+  - {id: cmd, command: ["true"], every: $EVERY, fail_after: 20}
 faults:
   - $t
     $for
@@ -519,6 +519,12 @@ random_run() { # $1: N
 	one random_runs 'struck *' "-${how:0:1}" $moment -v "$v"
 }
 
+# A run that was over before its moment came counts for nothing: others take its place.
+random_runs() { # $1: N
+	local n want=$((${count[random_runs]:-0} + 1))
+	for ((n = $1; ${count[random_runs]:-0} < want && n < $1 + 60000; n += 10000)); do random_run $n; done
+}
+
 # ---- all of it ----
 
 class=one-shot
@@ -532,7 +538,7 @@ snapshot >"$dir/before"
 how=count
 if [ "$mode" = random ]; then
 	for ((n = FROM; n < FROM + RUNS; n++)); do
-		! mine "$n" || random_run "$n"
+		! mine "$n" || random_runs "$n"
 	done
 else
 	for i in "${kept[@]}"; do
