@@ -4,11 +4,14 @@
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "inject/change/netns.h"
+#include "inject/change/nft_rules.h"
 #include "inject/net_match.h"
+#include "inject/net_words.h"
 #include "inject/route.h"
 
 #define LIMIT_PPS   250000
@@ -35,7 +38,8 @@ uint32_t net_limit(int64_t delay_ns, int64_t jitter_ns)
 struct net_aim {
 	struct netns_ref netns;
 	enum net_direction dir;
-	struct net_groups to, from;
+	struct net_groups to, from, not ;
+	struct gate_conditions only;
 	unsigned n_devices;
 	char device[DEVICES_MAX][IFNAMSIZ];
 };
@@ -86,8 +90,63 @@ int net_check_flow(const struct flow_select *flow, struct err *e)
 	return rc < 0 ? rc : net_groups_agree(&to, &from, e);
 }
 
+/* What the direction does not allow: what is not in the packet does not come over the wire. */
+static int check_narrowing(const struct net_spec *spec, struct err *e)
+{
+	if (spec->user && spec->direction != NET_OUT)
+		return err_set(e, EINVAL,
+			       "'user' and 'direction: %s' contradict each other: what comes in "
+			       "belongs to no socket yet; choose it by its port",
+			       net_direction_words[spec->direction]);
+	if (spec->mark && spec->direction == NET_BOTH)
+		return err_set(e, EINVAL,
+			       "'mark' and 'direction: both' contradict each other: a mark stays "
+			       "on its host, what comes back has none; use out or in");
+	return 0;
+}
+
+/* All of `narrowing` but the user, who may have to be looked up. */
+static int read_conditions(const struct net_spec *spec, struct gate_conditions *ret, struct err *e)
+{
+	int rc = check_narrowing(spec, e);
+
+	if (rc == 0 && spec->mark)
+		rc = net_read_mark(spec->mark, ret, e);
+	if (rc == 0 && spec->dscp)
+		rc = net_read_dscp(spec->dscp, ret, e);
+	return rc;
+}
+
+/* A port without an address is fine there; a protocol of the fault's own need not be repeated. */
+static int read_excluded(const struct net_spec *spec, const char *word, groups_reader *parse,
+			 struct net_groups *ret, struct err *e)
+{
+	static const struct strings nothing = { 0 };
+	struct net_groups any;
+	uint8_t proto = 0;
+	int rc = word ? endpoint_proto(word, &proto, e) : 0;
+
+	ret->n = 0;
+	if (!spec->not .n || rc < 0)
+		return rc;
+	rc = parse(&spec->not, proto, ret, e);
+	if (rc == 0)
+		rc = net_groups_syntax(&nothing, 0, &any, e);
+	if (rc == 0)
+		rc = net_groups_agree(ret, &any, e);
+	for (unsigned i = 0; i < ret->n && rc == 0; i++) {
+		const struct endpoint *ep = &ret->at[i];
+
+		if (!ep->n_prefixes && !ep->port_hi)
+			rc = err_set(e, EINVAL, "'not' leaves nothing: name an address or a port");
+	}
+	return rc;
+}
+
 int net_check(const struct net_spec *spec, struct err *e)
 {
+	struct gate_conditions ignored = { 0 };
+	struct net_groups not ;
 	const struct flow_select flow = own_flow(spec);
 	enum net_direction dir = (enum net_direction)spec->direction;
 	struct net_groups to, from;
@@ -97,8 +156,11 @@ int net_check(const struct net_spec *spec, struct err *e)
 	if (spec->target && (spec->to.n || spec->from.n || spec->proto || spec->dev || spec->netns))
 		return err_set(e, EINVAL,
 			       "'target' and a selector of its own contradict each other");
-	if (spec->target)
-		return 0;
+	rc = read_conditions(spec, &ignored, e);
+	if (rc == 0)
+		rc = read_excluded(spec, spec->proto, net_groups_syntax, &not, e);
+	if (rc < 0 || spec->target)
+		return rc;
 	rc = read_groups(&flow, net_groups_syntax, &to, &from, e);
 	if (rc == 0)
 		rc = net_groups_agree(&to, &from, e);
@@ -182,6 +244,14 @@ static int find_aim(const struct net_spec *spec, const struct plan_context *ctx,
 		rc = netns_identify(flow.netns ? flow.netns : "", &ret->netns, e);
 	if (rc == 0)
 		rc = read_groups(&flow, net_groups_parse, &ret->to, &ret->from, e);
+	if (rc == 0)
+		rc = read_excluded(spec, flow.proto, net_groups_parse, &ret->not, e);
+	if (rc == 0)
+		rc = read_conditions(spec, &ret->only, e);
+	if (rc == 0 && spec->user) {
+		rc = user_find(spec->user, &ret->only.uid, e);
+		ret->only.given |= GATE_USER;
+	}
 	return rc < 0 ? rc : find_devices(ret, &flow, e);
 }
 
@@ -235,8 +305,8 @@ static void note_exempted(const struct nft_gate_spec *g, unsigned sessions, stru
 	for (unsigned i = 0; i < g->n_matches; i++) {
 		const struct net_match *m = &g->match[i];
 
-		if (m->exempt && m->proto == IPPROTO_TCP && m->hook == hook && !m->src_n &&
-		    !m->dst_n)
+		if (m->exempt == EXEMPT_SHIELD && m->proto == IPPROTO_TCP && m->hook == hook &&
+		    !m->src_n && !m->dst_n)
 			text_add(&t, "%s%u", t.len ? ", " : "", m->sport_hi | m->dport_hi);
 	}
 	plan_note(ret, "shield: %u established session%s on %s left alone%s%s%s", sessions,
@@ -244,11 +314,48 @@ static void note_exempted(const struct nft_gate_spec *g, unsigned sessions, stru
 		  ports[0] ? ")" : "");
 }
 
+/* Those of the selector and those of the fault: they are about different things. */
+static struct gate_conditions conditions(const struct gate_conditions *selector,
+					 const struct gate_conditions *fault)
+{
+	struct gate_conditions ret = *fault;
+
+	ret.given |= selector->given;
+	ret.mark = selector->mark;
+	ret.mark_mask = selector->mark_mask;
+	ret.dscp = selector->dscp;
+	ret.uid = selector->uid;
+	return ret;
+}
+
+/* nf_tables takes a gate as one message: whether it fits is known before anything is changed. */
+static int check_size(const struct nft_gate_spec *g, struct err *e)
+{
+	AUTO(auto_free) char *bytes = aligned_alloc(16, GATE_BATCH_BYTES);
+	struct nlbuf b;
+
+	if (!bytes)
+		return err_set(e, ENOMEM, "no memory for an nft table");
+	b = nlbuf_on(bytes, GATE_BATCH_BYTES);
+	gate_write(&b, g, 0);
+	if (b.full)
+		return err_set(e, E2BIG,
+			       "more than the %d messages or %zu KiB that one nft table is made "
+			       "of: aim at fewer ports, or say 'proto'",
+			       NLBUF_MESSAGES, GATE_BATCH_BYTES / 1024);
+	return 0;
+}
+
 static int add_gate(const struct net_aim *aim, unsigned device, const struct net_treatment *how,
 		    const struct plan_context *ctx, struct plan *ret, struct err *e)
 {
 	struct change_spec *c = plan_add(ret, ctx, CHANGE_NFT_GATE, e);
-	const struct net_select sel = { &aim->to, &aim->from, aim->dir, ctx->targets->flows };
+	const struct net_select sel = { &aim->to,
+					&aim->from,
+					aim->dir,
+					ctx->targets->flows,
+					aim->not .n ? &aim->not : NULL,
+					how->between };
 	struct nft_gate_spec *g;
 	unsigned exempted = 0;
 	int rc;
@@ -259,13 +366,17 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 	g->netns = aim->netns;
 	g->action = (uint8_t)how->action;
 	g->share_ppm = how->share_ppm;
-	g->of_connections = how->of_connections;
+	g->every = how->every;
+	g->of_flows = how->of_flows;
+	g->only = conditions(&aim->only, &how->only);
 	g->seed = (uint32_t)(ctx->targets->seed ^ ctx->fault_index);
 	snprintf(g->dev, IFNAMSIZ, "%s", aim->device[device]);
 	own_name(g->table, sizeof(g->table), ctx, device, 16);
 	if (how->action == GATE_FWD)
 		own_name(g->fwd_dev, IFNAMSIZ, ctx, device, IFB_ID);
 	rc = net_matches(g, &sel, &exempted, e);
+	if (rc == 0)
+		rc = check_size(g, e);
 	if (rc == 0 && exempted)
 		note_exempted(g, exempted, ret);
 	return rc;

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "inject/change/nft_rules.h"
+
 /* Type and code of ICMPv6 stand where other protocols have the source port: RFC 4443. Neighbour
  * discovery (RFC 4861: 133 to 137) reaches nobody behind a switch that has not heard of its groups:
  * MLD is part of it (RFC 2710: 130 to 132, RFC 3810: 143). */
@@ -40,7 +42,7 @@ static int merge_prefix(struct endpoint *to, const struct net_prefix *p, struct 
 	}
 	to->n_prefixes = kept;
 	if (kept == ENDPOINT_PREFIXES)
-		return err_set(e, E2BIG, "more than %d addresses with the same port",
+		return err_set(e, E2BIG, "more than %d addresses with the same port: write ranges",
 			       ENDPOINT_PREFIXES);
 	to->prefix[to->n_prefixes++] = *p;
 	return 0;
@@ -118,7 +120,8 @@ static int put_prefixes(struct nft_gate_spec *g, const struct endpoint *ep, uint
 			uint16_t *ret_n, struct err *e)
 {
 	if (g->n_prefixes + ep->n_prefixes > GATE_PREFIXES)
-		return err_set(e, E2BIG, "more than %d addresses in one fault", GATE_PREFIXES);
+		return err_set(e, E2BIG, "more than %d addresses in one fault: write ranges",
+			       GATE_PREFIXES);
 	*ret_first = g->n_prefixes;
 	*ret_n = (uint16_t)ep->n_prefixes;
 	memcpy(&g->prefix[g->n_prefixes], ep->prefix, ep->n_prefixes * sizeof(ep->prefix[0]));
@@ -129,10 +132,29 @@ static int put_prefixes(struct nft_gate_spec *g, const struct endpoint *ep, uint
 static struct net_match *put_match(struct nft_gate_spec *g, struct err *e)
 {
 	if (g->n_matches == GATE_MATCHES) {
-		err_set(e, E2BIG, "too many different ports and addresses in one fault");
+		err_set(e, E2BIG,
+			"more than %d combinations of ports and protocols, with what is exempted, "
+			"in one fault: aim at less, or at ranges",
+			GATE_MATCHES);
 		return NULL;
 	}
 	return &g->match[g->n_matches++];
+}
+
+/* Paths that share a hook ask for the same exemptions. */
+static int put_exempt(struct nft_gate_spec *g, struct net_match m, struct err *e)
+{
+	struct net_match *put;
+
+	for (unsigned i = 0; i < g->n_matches; i++) {
+		if (memcmp(&g->match[i], &m, sizeof(m)) == 0)
+			return 0;
+	}
+	put = put_match(g, e);
+	if (!put)
+		return -e->code;
+	*put = m;
+	return 0;
 }
 
 /* The protocol that both ends agree on; false when they contradict each other. */
@@ -150,6 +172,12 @@ int net_groups_agree(const struct net_groups *to, const struct net_groups *from,
 		for (unsigned k = 0; k < from->n; k++) {
 			if (!both_proto(&to->at[i], &from->at[k], &proto))
 				return err_set(e, EINVAL, TWO_PROTOS);
+			if (proto && !gate_proto_has_ports(proto) &&
+			    (to->at[i].port_hi || from->at[k].port_hi))
+				return err_set(e, EINVAL,
+					       "a port and a protocol without ports (number %u) "
+					       "contradict each other",
+					       proto);
 		}
 	}
 	return 0;
@@ -170,10 +198,10 @@ static int put_pair(struct nft_gate_spec *g, const struct endpoint *dst, const s
 				 .hook = hook };
 	if (!both_proto(dst, src, &m->proto))
 		return err_set(e, EINVAL, TWO_PROTOS);
-	if (g->of_connections || g->action == GATE_RESET) { /* both exist for TCP only */
+	if ((g->only.given & GATE_FLAGS) || g->action == GATE_RESET) { /* both exist for TCP only */
 		if (m->proto && m->proto != IPPROTO_TCP)
 			return err_set(e, EINVAL,
-				       "a reset or a share of connections works for TCP only");
+				       "a reset, flags and connections work for TCP only");
 		m->proto = IPPROTO_TCP;
 	}
 	rc = put_prefixes(g, dst, &m->dst_first, &m->dst_n, e);
@@ -205,6 +233,8 @@ static bool may_catch(const struct net_groups *to, const struct net_groups *from
 			bool ports = t->port_hi || f->port_hi;
 			uint8_t p = t->proto ? t->proto : f->proto;
 
+			if (p == IPPROTO_ICMP && proto == IPPROTO_ICMPV6)
+				p = proto; /* in IPv6 */
 			if ((p && p != proto) || (ports && proto == IPPROTO_ICMPV6))
 				continue;
 			if (!t->port_hi || (t->port_lo <= port && port <= t->port_hi))
@@ -217,18 +247,15 @@ static bool may_catch(const struct net_groups *to, const struct net_groups *from
 static int exempt_port(struct nft_gate_spec *g, uint8_t hook, uint8_t proto,
 		       const uint16_t sport[2], const uint16_t dport[2], struct err *e)
 {
-	struct net_match *m = put_match(g, e);
+	const struct net_match m = { .hook = hook,
+				     .proto = proto,
+				     .exempt = EXEMPT_SHIELD,
+				     .sport_lo = sport[0],
+				     .sport_hi = sport[1],
+				     .dport_lo = dport[0],
+				     .dport_hi = dport[1] };
 
-	if (!m)
-		return -e->code;
-	*m = (struct net_match){ .hook = hook,
-				 .proto = proto,
-				 .exempt = 1,
-				 .sport_lo = sport[0],
-				 .sport_hi = sport[1],
-				 .dport_lo = dport[0],
-				 .dport_hi = dport[1] };
-	return 0;
+	return put_exempt(g, m, e);
 }
 
 /* What a host needs to stay on its network at all: IPv6 neighbour discovery and MLD, DHCP (RFC
@@ -366,21 +393,18 @@ static void pool_addresses(struct nft_gate_spec *g, const struct exemptions *x,
 static int exempt_port_of(struct nft_gate_spec *g, const struct session_port *s, uint8_t hook,
 			  bool out, struct err *e)
 {
-	struct net_match *m = put_match(g, e);
+	struct net_match m = { .hook = hook, .proto = IPPROTO_TCP, .exempt = EXEMPT_SHIELD };
 
-	if (!m)
-		return -e->code;
-	*m = (struct net_match){ .hook = hook, .proto = IPPROTO_TCP, .exempt = 1 };
 	if (out) {
-		m->dst_first = s->first;
-		m->dst_n = s->n;
-		m->sport_lo = m->sport_hi = s->port;
+		m.dst_first = s->first;
+		m.dst_n = s->n;
+		m.sport_lo = m.sport_hi = s->port;
 	} else {
-		m->src_first = s->first;
-		m->src_n = s->n;
-		m->dport_lo = m->dport_hi = s->port;
+		m.src_first = s->first;
+		m.src_n = s->n;
+		m.dport_lo = m.dport_hi = s->port;
 	}
-	return 0;
+	return put_exempt(g, m, e);
 }
 
 /* The sessions of one port, in the hook of one path, if the fault could catch any of them there. */
@@ -446,27 +470,96 @@ static int exempt_flows(struct nft_gate_spec *g, const struct path *p, const str
 	return 0;
 }
 
-static int write_matches(struct nft_gate_spec *g, const struct net_select *sel,
-			 struct exemptions *x, struct err *e)
+/* What `not` names, at either end of a packet: its addresses stand in the pool once. */
+struct excluded {
+	const struct net_groups * not ;
+	uint16_t first[NET_GROUPS], n[NET_GROUPS];
+};
+
+static int pool_excluded(struct nft_gate_spec *g, struct excluded *x, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; x->not &&i < x->not ->n && rc == 0; i++)
+		rc = put_prefixes(g, &x->not ->at[i], &x->first[i], &x->n[i], e);
+	return rc;
+}
+
+static int exempt_excluded(struct nft_gate_spec *g, const struct excluded *x, uint8_t hook,
+			   struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; x->not &&i < x->not ->n && rc == 0; i++) {
+		const struct endpoint *ep = &x->not ->at[i];
+
+		rc = put_exempt(g,
+				(struct net_match){ .hook = hook,
+						    .proto = ep->proto,
+						    .exempt = EXEMPT_CHOSEN,
+						    .dst_first = x->first[i],
+						    .dst_n = x->n[i],
+						    .dport_lo = ep->port_lo,
+						    .dport_hi = ep->port_hi },
+				e);
+		if (rc == 0)
+			rc = put_exempt(g,
+					(struct net_match){ .hook = hook,
+							    .proto = ep->proto,
+							    .exempt = EXEMPT_CHOSEN,
+							    .src_first = x->first[i],
+							    .src_n = x->n[i],
+							    .sport_lo = ep->port_lo,
+							    .sport_hi = ep->port_hi },
+					e);
+	}
+	return rc;
+}
+
+#define PATHS_MAX 4
+
+/* What comes back has the ends the other way round. */
+static unsigned find_paths(const struct nft_gate_spec *g, const struct net_select *sel,
+			   struct path ret[PATHS_MAX])
 {
 	bool netdev = g->action == GATE_FWD || g->action == GATE_DROP;
 	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT, in = netdev ? GATE_INGRESS : GATE_INPUT;
-	const struct path path[] = { { sel->to, sel->from, sel->dir == NET_IN ? in : out },
-				     /* what comes back has the ends the other way round */
-				     { sel->from, sel->to, in } };
+	const struct net_groups *to = sel->to, *from = sel->from;
+	unsigned n = 0;
+
+	ret[n++] = (struct path){ to, from, sel->dir == NET_IN ? in : out };
+	if (sel->between)
+		ret[n++] = (struct path){ to, from, sel->dir == NET_IN ? out : in };
+	if (sel->dir == NET_BOTH)
+		ret[n++] = (struct path){ from, to, in };
+	if (sel->dir == NET_BOTH && sel->between)
+		ret[n++] = (struct path){ from, to, out };
+	return n;
+}
+
+/* All exemptions, then all that acts: paths may share a hook. */
+static int write_matches(struct nft_gate_spec *g, const struct net_select *sel,
+			 struct exemptions *x, struct err *e)
+{
+	struct path path[PATHS_MAX];
+	struct excluded excluded = { .not = sel->not };
 	int rc;
 
 	g->n_matches = g->n_prefixes = 0;
+	x->n_paths = find_paths(g, sel, path);
 	x->path = path;
-	x->n_paths = sel->dir == NET_BOTH ? 2 : 1;
-	rc = find_exemptions(g, x, e);
+	rc = pool_excluded(g, &excluded, e);
+	if (rc == 0)
+		rc = find_exemptions(g, x, e);
 	for (unsigned i = 0; i < x->n_paths && rc == 0; i++) {
-		rc = exempt_basics(g, path[i].dst, path[i].src, path[i].hook, e);
+		rc = exempt_excluded(g, &excluded, path[i].hook, e);
+		if (rc == 0)
+			rc = exempt_basics(g, path[i].dst, path[i].src, path[i].hook, e);
 		if (rc == 0)
 			rc = exempt_flows(g, &path[i], x, e);
-		if (rc == 0)
-			rc = put_hook(g, path[i].dst, path[i].src, path[i].hook, e);
 	}
+	for (unsigned i = 0; i < x->n_paths && rc == 0; i++)
+		rc = put_hook(g, path[i].dst, path[i].src, path[i].hook, e);
 	x->path = NULL;
 	return rc;
 }

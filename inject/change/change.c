@@ -76,7 +76,13 @@ static bool match_ok(const struct nft_gate_spec *s, const struct net_match *m)
 
 	return (netdev || inet) && netdev == first_netdev && list_ok(s, m->dst_first, m->dst_n) &&
 	       list_ok(s, m->src_first, m->src_n) && m->dport_lo <= m->dport_hi &&
-	       m->sport_lo <= m->sport_hi;
+	       m->sport_lo <= m->sport_hi && m->exempt <= EXEMPT_CHOSEN;
+}
+
+static bool conditions_ok(const struct gate_conditions *c)
+{
+	return !(c->given & ~(uint32_t)GATE_CONDITIONS) && !(c->mark & ~c->mark_mask) &&
+	       c->dscp < 64 && !(c->tcp_flags & ~c->tcp_mask) && c->length_lo <= c->length_hi;
 }
 
 static bool gate_ok(const struct nft_gate_spec *s)
@@ -84,7 +90,8 @@ static bool gate_ok(const struct nft_gate_spec *s)
 	if (!netns_ok(&s->netns) || !own_name(s->table, sizeof(s->table)) ||
 	    !terminated(s->dev, sizeof(s->dev)) || !terminated(s->fwd_dev, sizeof(s->fwd_dev)) ||
 	    s->action > GATE_UNREACHABLE || s->n_matches == 0 || s->n_matches > GATE_MATCHES ||
-	    s->n_prefixes > GATE_PREFIXES || s->share_ppm > PPM)
+	    s->n_prefixes > GATE_PREFIXES || s->share_ppm > PPM || s->of_flows > 1 ||
+	    (s->every && s->share_ppm != PPM) || !conditions_ok(&s->only))
 		return false;
 	for (unsigned i = 0; i < s->n_prefixes; i++) {
 		const struct net_prefix *p = &s->prefix[i];

@@ -51,11 +51,33 @@ struct net_match {
 	uint16_t dport_lo, dport_hi, sport_lo, sport_hi; /* host order; 0, 0 = any */
 	uint8_t proto;                                   /* IPPROTO_*, 0 = any */
 	uint8_t hook;   /* the one GATE_* hook in which it stands */
-	uint8_t exempt; /* matching packets pass untouched; exemptions stand first */
+	uint8_t exempt; /* enum gate_exempt: matching packets pass untouched; these stand first */
 	uint8_t pad;
 };
 
+/* By brink itself, for the host and the operator, or by the user. */
+enum gate_exempt { EXEMPT_SHIELD = 1, EXEMPT_CHOSEN = 2 };
 enum gate_hook { GATE_EGRESS = 1, GATE_INGRESS = 2, GATE_OUTPUT = 4, GATE_INPUT = 8 };
+
+/* What must hold on top of a match, for all matches of a gate that act; exemptions ask for none of
+ * it. */
+enum gate_condition {
+	GATE_MARK = 1,
+	GATE_DSCP = 2,
+	GATE_USER = 4,
+	GATE_FLAGS = 8,
+	GATE_LENGTH = 16,
+	GATE_CONDITIONS = 31 /* all of them */
+};
+struct gate_conditions {
+	uint32_t given; /* enum gate_condition */
+	uint32_t mark, mark_mask;
+	uint32_t uid;                  /* of whoever opened the socket that sends the packet */
+	uint16_t length_lo, length_hi; /* of the IP packet; UINT16_MAX = as long as can be */
+	uint8_t dscp;
+	uint8_t tcp_flags, tcp_mask; /* of byte 13 of the TCP header, RFC 9293 */
+	uint8_t pad;
+};
 enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE };
 
 /*
@@ -68,11 +90,13 @@ struct nft_gate_spec {
 	char dev[IFNAMSIZ];     /* "" = any device (inet family only) */
 	char fwd_dev[IFNAMSIZ]; /* GATE_FWD: the ifb */
 	uint8_t action;
-	uint8_t of_connections; /* share counts new TCP connections, chosen by a hash of their
-				   addresses and ports */
+	uint8_t of_flows; /* share counts flows, chosen by a hash of protocol, addresses and ports
+			   */
 	uint16_t n_matches, n_prefixes;
 	uint32_t share_ppm; /* 1,000,000 = all */
+	uint32_t every;     /* > 0: each packet of this number only, counted over all matches */
 	uint32_t seed;
+	struct gate_conditions only;
 	struct net_match match[GATE_MATCHES];
 	struct net_prefix prefix[GATE_PREFIXES];
 };

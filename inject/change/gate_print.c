@@ -61,6 +61,36 @@ static void add_match(struct text *t, const struct nft_gate_spec *s, const struc
 	add_end(t, s, "to", dst, dport);
 }
 
+/* What the user has excluded; it stands there once for each end and hook. */
+static void add_excluded(struct text *t, const struct nft_gate_spec *s)
+{
+	for (unsigned i = 0; i < s->n_matches; i++) {
+		const struct net_match *m = &s->match[i];
+		const unsigned dst[2] = { m->dst_first, m->dst_n };
+		const uint16_t dport[2] = { m->dport_lo, m->dport_hi };
+
+		if (m->exempt != EXEMPT_CHOSEN || m->hook != s->match[0].hook || m->src_n ||
+		    m->sport_hi)
+			continue;
+		text_add(t, " except%s", proto_name(m->proto));
+		add_end(t, s, "of", dst, dport);
+	}
+}
+
+static void add_conditions(struct text *t, const struct gate_conditions *c)
+{
+	if (c->given & GATE_MARK)
+		text_add(t, " mark 0x%x/0x%x", c->mark, c->mark_mask);
+	if (c->given & GATE_DSCP)
+		text_add(t, " dscp %u", c->dscp);
+	if (c->given & GATE_LENGTH)
+		text_add(t, " length %u-%u", c->length_lo, c->length_hi);
+	if (c->given & GATE_USER)
+		text_add(t, " of uid %u", c->uid);
+	if (c->given & GATE_FLAGS)
+		text_add(t, " tcp flags 0x%02x/0x%02x", c->tcp_flags, c->tcp_mask);
+}
+
 void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 {
 	static const char *const words[] = { [GATE_FWD] = "forward",
@@ -74,7 +104,9 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 		units_add_percent(t, s->share_ppm);
 		text_add(t, " of ");
 	}
-	text_add(t, "%s ", s->of_connections ? "new TCP connections" : "packets");
+	if (s->every)
+		text_add(t, "one in %u of ", s->every);
+	text_add(t, "%s ", s->of_flows ? "flows" : "packets");
 	for (unsigned i = 0; i < s->n_matches; i++) {
 		if (s->match[i].exempt)
 			continue;
@@ -82,6 +114,8 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 		add_match(t, s, &s->match[i]);
 		more = true;
 	}
+	add_conditions(t, &s->only);
+	add_excluded(t, s);
 	if (s->dev[0])
 		text_add(t, " on %s", s->dev);
 	if (s->action == GATE_FWD)

@@ -105,6 +105,13 @@ void nft_chain(struct nlbuf *b, uint8_t family, const char *table,
 	nlbuf_be32(b, NFTA_CHAIN_POLICY, NF_ACCEPT);
 }
 
+void nft_plain_chain(struct nlbuf *b, uint8_t family, const char *table, const char *chain)
+{
+	create(b, NFT_MSG_NEWCHAIN, family, NLM_F_EXCL, "cannot create an nft chain");
+	nlbuf_str(b, NFTA_CHAIN_TABLE, table);
+	nlbuf_str(b, NFTA_CHAIN_NAME, chain);
+}
+
 struct nft_rule nft_rule_open(struct nlbuf *b, uint8_t family, const char *table, const char *chain)
 {
 	create(b, NFT_MSG_NEWRULE, family, NLM_F_APPEND, "cannot add an nft rule");
@@ -218,15 +225,25 @@ static void to_network_order(struct nlbuf *b, unsigned reg)
 	expr_close(b, x);
 }
 
-void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg)
+static void number(struct nlbuf *b, uint32_t type, uint32_t mod, unsigned reg)
 {
 	struct expr x = expr_open(b, "numgen");
 
 	put_reg(b, NFTA_NG_DREG, reg);
 	nlbuf_be32(b, NFTA_NG_MODULUS, mod);
-	nlbuf_be32(b, NFTA_NG_TYPE, NFT_NG_RANDOM);
+	nlbuf_be32(b, NFTA_NG_TYPE, type);
 	expr_close(b, x);
 	to_network_order(b, reg);
+}
+
+void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg)
+{
+	number(b, NFT_NG_RANDOM, mod, reg);
+}
+
+void nft_count(struct nlbuf *b, uint32_t mod, unsigned reg)
+{
+	number(b, NFT_NG_INCREMENTAL, mod, reg);
 }
 
 void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32_t seed,
@@ -257,7 +274,7 @@ void nft_fwd(struct nlbuf *b, unsigned reg)
 	expr_close(b, x);
 }
 
-void nft_verdict(struct nlbuf *b, uint32_t verdict)
+static void put_verdict(struct nlbuf *b, uint32_t verdict, const char *chain)
 {
 	struct expr x = expr_open(b, "immediate");
 	size_t outer, inner;
@@ -266,9 +283,21 @@ void nft_verdict(struct nlbuf *b, uint32_t verdict)
 	outer = nlbuf_nest(b, NFTA_IMMEDIATE_DATA);
 	inner = nlbuf_nest(b, NFTA_DATA_VERDICT);
 	nlbuf_be32(b, NFTA_VERDICT_CODE, verdict);
+	if (chain)
+		nlbuf_str(b, NFTA_VERDICT_CHAIN, chain);
 	nlbuf_end(b, inner);
 	nlbuf_end(b, outer);
 	expr_close(b, x);
+}
+
+void nft_verdict(struct nlbuf *b, uint32_t verdict)
+{
+	put_verdict(b, verdict, NULL);
+}
+
+void nft_goto(struct nlbuf *b, const char *chain)
+{
+	put_verdict(b, (uint32_t)NFT_GOTO, chain);
 }
 
 void nft_reject(struct nlbuf *b, uint32_t type, uint8_t code)

@@ -48,6 +48,9 @@ struct nft_chain_def {
 void nft_chain(struct nlbuf *b, uint8_t family, const char *table,
 	       const struct nft_chain_def *chain);
 
+/* A chain of no hook: rules come to it by nft_goto(). */
+void nft_plain_chain(struct nlbuf *b, uint8_t family, const char *table, const char *chain);
+
 struct nft_rule {
 	size_t list;
 };
@@ -62,14 +65,16 @@ void nft_mask(struct nlbuf *b, unsigned reg, const void *mask, size_t len);
 void nft_cmp(struct nlbuf *b, unsigned reg, uint32_t op, const void *v, size_t len);
 void nft_imm(struct nlbuf *b, unsigned reg, uint32_t v);
 void nft_lookup(struct nlbuf *b, const char *set, uint32_t id, unsigned reg);
-/* reg = a random number below mod, or a hash of len bytes at reg `from` (seeded) below mod;
- * big-endian, for nft_cmp. */
+/* reg = a random number below mod, the next of 0, 1, ... mod - 1, or a hash of len bytes at reg
+ * `from` (seeded) below mod; big-endian, for nft_cmp. */
 void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg);
+void nft_count(struct nlbuf *b, uint32_t mod, unsigned reg);
 void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32_t seed,
 	      unsigned reg);
 void nft_counter(struct nlbuf *b);
 void nft_fwd(struct nlbuf *b, unsigned reg);
 void nft_verdict(struct nlbuf *b, uint32_t verdict);
+void nft_goto(struct nlbuf *b, const char *chain);
 void nft_reject(struct nlbuf *b, uint32_t type, uint8_t code);
 
 #endif

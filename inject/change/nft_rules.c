@@ -11,8 +11,8 @@
 #define TYPE_IPV6        8u
 #define TYPE_MARK        19u
 #define TCP_FLAGS_OFFSET 13
-#define TCP_SYN_ACK      0x12
-#define TCP_SYN          0x02
+#define IPV6_HEADER      40
+#define EVERY_CHAIN      "every"
 #define PRIO_GATE \
 	(-100) /* before the host's own filters: they never see what the fault takes away */
 
@@ -106,7 +106,7 @@ static void address_set(struct nlbuf *b, const struct nft_gate_spec *s, unsigned
 	nft_elems_close(b, list);
 }
 
-void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
+static void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
 {
 	bool done[GATE_PREFIXES] = { false };
 
@@ -158,10 +158,12 @@ static uint8_t hooks_used(const struct nft_gate_spec *s)
 	return used;
 }
 
-void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
+static void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
 {
 	uint8_t fam = gate_family(s), used = hooks_used(s);
 
+	if (s->every)
+		nft_plain_chain(b, fam, s->table, EVERY_CHAIN);
 	for (size_t i = 0; i < ARRAY_LEN(hook_chains); i++) {
 		const struct hook_chain *h = &hook_chains[i];
 
@@ -182,8 +184,15 @@ struct rule {
 	const struct hook_chain *h;
 	unsigned family; /* 4 or 6 */
 	uint8_t proto;   /* 0 = any */
+	bool other;      /* protocols other than TCP and UDP, which have rules of their own */
 	uint32_t fwd_ifindex;
 };
+
+bool gate_proto_has_ports(uint8_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
+}
 
 static void match_family(struct nlbuf *b, const struct rule *r)
 {
@@ -251,42 +260,124 @@ static void match_port(struct nlbuf *b, uint32_t offset, uint16_t lo, uint16_t h
 	nft_cmp(b, 0, NFT_CMP_LTE, &last, 2);
 }
 
-/* A share of packets is a die per packet; a share of connections is a hash, so that a repeated SYN
- * fares the same. */
-static void match_share(struct nlbuf *b, const struct rule *r)
+/* meta and the mask of a mark are numbers of this machine's byte order; headers are not. */
+static void match_mark(struct nlbuf *b, const struct gate_conditions *c)
 {
-	uint32_t below = htonl(r->s->share_ppm);
-	uint8_t mask = TCP_SYN_ACK, syn = TCP_SYN;
-	uint32_t len = r->family == 4 ? 4 : 16;
-	unsigned regs = len / 4;
+	nft_meta(b, NFT_META_MARK, 0);
+	nft_mask(b, 0, &c->mark_mask, sizeof(c->mark_mask));
+	nft_cmp(b, 0, NFT_CMP_EQ, &c->mark, sizeof(c->mark));
+}
 
-	if (r->s->of_connections) {
-		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, 0);
-		nft_mask(b, 0, &mask, 1);
-		nft_cmp(b, 0, NFT_CMP_EQ, &syn, 1);
+/* RFC 2474: the upper six bits of the TOS byte of IPv4, and of the traffic class of IPv6, which
+ * begins in the middle of the first byte. */
+static void match_dscp(struct nlbuf *b, const struct gate_conditions *c, unsigned family)
+{
+	uint16_t mask = htons(family == 4 ? 0x00fc : 0x0fc0);
+	uint16_t want = htons((uint16_t)(c->dscp << (family == 4 ? 2 : 6)));
+
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, 0, 2, 0);
+	nft_mask(b, 0, &mask, sizeof(mask));
+	nft_cmp(b, 0, NFT_CMP_EQ, &want, sizeof(want));
+}
+
+/* The length that the IP header says: meta length counts the Ethernet header on one hook and not on
+ * the other. IPv6 says how much comes after its own header. */
+static void match_length(struct nlbuf *b, const struct gate_conditions *c, unsigned family)
+{
+	unsigned before = family == 4 ? 0 : IPV6_HEADER;
+	uint16_t lo = htons((uint16_t)(c->length_lo > before ? c->length_lo - before : 0));
+	uint16_t hi = htons((uint16_t)(c->length_hi - before));
+
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, family == 4 ? 2 : 4, 2, 0);
+	nft_cmp(b, 0, NFT_CMP_GTE, &lo, sizeof(lo));
+	if (c->length_hi < UINT16_MAX)
+		nft_cmp(b, 0, NFT_CMP_LTE, &hi, sizeof(hi));
+}
+
+static void match_conditions(struct nlbuf *b, const struct rule *r)
+{
+	const struct gate_conditions *c = &r->s->only;
+
+	if (c->given & GATE_MARK)
+		match_mark(b, c);
+	if (c->given & GATE_DSCP)
+		match_dscp(b, c, r->family);
+	if (c->given & GATE_LENGTH)
+		match_length(b, c, r->family);
+	if (c->given & GATE_USER) {
+		nft_meta(b, NFT_META_SKUID, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &c->uid, sizeof(c->uid));
 	}
-	if (r->s->share_ppm == SHARE_ALL)
-		return;
-	if (r->s->of_connections) {
-		load_address(b, r->family, false, 0);
-		load_address(b, r->family, true, regs);
-		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4, 2 * regs);
-		nft_hash(b, 0, 2 * len + 4, SHARE_ALL, r->s->seed, 2 * regs + 1);
-		nft_cmp(b, 2 * regs + 1, NFT_CMP_LT, &below, 4);
-	} else {
-		nft_random(b, SHARE_ALL, 0);
-		nft_cmp(b, 0, NFT_CMP_LT, &below, 4);
+	if (c->given & GATE_FLAGS) {
+		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, 0);
+		nft_mask(b, 0, &c->tcp_mask, 1);
+		nft_cmp(b, 0, NFT_CMP_EQ, &c->tcp_flags, 1);
 	}
 }
 
-static void act(struct nlbuf *b, const struct rule *r)
+static bool comes_back(const struct rule *r)
+{
+	uint8_t used = hooks_used(r->s);
+
+	return (used & (GATE_EGRESS | GATE_OUTPUT)) && (r->h->hook & (GATE_INGRESS | GATE_INPUT));
+}
+
+static bool hashes(const struct nft_gate_spec *s)
+{
+	return s->of_flows && s->share_ppm < SHARE_ALL;
+}
+
+/* Both ways of a flow come to the same number: what comes back is read the other way round. Ports
+ * are in the same place in every protocol that has them; of the others a flow is a pair of
+ * addresses. */
+static void match_flow(struct nlbuf *b, const struct rule *r)
+{
+	uint32_t len = r->family == 4 ? 4 : 16, all = 2 * len;
+	unsigned at = 2 * len / 4;
+	bool back = comes_back(r);
+
+	load_address(b, r->family, back, 0);
+	load_address(b, r->family, !back, len / 4);
+	if (gate_proto_has_ports(r->proto)) {
+		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, back ? 2 : 0, 2, at++);
+		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, back ? 0 : 2, 2, at++);
+		all += 8; /* each port in a register of its own, zeroes behind it */
+	}
+	nft_hash(b, 0, all, SHARE_ALL, r->s->seed ^ r->proto, at);
+}
+
+/* A share of packets is a die per packet; a share of flows is a hash, so that whatever belongs to
+ * one fares the same. */
+static void match_share(struct nlbuf *b, const struct rule *r)
+{
+	uint32_t below = htonl(r->s->share_ppm);
+	unsigned at = 0;
+
+	if (r->s->share_ppm == SHARE_ALL)
+		return;
+	if (r->s->of_flows) {
+		match_flow(b, r);
+		at = (r->family == 4 ? 2 : 8) + (gate_proto_has_ports(r->proto) ? 2 : 0);
+	} else {
+		nft_random(b, SHARE_ALL, 0);
+	}
+	nft_cmp(b, at, NFT_CMP_LT, &below, sizeof(below));
+}
+
+static void act(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
 {
 	nft_imm(b, 0, htonl(GATE_LEASE_KEY));
 	nft_lookup(b, GATE_LEASE_SET, GATE_LEASE_ID, 0);
+	if (s->every) { /* behind the lease: the first one counts from where the fault begins */
+		uint32_t last = htonl(s->every - 1);
+
+		nft_count(b, s->every, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &last, sizeof(last));
+	}
 	nft_counter(b);
-	switch (r->s->action) {
+	switch (s->action) {
 	case GATE_FWD:
-		nft_imm(b, 0, r->fwd_ifindex);
+		nft_imm(b, 0, fwd_ifindex);
 		nft_fwd(b, 0);
 		break;
 	case GATE_RESET:
@@ -300,61 +391,102 @@ static void act(struct nlbuf *b, const struct rule *r)
 	}
 }
 
+/* meta l4proto is the one behind IPv6's extension headers. */
+static void match_proto(struct nlbuf *b, const struct rule *r)
+{
+	static const uint8_t have_own[] = { IPPROTO_TCP, IPPROTO_UDP };
+
+	if (r->proto || r->other)
+		nft_meta(b, NFT_META_L4PROTO, 0);
+	if (r->proto)
+		nft_cmp(b, 0, NFT_CMP_EQ, &r->proto, 1);
+	for (size_t i = 0; r->other && i < ARRAY_LEN(have_own); i++)
+		nft_cmp(b, 0, NFT_CMP_NEQ, &have_own[i], 1);
+}
+
 static void write_rule(struct nlbuf *b, const struct rule *r)
 {
 	struct nft_rule open = nft_rule_open(b, gate_family(r->s), r->s->table, r->h->chain);
-	uint8_t proto = r->proto;
 
 	match_family(b, r);
 	match_device(b, r);
-	if (proto) {
-		nft_meta(b, NFT_META_L4PROTO, 0);
-		nft_cmp(b, 0, NFT_CMP_EQ, &proto, 1);
-	}
+	match_proto(b, r);
 	match_addresses(b, r);
 	match_port(b, 0, r->m->sport_lo, r->m->sport_hi);
 	match_port(b, 2, r->m->dport_lo, r->m->dport_hi);
 	if (r->m->exempt) {
 		nft_verdict(b, NF_ACCEPT);
 	} else {
+		match_conditions(b, r);
 		match_share(b, r);
-		act(b, r);
+		if (r->s->every)
+			nft_goto(b, EVERY_CHAIN);
+		else
+			act(b, r->s, r->fwd_ifindex);
 	}
 	nft_rule_close(b, open);
 }
 
 /* Is there anything to match in this family? An address list without members of it matches nothing
- * there. */
+ * there; no IPv6 packet is shorter than its header. */
 static bool family_possible(const struct rule *r)
 {
 	const struct net_match *m = r->m;
+	const struct gate_conditions *c = &r->s->only;
 
 	return (!m->dst_n || count_family(r->s, m->dst_first, m->dst_n, r->family)) &&
 	       (!m->src_n || count_family(r->s, m->src_first, m->src_n, r->family)) &&
-	       !(r->proto == IPPROTO_ICMP && r->family == 6) &&
-	       !(r->proto == IPPROTO_ICMPV6 && r->family == 4);
+	       !(r->proto == IPPROTO_ICMPV6 && r->family == 4) &&
+	       !(!m->exempt && (c->given & GATE_LENGTH) && r->family == 6 &&
+		 c->length_hi < IPV6_HEADER);
 }
 
-/* A port without a protocol means TCP and UDP: the same bytes of other protocols are no ports. */
-static void rules_of_match(struct nlbuf *b, struct rule r)
+/* For both families; ICMP is ICMPv6 in IPv6. */
+static void rules_of_proto(struct nlbuf *b, struct rule r)
 {
-	const struct net_match *m = r.m;
-	bool ports = m->dport_hi || m->sport_hi;
-	const uint8_t protos[2] = { m->proto || !ports ? m->proto : IPPROTO_TCP,
-				    m->proto || !ports ? 0 : IPPROTO_UDP };
+	for (r.family = 4; r.family <= 6; r.family += 2) {
+		struct rule one = r;
 
-	for (unsigned k = 0; k < 2; k++) {
-		if (k && !protos[k])
-			continue;
-		for (r.family = 4; r.family <= 6; r.family += 2) {
-			r.proto = protos[k];
-			if (family_possible(&r))
-				write_rule(b, &r);
-		}
+		if (one.proto == IPPROTO_ICMP && one.family == 6)
+			one.proto = IPPROTO_ICMPV6;
+		if (family_possible(&one))
+			write_rule(b, &one);
 	}
 }
 
-void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+/* A port without a protocol means TCP and UDP: the same bytes of other protocols are no ports. What
+ * hashes flows needs to know where there are some. */
+static void rules_of_match(struct nlbuf *b, struct rule r)
+{
+	const struct net_match *m = r.m;
+	bool ports = m->dport_hi || m->sport_hi, flows = !m->exempt && hashes(r.s);
+
+	if (m->proto || (!ports && !flows)) {
+		r.proto = m->proto;
+		rules_of_proto(b, r);
+		return;
+	}
+	r.proto = IPPROTO_TCP;
+	rules_of_proto(b, r);
+	r.proto = IPPROTO_UDP;
+	rules_of_proto(b, r);
+	if (!ports) {
+		r.proto = 0;
+		r.other = true;
+		rules_of_proto(b, r);
+	}
+}
+
+/* The one rule behind all of them: one counter for every protocol, family and direction. */
+static void every_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+{
+	struct nft_rule open = nft_rule_open(b, gate_family(s), s->table, EVERY_CHAIN);
+
+	act(b, s, fwd_ifindex);
+	nft_rule_close(b, open);
+}
+
+static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
 {
 	for (size_t h = 0; h < ARRAY_LEN(hook_chains); h++) {
 		for (unsigned i = 0; i < s->n_matches; i++) {
@@ -365,4 +497,16 @@ void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifi
 								 .fwd_ifindex = fwd_ifindex });
 		}
 	}
+	if (s->every)
+		every_rule(b, s, fwd_ifindex);
+}
+
+void gate_write(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+{
+	nft_begin(b);
+	nft_table(b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
+	gate_sets(b, s);
+	gate_chains(b, s);
+	gate_rules(b, s, fwd_ifindex);
+	nft_commit(b);
 }

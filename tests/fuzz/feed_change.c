@@ -34,7 +34,14 @@ static void feed_gate(struct feed *f, struct nft_gate_spec *s)
 	s->netns.cookie = 1;
 	s->share_ppm = feed_u32(f) % 1000001;
 	s->action = feed_u8(f) % 4;
-	s->of_connections = feed_u8(f) & 1;
+	s->of_flows = feed_u8(f) & 1;
+	s->every = s->share_ppm == 1000000 ? feed_u8(f) : 0;
+	s->only = (struct gate_conditions){ .given = feed_u8(f) & GATE_CONDITIONS,
+					    .mark_mask = feed_u8(f),
+					    .uid = feed_u8(f),
+					    .length_hi = feed_u16(f),
+					    .dscp = feed_u8(f) & 63,
+					    .tcp_mask = feed_u8(f) };
 	s->n_prefixes = feed_u8(f) % 5;
 	s->n_matches = 1 + feed_u8(f) % 3;
 	snprintf(s->table, sizeof(s->table), "brink_t");
