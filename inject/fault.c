@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inject/change/pool.h"
 #include "inject/faults.h"
 
 const struct fault_ops *const fault_registry[] = {
@@ -37,6 +38,25 @@ void plan_note(struct plan *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(p->note[p->n_notes++], sizeof(p->note[0]), fmt, ap);
 	va_end(ap);
+}
+
+int64_t plan_pool_add(struct plan_pool *pool, const struct net_prefix *at, uint32_t n,
+		      struct err *e)
+{
+	if (n > POOL_MAX - pool->n)
+		return err_set(e, E2BIG, "more than %u addresses in one run", POOL_MAX);
+	if (pool->n + n > pool->room) {
+		uint32_t room = 2 * pool->room + n;
+		struct net_prefix *more = reallocarray(pool->at, room, sizeof(*more));
+
+		if (!more)
+			return err_set(e, ENOMEM, "no memory for the addresses");
+		pool->at = more;
+		pool->room = room;
+	}
+	memcpy(pool->at + pool->n, at, n * sizeof(*at));
+	pool->n += n;
+	return pool->n - n;
 }
 
 struct change_spec *plan_add(struct plan *p, const struct plan_context *ctx, enum change_kind kind,

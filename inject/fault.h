@@ -21,6 +21,13 @@ struct plan {
 	bool one_shot; /* this one holds for no time and there is nothing to take back */
 };
 
+/* The addresses of a run that find no room in the messages of changes, while it is planned: see
+ * inject/change/pool.h. Zeroed = empty; `at` is to be freed. */
+struct plan_pool {
+	uint32_t n, room;
+	struct net_prefix *at;
+};
+
 /* Who plans: filled by the runner, the same for every fault of a run. */
 struct plan_context {
 	const char *run_id; /* ULID, 26 characters */
@@ -28,6 +35,7 @@ struct plan_context {
 	const struct targets *targets;
 	int64_t for_ns; /* how long the fault holds; 0 for one-shot ones */
 	uint32_t lease_ms;
+	struct plan_pool *pool; /* NULL: there is none, long lists are refused */
 };
 
 /* Does the fault do something, not just stand there? Asked by the keeper while it is live. */
@@ -70,6 +78,9 @@ struct fault_ops {
 extern const struct fault_ops *const fault_registry[];
 const struct fault_ops *fault_find(const char *name);
 
+/* Appends addresses to the pool. Returns the index of the first one. -E2BIG, -ENOMEM. */
+int64_t plan_pool_add(struct plan_pool *pool, const struct net_prefix *at, uint32_t n,
+		      struct err *e);
 /* Appends a note to the plan; a full list is no error, the last one says so. */
 void plan_note(struct plan *p, const char *fmt, ...) PRINTF_FMT(2, 3);
 /* The next change of the plan, zeroed and filled with the kind and fault index; NULL + E2BIG when

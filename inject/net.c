@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
 #include "inject/net_match.h"
@@ -20,6 +21,9 @@
 #define DEVICES_MAX 4
 #define IFB_ID      6 /* characters of the run id in an ifb's name: it has 15 in all */
 #define PPM_ALL     1000000u
+/* Fewer addresses than these find room in the message of a change, however often they stand there.
+ */
+#define SMALL_LISTS 8
 
 const char *const net_direction_words[] = { "out", "in", "both", NULL };
 
@@ -40,6 +44,7 @@ struct net_aim {
 	enum net_direction dir;
 	struct net_groups to, from, not ;
 	struct gate_conditions only;
+	uint32_t pool_crc; /* of what stands in the pool of the run */
 	unsigned n_devices;
 	char device[DEVICES_MAX][IFNAMSIZ];
 };
@@ -53,18 +58,18 @@ static struct flow_select own_flow(const struct net_spec *spec)
 				     .netns = spec->netns };
 }
 
-typedef int groups_reader(const struct strings *list, uint8_t proto, struct net_groups *ret,
-			  struct err *e);
+typedef int groups_reader(const struct strings *list, uint8_t proto, struct arena *mem,
+			  struct net_groups *ret, struct err *e);
 
-static int read_groups(const struct flow_select *flow, groups_reader *parse,
+static int read_groups(const struct flow_select *flow, groups_reader *parse, struct arena *mem,
 		       struct net_groups *ret_to, struct net_groups *ret_from, struct err *e)
 {
 	uint8_t proto = 0;
 	int rc = flow->proto ? endpoint_proto(flow->proto, &proto, e) : 0;
 
 	if (rc == 0)
-		rc = parse(&flow->to, proto, ret_to, e);
-	return rc < 0 ? rc : parse(&flow->from, proto, ret_from, e);
+		rc = parse(&flow->to, proto, mem, ret_to, e);
+	return rc < 0 ? rc : parse(&flow->from, proto, mem, ret_from, e);
 }
 
 static int no_address(enum net_direction dir, struct err *e)
@@ -84,8 +89,9 @@ static bool has_address(const struct net_groups *g)
 
 int net_check_flow(const struct flow_select *flow, struct err *e)
 {
+	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_groups to, from;
-	int rc = read_groups(flow, net_groups_syntax, &to, &from, e);
+	int rc = read_groups(flow, net_groups_syntax, &mem, &to, &from, e);
 
 	return rc < 0 ? rc : net_groups_agree(&to, &from, e);
 }
@@ -119,7 +125,7 @@ static int read_conditions(const struct net_spec *spec, struct gate_conditions *
 
 /* A port without an address is fine there; a protocol of the fault's own need not be repeated. */
 static int read_excluded(const struct net_spec *spec, const char *word, groups_reader *parse,
-			 struct net_groups *ret, struct err *e)
+			 struct arena *mem, struct net_groups *ret, struct err *e)
 {
 	static const struct strings nothing = { 0 };
 	struct net_groups any;
@@ -129,13 +135,13 @@ static int read_excluded(const struct net_spec *spec, const char *word, groups_r
 	ret->n = 0;
 	if (!spec->not .n || rc < 0)
 		return rc;
-	rc = parse(&spec->not, proto, ret, e);
+	rc = parse(&spec->not, proto, mem, ret, e);
 	if (rc == 0)
-		rc = net_groups_syntax(&nothing, 0, &any, e);
+		rc = net_groups_syntax(&nothing, 0, mem, &any, e);
 	if (rc == 0)
 		rc = net_groups_agree(ret, &any, e);
 	for (unsigned i = 0; i < ret->n && rc == 0; i++) {
-		const struct endpoint *ep = &ret->at[i];
+		const struct net_group *ep = &ret->at[i];
 
 		if (!ep->n_prefixes && !ep->port_hi)
 			rc = err_set(e, EINVAL, "'not' leaves nothing: name an address or a port");
@@ -145,6 +151,7 @@ static int read_excluded(const struct net_spec *spec, const char *word, groups_r
 
 int net_check(const struct net_spec *spec, struct err *e)
 {
+	AUTO(arena_done) struct arena mem = { 0 };
 	struct gate_conditions ignored = { 0 };
 	struct net_groups not ;
 	const struct flow_select flow = own_flow(spec);
@@ -158,10 +165,10 @@ int net_check(const struct net_spec *spec, struct err *e)
 			       "'target' and a selector of its own contradict each other");
 	rc = read_conditions(spec, &ignored, e);
 	if (rc == 0)
-		rc = read_excluded(spec, spec->proto, net_groups_syntax, &not, e);
+		rc = read_excluded(spec, spec->proto, net_groups_syntax, &mem, &not, e);
 	if (rc < 0 || spec->target)
 		return rc;
-	rc = read_groups(&flow, net_groups_syntax, &to, &from, e);
+	rc = read_groups(&flow, net_groups_syntax, &mem, &to, &from, e);
 	if (rc == 0)
 		rc = net_groups_agree(&to, &from, e);
 	if (rc == 0 && !spec->dev && !has_address(dir == NET_IN ? &from : &to))
@@ -233,7 +240,7 @@ static int find_devices(struct net_aim *aim, const struct flow_select *flow, str
 	return rc;
 }
 
-static int find_aim(const struct net_spec *spec, const struct plan_context *ctx,
+static int find_aim(const struct net_spec *spec, const struct plan_context *ctx, struct arena *mem,
 		    struct net_aim *ret, struct err *e)
 {
 	struct flow_select flow;
@@ -243,9 +250,9 @@ static int find_aim(const struct net_spec *spec, const struct plan_context *ctx,
 	if (rc == 0)
 		rc = netns_identify(flow.netns ? flow.netns : "", &ret->netns, e);
 	if (rc == 0)
-		rc = read_groups(&flow, net_groups_parse, &ret->to, &ret->from, e);
+		rc = read_groups(&flow, net_groups_parse, mem, &ret->to, &ret->from, e);
 	if (rc == 0)
-		rc = read_excluded(spec, flow.proto, net_groups_parse, &ret->not, e);
+		rc = read_excluded(spec, flow.proto, net_groups_parse, mem, &ret->not, e);
 	if (rc == 0)
 		rc = read_conditions(spec, &ret->only, e);
 	if (rc == 0 && spec->user) {
@@ -328,16 +335,23 @@ static struct gate_conditions conditions(const struct gate_conditions *selector,
 	return ret;
 }
 
+static struct address_pool planned_pool(const struct plan_context *ctx)
+{
+	return ctx->pool ? (struct address_pool){ ctx->pool->n, ctx->pool->at } :
+			   (struct address_pool){ 0 };
+}
+
 /* nf_tables takes a gate as one message: whether it fits is known before anything is changed. */
-static int check_size(const struct nft_gate_spec *g, struct err *e)
+static int check_size(const struct nft_gate_spec *g, const struct plan_context *ctx, struct err *e)
 {
 	AUTO(auto_free) char *bytes = aligned_alloc(16, GATE_BATCH_BYTES);
+	const struct address_pool pool = planned_pool(ctx);
 	struct nlbuf b;
 
 	if (!bytes)
 		return err_set(e, ENOMEM, "no memory for an nft table");
 	b = nlbuf_on(bytes, GATE_BATCH_BYTES);
-	gate_write(&b, g, 0);
+	gate_write(&b, g, &pool, 0);
 	if (b.full)
 		return err_set(e, E2BIG,
 			       "more than the %d messages or %zu KiB that one nft table is made "
@@ -368,6 +382,7 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 	g->share_ppm = how->share_ppm;
 	g->every = how->every;
 	g->of_flows = how->of_flows;
+	g->pool_crc = aim->pool_crc;
 	g->only = conditions(&aim->only, &how->only);
 	g->seed = (uint32_t)(ctx->targets->seed ^ ctx->fault_index);
 	snprintf(g->dev, IFNAMSIZ, "%s", aim->device[device]);
@@ -376,7 +391,7 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 		own_name(g->fwd_dev, IFNAMSIZ, ctx, device, IFB_ID);
 	rc = net_matches(g, &sel, &exempted, e);
 	if (rc == 0)
-		rc = check_size(g, e);
+		rc = check_size(g, ctx, e);
 	if (rc == 0 && exempted)
 		note_exempted(g, exempted, ret);
 	return rc;
@@ -395,7 +410,7 @@ static void add_groups(struct text *t, const char *word, const struct net_groups
 {
 	for (unsigned i = 0; i < g->n; i++) {
 		text_add(t, "%s", i ? "," : word);
-		endpoint_add(t, &g->at[i]);
+		net_group_add(t, &g->at[i]);
 	}
 }
 
@@ -414,11 +429,61 @@ static void summarise(const struct net_aim *aim, struct plan *ret)
 		text_add(&t, "%s%s", i ? "," : " on ", aim->device[i]);
 }
 
+static uint32_t count_addresses(const struct net_groups *g)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < g->n; i++)
+		n += g->at[i].n_prefixes;
+	return n;
+}
+
+static int pool_groups(struct net_groups *g, struct net_aim *aim, struct plan_pool *pool,
+		       struct err *e)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		struct net_group *one = &g->at[i];
+		uint32_t chain[2];
+		int64_t first = 0;
+
+		if (one->n_prefixes)
+			first = plan_pool_add(pool, one->prefix, one->n_prefixes, e);
+		if (first < 0)
+			return (int)first;
+		if (!one->n_prefixes)
+			continue;
+		one->pooled = (uint32_t)first + GATE_PREFIXES;
+		chain[0] = aim->pool_crc;
+		chain[1] = crc32c(one->prefix, one->n_prefixes * sizeof(*one->prefix));
+		aim->pool_crc = crc32c(chain, sizeof(chain));
+	}
+	return 0;
+}
+
+/* Long lists go beside the messages, once for all devices. */
+static int pool_lists(struct net_aim *aim, const struct plan_context *ctx, struct err *e)
+{
+	int rc = 0;
+
+	if (!ctx->pool ||
+	    count_addresses(&aim->to) + count_addresses(&aim->from) + count_addresses(&aim->not ) <=
+		    SMALL_LISTS)
+		return 0;
+	rc = pool_groups(&aim->to, aim, ctx->pool, e);
+	if (rc == 0)
+		rc = pool_groups(&aim->from, aim, ctx->pool, e);
+	return rc < 0 ? rc : pool_groups(&aim->not, aim, ctx->pool, e);
+}
+
 int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	     const struct plan_context *ctx, struct plan *ret, struct err *e)
 {
+	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_aim aim;
-	int rc = find_aim(spec, ctx, &aim, e);
+	int rc = find_aim(spec, ctx, &mem, &aim, e);
+
+	if (rc == 0)
+		rc = pool_lists(&aim, ctx, e);
 
 	for (unsigned i = 0; rc == 0 && i < aim.n_devices; i++) {
 		char qdisc[16];

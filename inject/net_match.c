@@ -14,117 +14,19 @@
 
 #define EXEMPT_ADDRESSES 16 /* of one local port: with more of them it passes as a whole */
 
-#define TWO_PROTOS "'to' and 'from' name different protocols"
-
-static bool covers(const struct net_prefix *wide, const struct net_prefix *p)
+static int put_prefixes(struct nft_gate_spec *g, const struct net_group *ep, uint32_t *ret_first,
+			uint32_t *ret_n, struct err *e)
 {
-	unsigned whole = wide->len / 8, rest = wide->len % 8;
-
-	if (wide->family != p->family || wide->len > p->len ||
-	    memcmp(wide->addr, p->addr, whole) != 0)
-		return false;
-	return !rest || (wide->addr[whole] ^ p->addr[whole]) >> (8 - rest) == 0;
-}
-
-/* Adds a prefix unless one covers it; drops those that it covers. nf_tables refuses overlapping
- * intervals. */
-static int merge_prefix(struct endpoint *to, const struct net_prefix *p, struct err *e)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < to->n_prefixes; i++) {
-		if (covers(&to->prefix[i], p))
-			return 0;
-	}
-	for (unsigned i = 0; i < to->n_prefixes; i++) {
-		if (!covers(p, &to->prefix[i]))
-			to->prefix[kept++] = to->prefix[i];
-	}
-	to->n_prefixes = kept;
-	if (kept == ENDPOINT_PREFIXES)
-		return err_set(e, E2BIG, "more than %d addresses with the same port: write ranges",
-			       ENDPOINT_PREFIXES);
-	to->prefix[to->n_prefixes++] = *p;
-	return 0;
-}
-
-static bool same_ports(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->port_lo == b->port_lo && a->port_hi == b->port_hi && a->proto == b->proto &&
-	       !a->n_prefixes == !b->n_prefixes;
-}
-
-static int add_endpoint(struct net_groups *g, const struct endpoint *ep, struct err *e)
-{
-	struct endpoint *group = NULL;
-	int rc = 0;
-
-	for (unsigned i = 0; i < g->n && !group; i++) {
-		if (same_ports(&g->at[i], ep))
-			group = &g->at[i];
-	}
-	if (!group) {
-		if (g->n == NET_GROUPS)
-			return err_set(e, E2BIG, "more than %d different ports in one list",
-				       NET_GROUPS);
-		group = &g->at[g->n++];
-		*group = (struct endpoint){ .port_lo = ep->port_lo,
-					    .port_hi = ep->port_hi,
-					    .proto = ep->proto };
-	}
-	for (unsigned i = 0; i < ep->n_prefixes && rc == 0; i++)
-		rc = merge_prefix(group, &ep->prefix[i], e);
-	return rc;
-}
-
-typedef int endpoint_reader(const char *text, struct endpoint *ret, struct err *e);
-
-static int groups_read(const struct strings *list, uint8_t proto, endpoint_reader *parse,
-		       struct net_groups *ret, struct err *e)
-{
-	*ret = (struct net_groups){ 0 };
-	for (size_t i = 0; i < list->n; i++) {
-		struct endpoint ep;
-		int rc = parse(list->at[i], &ep, e);
-
-		if (rc < 0)
-			return rc;
-		if (ep.proto && proto && ep.proto != proto)
-			return err_set(e, EINVAL, "'%s' contradicts 'proto'", list->at[i]);
-		if (proto)
-			ep.proto = proto;
-		rc = add_endpoint(ret, &ep, e);
-		if (rc < 0)
-			return rc;
-	}
-	if (!list->n) { /* no list: one group of anything */
-		ret->n = 1;
-		ret->at[0] = (struct endpoint){ .proto = proto };
-	}
-	return 0;
-}
-
-int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret,
-		     struct err *e)
-{
-	return groups_read(list, proto, endpoint_parse, ret, e);
-}
-
-int net_groups_syntax(const struct strings *list, uint8_t proto, struct net_groups *ret,
-		      struct err *e)
-{
-	return groups_read(list, proto, endpoint_syntax, ret, e);
-}
-
-static int put_prefixes(struct nft_gate_spec *g, const struct endpoint *ep, uint16_t *ret_first,
-			uint16_t *ret_n, struct err *e)
-{
+	*ret_n = ep->n_prefixes;
+	*ret_first = ep->pooled;
+	if (ep->pooled)
+		return 0;
 	if (g->n_prefixes + ep->n_prefixes > GATE_PREFIXES)
-		return err_set(e, E2BIG, "more than %d addresses in one fault: write ranges",
-			       GATE_PREFIXES);
+		return err_set(e, E2BIG, "more than %d addresses in one message", GATE_PREFIXES);
 	*ret_first = g->n_prefixes;
-	*ret_n = (uint16_t)ep->n_prefixes;
-	memcpy(&g->prefix[g->n_prefixes], ep->prefix, ep->n_prefixes * sizeof(ep->prefix[0]));
+	if (ep->n_prefixes)
+		memcpy(&g->prefix[g->n_prefixes], ep->prefix,
+		       ep->n_prefixes * sizeof(ep->prefix[0]));
 	g->n_prefixes = (uint16_t)(g->n_prefixes + ep->n_prefixes);
 	return 0;
 }
@@ -157,34 +59,8 @@ static int put_exempt(struct nft_gate_spec *g, struct net_match m, struct err *e
 	return 0;
 }
 
-/* The protocol that both ends agree on; false when they contradict each other. */
-static bool both_proto(const struct endpoint *a, const struct endpoint *b, uint8_t *ret)
-{
-	*ret = a->proto ? a->proto : b->proto;
-	return !a->proto || !b->proto || a->proto == b->proto;
-}
-
-int net_groups_agree(const struct net_groups *to, const struct net_groups *from, struct err *e)
-{
-	uint8_t proto;
-
-	for (unsigned i = 0; i < to->n; i++) {
-		for (unsigned k = 0; k < from->n; k++) {
-			if (!both_proto(&to->at[i], &from->at[k], &proto))
-				return err_set(e, EINVAL, TWO_PROTOS);
-			if (proto && !gate_proto_has_ports(proto) &&
-			    (to->at[i].port_hi || from->at[k].port_hi))
-				return err_set(e, EINVAL,
-					       "a port and a protocol without ports (number %u) "
-					       "contradict each other",
-					       proto);
-		}
-	}
-	return 0;
-}
-
-static int put_pair(struct nft_gate_spec *g, const struct endpoint *dst, const struct endpoint *src,
-		    uint8_t hook, struct err *e)
+static int put_pair(struct nft_gate_spec *g, const struct net_group *dst,
+		    const struct net_group *src, uint8_t hook, struct err *e)
 {
 	struct net_match *m = put_match(g, e);
 	int rc;
@@ -196,8 +72,8 @@ static int put_pair(struct nft_gate_spec *g, const struct endpoint *dst, const s
 				 .sport_lo = src->port_lo,
 				 .sport_hi = src->port_hi,
 				 .hook = hook };
-	if (!both_proto(dst, src, &m->proto))
-		return err_set(e, EINVAL, TWO_PROTOS);
+	if (!net_group_proto(dst, src, &m->proto))
+		return err_set(e, EINVAL, NET_TWO_PROTOS);
 	if ((g->only.given & GATE_FLAGS) || g->action == GATE_RESET) { /* both exist for TCP only */
 		if (m->proto && m->proto != IPPROTO_TCP)
 			return err_set(e, EINVAL,
@@ -229,7 +105,7 @@ static bool may_catch(const struct net_groups *to, const struct net_groups *from
 {
 	for (unsigned i = 0; i < to->n; i++) {
 		for (unsigned k = 0; k < from->n; k++) {
-			const struct endpoint *t = &to->at[i], *f = &from->at[k];
+			const struct net_group *t = &to->at[i], *f = &from->at[k];
 			bool ports = t->port_hi || f->port_hi;
 			uint8_t p = t->proto ? t->proto : f->proto;
 
@@ -278,7 +154,7 @@ static int exempt_basics(struct nft_gate_spec *g, const struct net_groups *to,
 	return rc;
 }
 
-static bool end_has(const struct endpoint *ep, unsigned family, const uint8_t *addr, unsigned port)
+static bool end_has(const struct net_group *ep, unsigned family, const uint8_t *addr, unsigned port)
 {
 	struct net_prefix p = { .family = (uint8_t)family, .len = family == 4 ? 32 : 128 };
 
@@ -286,7 +162,7 @@ static bool end_has(const struct endpoint *ep, unsigned family, const uint8_t *a
 	if (port && ep->port_hi && (port < ep->port_lo || port > ep->port_hi))
 		return false;
 	for (unsigned i = 0; i < ep->n_prefixes; i++) {
-		if (covers(&ep->prefix[i], &p))
+		if (net_prefix_covers(&ep->prefix[i], &p))
 			return true;
 	}
 	return !ep->n_prefixes;
@@ -308,7 +184,7 @@ static bool groups_have(const struct net_groups *g, unsigned family, const uint8
  * one of them passes too. */
 struct session_port {
 	uint16_t port;
-	uint16_t first, n; /* n == 0: from any address */
+	uint32_t first, n; /* n == 0: from any address */
 };
 
 /* Packets of one path: where they stand, and which end of the selector is their destination there.
@@ -386,7 +262,7 @@ static void pool_addresses(struct nft_gate_spec *g, const struct exemptions *x,
 		memcpy(p.addr, f->remote, sizeof(f->remote));
 		g->prefix[at + n++] = p;
 	}
-	s->n = (uint16_t)n;
+	s->n = n;
 	g->n_prefixes = (uint16_t)(at + n);
 }
 
@@ -473,7 +349,7 @@ static int exempt_flows(struct nft_gate_spec *g, const struct path *p, const str
 /* What `not` names, at either end of a packet: its addresses stand in the pool once. */
 struct excluded {
 	const struct net_groups * not ;
-	uint16_t first[NET_GROUPS], n[NET_GROUPS];
+	uint32_t first[NET_GROUPS], n[NET_GROUPS];
 };
 
 static int pool_excluded(struct nft_gate_spec *g, struct excluded *x, struct err *e)
@@ -491,7 +367,7 @@ static int exempt_excluded(struct nft_gate_spec *g, const struct excluded *x, ui
 	int rc = 0;
 
 	for (unsigned i = 0; x->not &&i < x->not ->n && rc == 0; i++) {
-		const struct endpoint *ep = &x->not ->at[i];
+		const struct net_group *ep = &x->not ->at[i];
 
 		rc = put_exempt(g,
 				(struct net_match){ .hook = hook,

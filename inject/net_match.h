@@ -2,17 +2,8 @@
 #ifndef BRINK_NET_MATCH_H
 #define BRINK_NET_MATCH_H
 
-#include "inject/endpoint.h"
 #include "inject/net.h"
-
-/* A fault's selector after names were resolved: endpoints with equal ports and protocol stand
- * together. */
-#define NET_GROUPS 6
-
-struct net_groups {
-	unsigned n;
-	struct endpoint at[NET_GROUPS];
-};
+#include "inject/net_groups.h"
 
 /* What is chosen, and what of it is not to be touched (flows and not may be NULL). */
 struct net_select {
@@ -24,17 +15,6 @@ struct net_select {
 	 * for where they come in and where they go out */
 	bool between;
 };
-
-/* Parses a list of endpoints into groups. proto: of the fault, 0 = not said. Duplicates and covered
- * ranges go. */
-int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret,
-		     struct err *e);
-/* The same without looking up any name: see endpoint_syntax(). */
-int net_groups_syntax(const struct strings *list, uint8_t proto, struct net_groups *ret,
-		      struct err *e);
-/* EINVAL when an end of one list and an end of the other name different protocols, or ports of one
- * that has none. */
-int net_groups_agree(const struct net_groups *to, const struct net_groups *from, struct err *e);
 
 /*
  * Fills matches and prefixes of a gate for a direction; hooks: { out, in } of the family in use.

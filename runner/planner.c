@@ -2,6 +2,7 @@
 #include "runner/planner.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -42,7 +43,8 @@ static int plan_one(const struct experiment *x, const struct targets *targets, u
 				    .fault_index = i,
 				    .targets = targets,
 				    .for_ns = item->for_ns,
-				    .lease_ms = PLAN_LEASE_MS };
+				    .lease_ms = PLAN_LEASE_MS,
+				    .pool = &p->pool };
 	int64_t end = item->after_ns + item->for_ns;
 	int rc;
 
@@ -87,6 +89,7 @@ int planner_plan(const struct experiment *x, const char *run_id, const struct ta
 void planner_done(struct run_plan *p)
 {
 	arena_done(&p->arena);
+	free(p->pool.at);
 	*p = (struct run_plan){ 0 };
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "inject/cgroup.h"
+#include "inject/change/nft_sets.h"
 #include "inject/proc_fs.h"
 #include "scenarios/policy_parts.h"
 
@@ -93,10 +94,10 @@ static void ends_of(const struct touch *t, struct gate_end ret[2])
 {
 	const struct net_match *m = t->match;
 
-	ret[0] = (struct gate_end){ &t->gate->prefix[m->dst_first], m->dst_n, m->dport_lo,
-				    m->dport_hi };
-	ret[1] = (struct gate_end){ &t->gate->prefix[m->src_first], m->src_n, m->sport_lo,
-				    m->sport_hi };
+	ret[0] = (struct gate_end){ gate_list_of(t->gate, t->pool, m->dst_first, m->dst_n).at,
+				    m->dst_n, m->dport_lo, m->dport_hi };
+	ret[1] = (struct gate_end){ gate_list_of(t->gate, t->pool, m->src_first, m->src_n).at,
+				    m->src_n, m->sport_lo, m->sport_hi };
 }
 
 static bool flow_may_hit(const struct endpoint *d, const struct touch *t)

@@ -63,19 +63,26 @@ static bool own_name(const char *s, size_t size)
 	return terminated(s, size) && strncmp(s, "brink", 5) == 0;
 }
 
-static bool list_ok(const struct nft_gate_spec *s, unsigned first, unsigned n)
+bool net_prefix_ok(const struct net_prefix *p)
 {
-	return first + n <= s->n_prefixes;
+	return (p->family == 4 && p->len <= 32) || (p->family == 6 && p->len <= 128);
 }
 
-static bool match_ok(const struct nft_gate_spec *s, const struct net_match *m)
+static bool list_ok(const struct nft_gate_spec *s, uint32_t pooled, uint64_t first, uint64_t n)
+{
+	return first + n <= s->n_prefixes ||
+	       (first >= GATE_PREFIXES && first - GATE_PREFIXES + n <= pooled);
+}
+
+static bool match_ok(const struct nft_gate_spec *s, uint32_t pooled, const struct net_match *m)
 {
 	bool netdev = m->hook == GATE_EGRESS || m->hook == GATE_INGRESS;
 	bool inet = m->hook == GATE_OUTPUT || m->hook == GATE_INPUT;
 	bool first_netdev = s->match[0].hook == GATE_EGRESS || s->match[0].hook == GATE_INGRESS;
 
-	return (netdev || inet) && netdev == first_netdev && list_ok(s, m->dst_first, m->dst_n) &&
-	       list_ok(s, m->src_first, m->src_n) && m->dport_lo <= m->dport_hi &&
+	return (netdev || inet) && netdev == first_netdev &&
+	       list_ok(s, pooled, m->dst_first, m->dst_n) &&
+	       list_ok(s, pooled, m->src_first, m->src_n) && m->dport_lo <= m->dport_hi &&
 	       m->sport_lo <= m->sport_hi && m->exempt <= EXEMPT_CHOSEN;
 }
 
@@ -85,7 +92,7 @@ static bool conditions_ok(const struct gate_conditions *c)
 	       c->dscp < 64 && !(c->tcp_flags & ~c->tcp_mask) && c->length_lo <= c->length_hi;
 }
 
-static bool gate_ok(const struct nft_gate_spec *s)
+static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
 {
 	if (!netns_ok(&s->netns) || !own_name(s->table, sizeof(s->table)) ||
 	    !terminated(s->dev, sizeof(s->dev)) || !terminated(s->fwd_dev, sizeof(s->fwd_dev)) ||
@@ -94,13 +101,11 @@ static bool gate_ok(const struct nft_gate_spec *s)
 	    (s->every && s->share_ppm != PPM) || !conditions_ok(&s->only))
 		return false;
 	for (unsigned i = 0; i < s->n_prefixes; i++) {
-		const struct net_prefix *p = &s->prefix[i];
-
-		if (!(p->family == 4 && p->len <= 32) && !(p->family == 6 && p->len <= 128))
+		if (!net_prefix_ok(&s->prefix[i]))
 			return false;
 	}
 	for (unsigned i = 0; i < s->n_matches; i++) {
-		if (!match_ok(s, &s->match[i]))
+		if (!match_ok(s, pooled, &s->match[i]))
 			return false;
 	}
 	return s->action != GATE_FWD || own_name(s->fwd_dev, sizeof(s->fwd_dev));
@@ -129,13 +134,13 @@ static bool signal_ok(const struct signal_spec *s)
 	       terminated(s->cgroup, sizeof(s->cgroup));
 }
 
-static bool union_ok(const struct change_spec *s)
+static bool union_ok(const struct change_spec *s, uint32_t pooled)
 {
 	switch (s->kind) {
 	case CHANGE_NETEM_SIDE:
 		return netem_ok(&s->u.netem);
 	case CHANGE_NFT_GATE:
-		return gate_ok(&s->u.gate);
+		return gate_ok(&s->u.gate, pooled);
 	case CHANGE_FILL:
 		return terminated(s->u.fill.path, sizeof(s->u.fill.path)) &&
 		       s->u.fill.path[0] == '/';
@@ -225,14 +230,14 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 	}
 }
 
-int change_spec_check(const struct change_spec *s, struct err *e)
+int change_spec_check(const struct change_spec *s, uint32_t pooled, struct err *e)
 {
 	if (!change_ops_of(s->kind))
 		return err_set(e, EINVAL, "change kind %u is not in the closed set", s->kind);
 	if (s->lease_ms < LEASE_MIN_MS || s->lease_ms > LEASE_MAX_MS)
 		return err_set(e, EINVAL, "a lease of %u ms is outside %d to %d ms", s->lease_ms,
 			       LEASE_MIN_MS, LEASE_MAX_MS);
-	if (!union_ok(s))
+	if (!union_ok(s, pooled))
 		return err_set(e, EINVAL, "a '%s' change has a value out of bounds",
 			       change_ops_of(s->kind)->kind);
 	return 0;

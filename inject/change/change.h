@@ -44,10 +44,16 @@ struct net_prefix {
 	uint8_t addr[16];
 };
 
-/* Everything given must hold. A list [first, first + n) of the pool means "any of these"; n = 0
- * means any address. */
+/* Addresses that stand outside the messages: those of a run. See pool.h. */
+struct address_pool {
+	uint32_t n;
+	const struct net_prefix *at;
+};
+
+/* Everything given must hold. A list [first, first + n) of addresses means "any of these"; n = 0
+ * means any address. From GATE_PREFIXES on they stand in the pool of the run. */
 struct net_match {
-	uint16_t dst_first, dst_n, src_first, src_n;
+	uint32_t dst_first, dst_n, src_first, src_n;
 	uint16_t dport_lo, dport_hi, sport_lo, sport_hi; /* host order; 0, 0 = any */
 	uint8_t proto;                                   /* IPPROTO_*, 0 = any */
 	uint8_t hook;   /* the one GATE_* hook in which it stands */
@@ -93,6 +99,7 @@ struct nft_gate_spec {
 	uint8_t of_flows; /* share counts flows, chosen by a hash of protocol, addresses and ports
 			   */
 	uint16_t n_matches, n_prefixes;
+	uint32_t pool_crc;  /* crc32c of the addresses in the pool, 0 = none: for texts only */
 	uint32_t share_ppm; /* 1,000,000 = all */
 	uint32_t every;     /* > 0: each packet of this number only, counted over all matches */
 	uint32_t seed;
@@ -226,7 +233,8 @@ struct change {
 	const struct change_ops *ops;
 	const struct change_spec *spec;
 	const struct undo *undo;
-	const struct shield *shield; /* what a repeated signal must never hit. Borrowed */
+	const struct shield *shield;     /* what a repeated signal must never hit. Borrowed */
+	const struct address_pool *pool; /* of the run; NULL = none. Borrowed */
 	void *live;
 };
 
@@ -285,8 +293,10 @@ const struct change_ops *change_ops_of(unsigned kind);
 void change_resource_words(const struct change_spec *s, struct text *ret);
 /* The network namespace that a change works in; NULL = it has nothing to do with any. */
 const struct netns_ref *change_netns(const struct change_spec *s);
-/* Is every number, length and string of a spec that came over a socket within its bounds? */
-int change_spec_check(const struct change_spec *s, struct err *e);
+/* Is every number, length and string of a spec that came over a socket within its bounds? pooled:
+ * addresses in the pool of the run. */
+int change_spec_check(const struct change_spec *s, uint32_t pooled, struct err *e);
+bool net_prefix_ok(const struct net_prefix *p);
 /*
  * The same of a record that came from a journal, whoever wrote it: what undo removes by its name
  * must bear brink's mark, or it is somebody else's. -EBADMSG.

@@ -4,9 +4,13 @@
 #include "base/units.h"
 #include "inject/change/nft_rules.h"
 
-static void add_prefixes(struct text *t, const struct nft_gate_spec *s, unsigned first, unsigned n)
+static void add_prefixes(struct text *t, const struct nft_gate_spec *s, uint32_t first, uint32_t n)
 {
-	for (unsigned i = first; i < first + n; i++) {
+	if (first >= GATE_PREFIXES) {
+		text_add(t, "%u addresses", n);
+		return;
+	}
+	for (uint32_t i = first; i < first + n; i++) {
 		const struct net_prefix *p = &s->prefix[i];
 		char name[INET6_ADDRSTRLEN] = "?";
 
@@ -18,7 +22,7 @@ static void add_prefixes(struct text *t, const struct nft_gate_spec *s, unsigned
 }
 
 static void add_end(struct text *t, const struct nft_gate_spec *s, const char *word,
-		    const unsigned list[2], const uint16_t ports[2])
+		    const uint32_t list[2], const uint16_t ports[2])
 {
 	if (!list[1] && !ports[1])
 		return;
@@ -51,7 +55,7 @@ static const char *proto_name(uint8_t proto)
 
 static void add_match(struct text *t, const struct nft_gate_spec *s, const struct net_match *m)
 {
-	const unsigned src[2] = { m->src_first, m->src_n }, dst[2] = { m->dst_first, m->dst_n };
+	const uint32_t src[2] = { m->src_first, m->src_n }, dst[2] = { m->dst_first, m->dst_n };
 	const uint16_t sport[2] = { m->sport_lo, m->sport_hi },
 		       dport[2] = { m->dport_lo, m->dport_hi };
 	bool in = m->hook & (GATE_INGRESS | GATE_INPUT);
@@ -66,7 +70,7 @@ static void add_excluded(struct text *t, const struct nft_gate_spec *s)
 {
 	for (unsigned i = 0; i < s->n_matches; i++) {
 		const struct net_match *m = &s->match[i];
-		const unsigned dst[2] = { m->dst_first, m->dst_n };
+		const uint32_t dst[2] = { m->dst_first, m->dst_n };
 		const uint16_t dport[2] = { m->dport_lo, m->dport_hi };
 
 		if (m->exempt != EXEMPT_CHOSEN || m->hook != s->match[0].hook || m->src_n ||
@@ -116,6 +120,8 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 	}
 	add_conditions(t, &s->only);
 	add_excluded(t, s);
+	if (s->pool_crc) /* tells one list from another of the same length */
+		text_add(t, " (crc32c of the addresses %08x)", s->pool_crc);
 	if (s->dev[0])
 		text_add(t, " on %s", s->dev);
 	if (s->action == GATE_FWD)

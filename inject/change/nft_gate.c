@@ -142,6 +142,7 @@ static int build(struct gate_live *g, const struct change *c, struct err *e)
 {
 	const struct nft_gate_spec *s = spec_of(c);
 	AUTO(auto_free) char *bytes = aligned_alloc(16, GATE_BATCH_BYTES);
+	struct gate_load load;
 	struct nlbuf b;
 	int fwd = 0;
 
@@ -159,8 +160,15 @@ static int build(struct gate_live *g, const struct change *c, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	b = nlbuf_on(bytes, GATE_BATCH_BYTES);
-	gate_write(&b, s, (uint32_t)fwd);
+	load = gate_load_of(s, c->pool);
+	for (b = nlbuf_on(bytes, GATE_BATCH_BYTES); gate_load_next(&b, &load);
+	     b = nlbuf_on(bytes, GATE_BATCH_BYTES)) {
+		int rc = nlsock_talk(&g->sock, &b, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	gate_write(&b, s, c->pool, (uint32_t)fwd);
 	return nlsock_talk(&g->sock, &b, e);
 }
 

@@ -50,6 +50,12 @@ void nft_set(struct nlbuf *b, uint8_t family, const char *table, const struct nf
 	nlbuf_be32(b, NFTA_SET_KEY_TYPE, set->key_type);
 	nlbuf_be32(b, NFTA_SET_KEY_LEN, set->key_len);
 	nlbuf_be32(b, NFTA_SET_ID, set->id);
+	if (set->size) {
+		size_t desc = nlbuf_nest(b, NFTA_SET_DESC);
+
+		nlbuf_be32(b, NFTA_SET_DESC_SIZE, set->size);
+		nlbuf_end(b, desc);
+	}
 }
 
 struct nft_elems nft_elems_open(struct nlbuf *b, uint16_t cmd, uint8_t family, const char *table,

@@ -26,6 +26,7 @@ struct nft_set_def {
 	uint32_t flags;    /* NFT_SET_* */
 	uint32_t key_type; /* for listings only: nft(8) data type number */
 	uint32_t key_len, id;
+	uint32_t size; /* how many elements there will be; 0 = not said */
 };
 void nft_set(struct nlbuf *b, uint8_t family, const char *table, const struct nft_set_def *set);
 

@@ -6,129 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inject/change/nft_sets.h"
+
 #define SHARE_ALL        1000000u
-#define TYPE_IPV4        7u /* nft(8) data types, for listings only */
-#define TYPE_IPV6        8u
-#define TYPE_MARK        19u
 #define TCP_FLAGS_OFFSET 13
 #define IPV6_HEADER      40
 #define EVERY_CHAIN      "every"
 #define PRIO_GATE \
 	(-100) /* before the host's own filters: they never see what the fault takes away */
 
-/* A set is named after the first prefix that it holds, so that rules and sets agree without a
- * table. */
-static void set_name(char *buf, size_t size, unsigned first, unsigned family)
-{
-	snprintf(buf, size, "a%u_v%u", first, family);
-}
-
-/* Ids for lookups inside the same batch; the lease set has 1. */
-static uint32_t set_id(unsigned first, unsigned family)
-{
-	return 2 + first * 2 + (family == 6);
-}
-
 uint8_t gate_family(const struct nft_gate_spec *s)
 {
 	bool netdev = s->n_matches && (s->match[0].hook & (GATE_EGRESS | GATE_INGRESS));
 
 	return netdev ? NFPROTO_NETDEV : NFPROTO_INET;
-}
-
-/* First address after a prefix; false when the prefix reaches to the end of the address space. */
-static bool after_prefix(const struct net_prefix *p, uint8_t next[16])
-{
-	int at = p->len / 8, bytes = p->family == 4 ? 4 : 16;
-	unsigned carry = p->len % 8 ? 1u << (8 - p->len % 8) : 0;
-
-	memcpy(next, p->addr, 16);
-	if (!carry) { /* a whole number of bytes: one up in the last byte of the prefix */
-		at--;
-		carry = 1;
-	}
-	for (; at >= 0 && at < bytes && carry; at--) {
-		carry += next[at];
-		next[at] = (uint8_t)carry;
-		carry >>= 8;
-	}
-	return !carry;
-}
-
-static unsigned count_family(const struct nft_gate_spec *s, unsigned first, unsigned n,
-			     unsigned family)
-{
-	unsigned found = 0;
-
-	for (unsigned i = first; i < first + n; i++)
-		found += s->prefix[i].family == family;
-	return found;
-}
-
-static bool has_interval(const struct nft_gate_spec *s, unsigned first, unsigned n, unsigned family)
-{
-	for (unsigned i = first; i < first + n; i++) {
-		if (s->prefix[i].family == family && s->prefix[i].len != (family == 4 ? 32 : 128))
-			return true;
-	}
-	return false;
-}
-
-/* One set of the addresses of one family among prefixes [first, first + n), which do not overlap.
- */
-static void address_set(struct nlbuf *b, const struct nft_gate_spec *s, unsigned first, unsigned n,
-			unsigned family)
-{
-	bool interval = has_interval(s, first, n, family);
-	uint32_t len = family == 4 ? 4 : 16;
-	uint8_t fam = gate_family(s), next[16];
-	struct nft_elems list;
-	char name[16];
-
-	if (!count_family(s, first, n, family))
-		return;
-	set_name(name, sizeof(name), first, family);
-	nft_set(b, fam, s->table,
-		&(struct nft_set_def){ .name = name,
-				       .flags =
-					       NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
-				       .key_type = family == 4 ? TYPE_IPV4 : TYPE_IPV6,
-				       .key_len = len,
-				       .id = set_id(first, family) });
-	list = nft_elems_open(b, NFT_MSG_NEWSETELEM, fam, s->table, name, "cannot fill an nft set");
-	for (unsigned i = first; i < first + n; i++) {
-		if (s->prefix[i].family != family)
-			continue;
-		nft_elem(b, s->prefix[i].addr, len, 0, 0);
-		if (interval && after_prefix(&s->prefix[i], next))
-			nft_elem(b, next, len, NFT_SET_ELEM_INTERVAL_END, 0);
-	}
-	nft_elems_close(b, list);
-}
-
-static void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
-{
-	bool done[GATE_PREFIXES] = { false };
-
-	nft_set(b, gate_family(s), s->table,
-		&(struct nft_set_def){ .name = GATE_LEASE_SET,
-				       .flags = NFT_SET_TIMEOUT,
-				       .key_type = TYPE_MARK,
-				       .key_len = 4,
-				       .id = GATE_LEASE_ID });
-	for (unsigned i = 0; i < s->n_matches; i++) {
-		const struct net_match *m = &s->match[i];
-		const unsigned lists[2][2] = { { m->dst_first, m->dst_n },
-					       { m->src_first, m->src_n } };
-
-		for (unsigned k = 0; k < 2; k++) {
-			if (!lists[k][1] || done[lists[k][0]])
-				continue;
-			done[lists[k][0]] = true;
-			address_set(b, s, lists[k][0], lists[k][1], 4);
-			address_set(b, s, lists[k][0], lists[k][1], 6);
-		}
-	}
 }
 
 struct hook_chain {
@@ -180,6 +71,7 @@ static void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
 /* One rule to write: a match in one chain, for one family and one protocol. */
 struct rule {
 	const struct nft_gate_spec *s;
+	const struct address_pool *pool;
 	const struct net_match *m;
 	const struct hook_chain *h;
 	unsigned family; /* 4 or 6 */
@@ -231,17 +123,17 @@ static void load_address(struct nlbuf *b, unsigned family, bool dst, unsigned re
 
 static void match_addresses(struct nlbuf *b, const struct rule *r)
 {
-	const unsigned lists[2][2] = { { r->m->src_first, r->m->src_n },
+	const uint32_t lists[2][2] = { { r->m->src_first, r->m->src_n },
 				       { r->m->dst_first, r->m->dst_n } };
 
 	for (unsigned dst = 0; dst < 2; dst++) {
-		char name[16];
+		char name[GATE_SET_NAME];
 
 		if (!lists[dst][1])
 			continue;
-		set_name(name, sizeof(name), lists[dst][0], r->family);
+		gate_set_name(name, lists[dst][0], r->family);
 		load_address(b, r->family, dst, 0);
-		nft_lookup(b, name, set_id(lists[dst][0], r->family), 0);
+		nft_lookup(b, name, gate_set_id(lists[dst][0], r->family), 0);
 	}
 }
 
@@ -427,6 +319,13 @@ static void write_rule(struct nlbuf *b, const struct rule *r)
 	nft_rule_close(b, open);
 }
 
+static bool list_possible(const struct rule *r, uint32_t first, uint32_t n)
+{
+	struct gate_list l = gate_list_of(r->s, r->pool, first, n);
+
+	return !n || gate_list_has(&l, r->family);
+}
+
 /* Is there anything to match in this family? An address list without members of it matches nothing
  * there; no IPv6 packet is shorter than its header. */
 static bool family_possible(const struct rule *r)
@@ -434,8 +333,8 @@ static bool family_possible(const struct rule *r)
 	const struct net_match *m = r->m;
 	const struct gate_conditions *c = &r->s->only;
 
-	return (!m->dst_n || count_family(r->s, m->dst_first, m->dst_n, r->family)) &&
-	       (!m->src_n || count_family(r->s, m->src_first, m->src_n, r->family)) &&
+	return list_possible(r, m->dst_first, m->dst_n) &&
+	       list_possible(r, m->src_first, m->src_n) &&
 	       !(r->proto == IPPROTO_ICMPV6 && r->family == 4) &&
 	       !(!m->exempt && (c->given & GATE_LENGTH) && r->family == 6 &&
 		 c->length_hi < IPV6_HEADER);
@@ -486,12 +385,14 @@ static void every_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t 
 	nft_rule_close(b, open);
 }
 
-static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s,
+		       const struct address_pool *pool, uint32_t fwd_ifindex)
 {
 	for (size_t h = 0; h < ARRAY_LEN(hook_chains); h++) {
 		for (unsigned i = 0; i < s->n_matches; i++) {
 			if (s->match[i].hook == hook_chains[h].hook)
 				rules_of_match(b, (struct rule){ .s = s,
+								 .pool = pool,
 								 .m = &s->match[i],
 								 .h = &hook_chains[h],
 								 .fwd_ifindex = fwd_ifindex });
@@ -501,12 +402,14 @@ static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t 
 		every_rule(b, s, fwd_ifindex);
 }
 
-void gate_write(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+void gate_write(struct nlbuf *b, const struct nft_gate_spec *s, const struct address_pool *pool,
+		uint32_t fwd_ifindex)
 {
 	nft_begin(b);
-	nft_table(b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
+	if (!gate_load_of(s, pool).n_lists)
+		nft_table(b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
 	gate_sets(b, s);
 	gate_chains(b, s);
-	gate_rules(b, s, fwd_ifindex);
+	gate_rules(b, s, pool, fwd_ifindex);
 	nft_commit(b);
 }

@@ -206,7 +206,7 @@ static int prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	struct err ignored;
 
-	FUZZ_MUST(change_spec_check(c->spec, &ignored) == 0); /* only what was checked */
+	FUZZ_MUST(change_spec_check(c->spec, 0, &ignored) == 0); /* only what was checked */
 	FUZZ_MUST(!w.k.guarded && w.n_holders == 0);
 	w.n_prepared++;
 	ret->kind = c->spec->kind;

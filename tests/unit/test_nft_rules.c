@@ -75,7 +75,7 @@ static unsigned messages(uint16_t cmd)
 static void write_gate(const struct nft_gate_spec *s)
 {
 	batch = nlbuf_on(bytes, sizeof(bytes));
-	gate_write(&batch, s, 7);
+	gate_write(&batch, s, NULL, 7);
 	assert_false(batch.full);
 }
 
@@ -478,7 +478,7 @@ static void the_largest_gate_fits(void **state)
 						 .sport_lo = 1,
 						 .sport_hi = 2 };
 	batch = nlbuf_on(bytes, sizeof(bytes));
-	gate_write(&batch, &s, 7);
+	gate_write(&batch, &s, NULL, 7);
 	/* it may be too large: then it says so, and nothing is sent */
 	assert_true(batch.full || batch.n <= NLBUF_MESSAGES);
 	assert_true(batch.len <= sizeof(bytes));
