@@ -13,7 +13,7 @@ for class in self-ending one-shot; do
 done
 ! grep -q 'said in the plan' "$out" || bad "a fault without a class"
 expect 0 list faults --json
-jq -es 'length == 6 and all(.[]; .fault and .class and .summary)' "$out" >/dev/null || bad "list faults --json"
+jq -es --argjson n "$(wc -w <<<"$faults")" 'length == $n and all(.[]; .fault and .class and .summary)' "$out" >/dev/null || bad "list faults --json"
 expect 0 list probes
 [ "$(grep -o '^[a-z_]*' "$out" | xargs)" = "http tcp command process_up" ] || bad "list probes"
 expect 0 list probes --json
