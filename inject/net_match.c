@@ -18,12 +18,7 @@
 
 static bool covers(const struct net_prefix *wide, const struct net_prefix *p)
 {
-	unsigned whole = wide->len / 8, rest = wide->len % 8;
-
-	if (wide->family != p->family || wide->len > p->len ||
-	    memcmp(wide->addr, p->addr, whole) != 0)
-		return false;
-	return !rest || (wide->addr[whole] ^ p->addr[whole]) >> (8 - rest) == 0;
+	return wide->len <= p->len && net_prefix_overlap(wide, p);
 }
 
 /* Adds a prefix unless one covers it; drops those that it covers. nf_tables refuses overlapping

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRINK_NET_OVERLAP_H
+#define BRINK_NET_OVERLAP_H
+
+#include "inject/change/change.h"
+
+/*
+ * May one packet be chosen by both of these changes? False for anything but gates on one device.
+ * What they exempt is not looked at: better a word too many.
+ */
+bool gates_overlap(const struct change_spec *a, const struct change_spec *b);
+
+#endif
