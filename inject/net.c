@@ -227,7 +227,22 @@ static int devices_by_route(struct net_aim *aim, const struct net_groups *far, s
 	return 0;
 }
 
-static int find_devices(struct net_aim *aim, const struct flow_select *flow, struct err *e)
+/* Whoever stands between two hosts is sometimes one of them: no packet of the other one comes by
+ * the loopback device, to which the route to an own address leads. */
+static void leave_out_loopback(struct net_aim *aim)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < aim->n_devices; i++) {
+		if (strcmp(aim->device[i], "lo") != 0)
+			memmove(aim->device[kept++], aim->device[i], IFNAMSIZ);
+	}
+	if (kept)
+		aim->n_devices = kept;
+}
+
+static int find_devices(struct net_aim *aim, const struct flow_select *flow, bool between,
+			struct err *e)
 {
 	const struct net_groups *far = aim->dir == NET_IN ? &aim->from : &aim->to;
 	int rc;
@@ -235,13 +250,17 @@ static int find_devices(struct net_aim *aim, const struct flow_select *flow, str
 	if (flow->dev)
 		return add_device(aim, flow->dev, e);
 	rc = devices_by_route(aim, far, e);
+	if (rc == 0 && between)
+		rc = devices_by_route(aim, far == &aim->to ? &aim->from : &aim->to, e);
+	if (rc == 0 && between)
+		leave_out_loopback(aim);
 	if (rc == 0 && !aim->n_devices)
 		return no_address(aim->dir, e);
 	return rc;
 }
 
-static int find_aim(const struct net_spec *spec, const struct plan_context *ctx, struct arena *mem,
-		    struct net_aim *ret, struct err *e)
+static int find_aim(const struct net_spec *spec, bool between, const struct plan_context *ctx,
+		    struct arena *mem, struct net_aim *ret, struct err *e)
 {
 	struct flow_select flow;
 	int rc = find_flow(spec, ctx, &flow, e);
@@ -259,7 +278,7 @@ static int find_aim(const struct net_spec *spec, const struct plan_context *ctx,
 		rc = user_find(spec->user, &ret->only.uid, e);
 		ret->only.given |= GATE_USER;
 	}
-	return rc < 0 ? rc : find_devices(ret, &flow, e);
+	return rc < 0 ? rc : find_devices(ret, &flow, between, e);
 }
 
 /* The random end of a run id tells runs apart; its first half is a time. Lower case, as nft(8) and
@@ -480,7 +499,7 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 {
 	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_aim aim;
-	int rc = find_aim(spec, ctx, &mem, &aim, e);
+	int rc = find_aim(spec, how->between, ctx, &mem, &aim, e);
 
 	if (rc == 0)
 		rc = pool_lists(&aim, ctx, e);
@@ -496,6 +515,9 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	}
 	if (rc < 0)
 		return rc;
+	if (spec->mark && spec->direction == NET_IN)
+		plan_note(ret, "mark: a packet that comes in has one only where tc or the host's "
+			       "own rules have set it before brink looks");
 	ret->devices = aim.n_devices;
 	summarise(&aim, ret);
 	return 0;

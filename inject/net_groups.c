@@ -13,12 +13,7 @@
 
 bool net_prefix_covers(const struct net_prefix *wide, const struct net_prefix *narrow)
 {
-	unsigned whole = wide->len / 8, rest = wide->len % 8;
-
-	if (wide->family != narrow->family || wide->len > narrow->len ||
-	    memcmp(wide->addr, narrow->addr, whole) != 0)
-		return false;
-	return !rest || (wide->addr[whole] ^ narrow->addr[whole]) >> (8 - rest) == 0;
+	return wide->len <= narrow->len && net_prefix_overlap(wide, narrow);
 }
 
 static bool same_ports(const struct net_group *g, const struct endpoint *ep)

@@ -136,17 +136,18 @@ static void look_at_gate(struct doctor *d)
 	if (!(d->need & (NEED_GATE | NEED_NETEM)) || d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
 		return;
 	if (r->state == SCRATCH_OK) {
-		say(d, LEVEL_OK, NULL, "net.drop");
+		say(d, LEVEL_OK, NULL, "net.drop net.partition");
 		say(d, LEVEL_OK, NULL,
 		    "undo after SIGKILL: nftables owner table vanished with its process after %.1f ms (tested)",
 		    (double)r->took_ns / (double)NS_PER_MS);
 	} else if (r->state == SCRATCH_WOULD_LOAD) {
 		say(d, LEVEL_WARN, NULL,
-		    "net.drop: not tried, a run would load these kernel modules: %s", r->text);
+		    "net.drop net.partition: not tried, a run would load these kernel modules: %s",
+		    r->text);
 	} else {
 		say(d, LEVEL_FAIL,
 		    "needs nf_tables with owner flag: kernel 5.12 or later, CONFIG_NF_TABLES\n",
-		    "net.drop: tried: an nft table with an owner: %s", r->text);
+		    "net.drop net.partition: tried: an nft table with an owner: %s", r->text);
 	}
 }
 
@@ -341,11 +342,9 @@ static unsigned need_of(const char *fault)
 	static const struct {
 		const char *name;
 		unsigned need;
-	} rows[] = { { "net.drop", NEED_GATE },
-		     { "net.delay", NEED_NETEM },
-		     { "net.loss", NEED_NETEM },
-		     { "proc.pause", NEED_PAUSE },
-		     { "disk.fill", NEED_FILL } };
+	} rows[] = { { "net.drop", NEED_GATE },    { "net.partition", NEED_GATE },
+		     { "net.delay", NEED_NETEM },  { "net.loss", NEED_NETEM },
+		     { "proc.pause", NEED_PAUSE }, { "disk.fill", NEED_FILL } };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (strcmp(rows[i].name, fault) == 0)

@@ -16,22 +16,9 @@
  * client. */
 #define SERVICE_PORTS 32768
 
-static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	unsigned whole = bits / 8, rest = bits % 8;
-
-	return memcmp(a, b, whole) == 0 && (!rest || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
-}
-
-static bool overlap(const struct net_prefix *a, const struct net_prefix *b)
-{
-	return a->family == b->family &&
-	       same_bits(a->addr, b->addr, a->len < b->len ? a->len : b->len);
-}
-
 static bool within(const struct net_prefix *in, const struct net_prefix *out)
 {
-	return in->len >= out->len && overlap(in, out);
+	return in->len >= out->len && net_prefix_overlap(in, out);
 }
 
 /* One end of what a gate chooses. */
@@ -56,7 +43,7 @@ static bool end_may_hit(const struct endpoint *d, const struct gate_end *end)
 	bool address = !d->n_prefixes || !end->n;
 
 	for (unsigned i = 0; i < end->n && !address; i++)
-		address = any_prefix(d, &end->p[i], overlap);
+		address = any_prefix(d, &end->p[i], net_prefix_overlap);
 	return address &&
 	       (!d->port_hi || !end->hi || (end->lo <= d->port_hi && d->port_lo <= end->hi));
 }

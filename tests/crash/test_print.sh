@@ -33,7 +33,7 @@ late() { [ "$(ip netns exec cr_a "$meter" udp 10.78.0.2 7002 2 3000 | sed 's/.*m
 lossy() { ip netns exec cr_a "$meter" udp 10.78.0.2 7002 8 1000 | grep -q 'lost [1-9]'; }
 felt() {
 	case $1 in
-	net.drop) blocked ;;
+	net.drop | net.partition) blocked ;;
 	net.delay) late ;;
 	net.loss) lossy ;;
 	proc.pause*) ! ticks 300 ;;
@@ -111,6 +111,7 @@ world >"$dir/world"
 for fault in $("$BRINK" list faults --json | jq -r .fault); do
 	case $fault in
 	net.drop) try net.drop 'to: "10.78.0.2:7002", netns: cr_a' ;;
+	net.partition) try net.partition 'from: 10.78.0.2, not: "*:7001", netns: cr_a' ;;
 	net.delay | net.loss)
 		if [ -z "${BRINK_VM:-}" ]; then
 			echo "# $fault: this kernel is the host's; the guest's has netem"

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # Packets with what a selector may look at, against the echo servers of prog_meter.
-#   packets.py udp ADDRESS[,ADDRESS...] PORT [key=value...]   "map 110": which of `count` datagrams came back, one after
-#                                                             the other, to each address in turn
-#   packets.py tcp ADDRESS PORT [key=value...]                "timeout", "refused", "silent" (connected, nothing came
-#                                                             back), "open" (echoed, the end of it unheard), "ok"
-#   packets.py pairs NS NS ADDRESS ADDRESS PORT COUNT         UDP from ports of the first to one port of the second
-#                                                             namespace and back: "there 0110...", "back 0110..."
-# Keys: count, size (bytes of a datagram), mark, tos, user, source (port); wait (ms) for an answer.
+#   packets.py probes                    reads "WANT: udp ADDRESS[,ADDRESS...] PORT [key=value...]" and
+#                                        "WANT: tcp ADDRESS PORT [key=value...]", does all of them at once, each in a
+#                                        process of its own, and prints those that do not give WANT; then "N probes"
+#     udp: "map 110": which of `count` datagrams came back, one after the other, to each address in turn
+#     tcp: "timeout", "refused", "silent" (connected, nothing came back), "open" (echoed, the end of it unheard), "ok"
+#     keys: count, size (bytes of a datagram), mark, tos, user, source (address)
+#   packets.py pairs NS NS ADDRESS ADDRESS PORT COUNT
+#                                        UDP from COUNT ports of the first to one port of the second namespace and back:
+#                                        "there 0110...", "back 0110..."
 import ctypes
 import os
 import socket
 import sys
 
 IPV6_TCLASS = 67
+WAIT = 2  # seconds for an answer: most probes wait for it at the same time
 
 
 def family(address):
@@ -28,8 +31,8 @@ def opened(address, kind, keys):
     elif "tos" in keys:
         s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, int(keys["tos"], 0))
     if "source" in keys:
-        s.bind(("::" if ":" in address else "0.0.0.0", int(keys["source"])))
-    s.settimeout(int(keys.get("wait", 500)) / 1000)
+        s.bind((keys["source"], 0))
+    s.settimeout(WAIT)
     return s
 
 
@@ -48,7 +51,7 @@ def udp(addresses, port, keys):
             came += "1" if s.recv(65536) == data else "?"
         except socket.timeout:
             came += "0"
-    print("map", came)
+    return "map " + came
 
 
 def tcp(address, port, keys):
@@ -56,19 +59,47 @@ def tcp(address, port, keys):
     try:
         s.connect((address, port))
     except socket.timeout:
-        return print("timeout")
+        return "timeout"
     except ConnectionRefusedError:
-        return print("refused")
+        return "refused"
     try:
         s.send(b"x")
         s.recv(1)
     except socket.timeout:
-        return print("silent")
+        return "silent"
     try:
         s.shutdown(socket.SHUT_WR)
-        print("ok" if s.recv(1) == b"" else "open")
+        return "ok" if s.recv(1) == b"" else "open"
     except socket.timeout:
-        print("open")
+        return "open"
+
+
+def probe(line):
+    want, rest = line.split(": ", 1)
+    kind, addresses, port, *words = rest.split()
+    keys = dict(w.split("=") for w in words)
+    if "user" in keys:
+        os.setresuid(*[int(keys["user"])] * 3)
+    got = {"udp": udp, "tcp": tcp}[kind](addresses, int(port), keys)
+    if got != want:
+        print(f"{kind} {addresses} {port} {' '.join(words)}: not '{want}' but '{got}'", flush=True)
+    return got == want
+
+
+def probes():
+    children = []
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os._exit(0 if probe(line) else 1)
+            except Exception as e:
+                print(line.strip(), e, flush=True)
+                os._exit(1)
+        children.append(pid)
+    bad = [p for p in children if os.waitpid(p, 0)[1]]
+    print(len(children), "probes")
+    sys.exit(1 if bad else 0)
 
 
 # A socket stays in the namespace in which it was opened.
@@ -115,7 +146,4 @@ def pairs(near, far, near_address, far_address, port, count):
 if sys.argv[1] == "pairs":
     pairs(*sys.argv[2:])
 else:
-    given = dict(a.split("=") for a in sys.argv[4:])
-    if "user" in given:
-        os.setresuid(*[int(given["user"])] * 3)
-    {"udp": udp, "tcp": tcp}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), given)
+    probes()

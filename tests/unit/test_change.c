@@ -559,6 +559,14 @@ static void a_message_with_a_value_out_of_bounds_is_refused(void **state)
 	REFUSED(1, s->u.gate.match[1].hook = GATE_EGRESS | GATE_INGRESS);
 	REFUSED(1, s->u.gate.match[1].hook = GATE_OUTPUT); /* two families in one table */
 	REFUSED(1, s->u.gate.match[1].dport_lo = 91);
+	REFUSED(1, s->u.gate.match[0].exempt = EXEMPT_CHOSEN + 1);
+	REFUSED(1, s->u.gate.of_flows = 2);
+	REFUSED(1, s->u.gate.every = 2; s->u.gate.share_ppm = 1);
+	REFUSED(1, s->u.gate.only.given = GATE_CONDITIONS + 1);
+	REFUSED(1, s->u.gate.only.mark = 1);
+	REFUSED(1, s->u.gate.only.dscp = 64);
+	REFUSED(1, s->u.gate.only.tcp_flags = 1);
+	REFUSED(1, s->u.gate.only.length_lo = 1);
 }
 
 /* Random bytes from a socket: whatever is accepted can be printed and looked at without harm. */
