@@ -47,7 +47,7 @@ extern const char *const net_direction_words[];
 		{ .name = "to",                                                                                               \
 		  .type = FIELD_STRINGS,                                                                                      \
 		  .offset = offsetof(T, net.to),                                                                              \
-		  .doc = "destination: address, CIDR or host name, with :port, :port-port and /proto" },                      \
+		  .doc = "destination: address, CIDR or host name, with :port, :port-port and /proto; @FILE: one a line" },   \
 		{ .name = "from",                                                                                             \
 		  .type = FIELD_STRINGS,                                                                                      \
 		  .offset = offsetof(T, net.from),                                                                            \
