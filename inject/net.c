@@ -12,6 +12,7 @@
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
 #include "inject/net_match.h"
+#include "inject/net_owner.h"
 #include "inject/net_words.h"
 #include "inject/route.h"
 
@@ -163,7 +164,9 @@ int net_check(const struct net_spec *spec, struct err *e)
 	if (spec->target && (spec->to.n || spec->from.n || spec->proto || spec->dev || spec->netns))
 		return err_set(e, EINVAL,
 			       "'target' and a selector of its own contradict each other");
-	rc = read_conditions(spec, &ignored, e);
+	rc = net_owner_check(spec, GATE_DROP, e);
+	if (rc == 0)
+		rc = read_conditions(spec, &ignored, e);
 	if (rc == 0)
 		rc = read_excluded(spec, spec->proto, net_groups_syntax, &mem, &not, e);
 	if (rc < 0 || spec->target)
@@ -274,6 +277,8 @@ static int find_aim(const struct net_spec *spec, bool between, const struct plan
 		rc = read_excluded(spec, flow.proto, net_groups_parse, mem, &ret->not, e);
 	if (rc == 0)
 		rc = read_conditions(spec, &ret->only, e);
+	if (rc == 0)
+		rc = net_owner_find(spec, &ret->only, e);
 	if (rc == 0 && spec->user) {
 		rc = user_find(spec->user, &ret->only.uid, e);
 		ret->only.given |= GATE_USER;
@@ -351,6 +356,8 @@ static struct gate_conditions conditions(const struct gate_conditions *selector,
 	ret.mark_mask = selector->mark_mask;
 	ret.dscp = selector->dscp;
 	ret.uid = selector->uid;
+	ret.cgroup = selector->cgroup;
+	ret.cgroup_level = selector->cgroup_level;
 	return ret;
 }
 
@@ -379,41 +386,70 @@ static int check_size(const struct nft_gate_spec *g, const struct plan_context *
 	return 0;
 }
 
-static int add_gate(const struct net_aim *aim, unsigned device, const struct net_treatment *how,
+/* The gate of a device that does what the fault is about. */
+static struct nft_gate_spec main_gate(const struct net_aim *aim, unsigned device,
+				      const struct net_treatment *how,
+				      const struct plan_context *ctx)
+{
+	struct nft_gate_spec g = { .netns = aim->netns,
+				   .action = (uint8_t)how->action,
+				   .share_ppm = how->share_ppm,
+				   .every = how->every,
+				   .of_flows = how->of_flows,
+				   .pool_crc = aim->pool_crc,
+				   .only = conditions(&aim->only, &how->only),
+				   .seed = (uint32_t)(ctx->targets->seed ^ ctx->fault_index) };
+
+	snprintf(g.dev, IFNAMSIZ, "%s", aim->device[device]);
+	own_name(g.table, sizeof(g.table), ctx, device, 16);
+	if (how->action == GATE_FWD)
+		own_name(g.fwd_dev, IFNAMSIZ, ctx, device, IFB_ID);
+	return g;
+}
+
+static int put_gate(const struct nft_gate_spec *g, const struct net_aim *aim, bool between,
 		    const struct plan_context *ctx, struct plan *ret, struct err *e)
 {
 	struct change_spec *c = plan_add(ret, ctx, CHANGE_NFT_GATE, e);
-	const struct net_select sel = { &aim->to,
-					&aim->from,
-					aim->dir,
-					ctx->targets->flows,
-					aim->not .n ? &aim->not : NULL,
-					how->between };
-	struct nft_gate_spec *g;
+	const struct net_select sel = {
+		&aim->to, &aim->from, aim->dir, ctx->targets->flows, aim->not .n ? &aim->not : NULL,
+		between
+	};
 	unsigned exempted = 0;
 	int rc;
 
 	if (!c)
 		return -e->code;
-	g = &c->u.gate;
-	g->netns = aim->netns;
-	g->action = (uint8_t)how->action;
-	g->share_ppm = how->share_ppm;
-	g->every = how->every;
-	g->of_flows = how->of_flows;
-	g->pool_crc = aim->pool_crc;
-	g->only = conditions(&aim->only, &how->only);
-	g->seed = (uint32_t)(ctx->targets->seed ^ ctx->fault_index);
-	snprintf(g->dev, IFNAMSIZ, "%s", aim->device[device]);
-	own_name(g->table, sizeof(g->table), ctx, device, 16);
-	if (how->action == GATE_FWD)
-		own_name(g->fwd_dev, IFNAMSIZ, ctx, device, IFB_ID);
-	rc = net_matches(g, &sel, &exempted, e);
+	c->u.gate = *g;
+	rc = net_matches(&c->u.gate, &sel, &exempted, e);
 	if (rc == 0)
-		rc = check_size(g, ctx, e);
-	if (rc == 0 && exempted)
-		note_exempted(g, exempted, ret);
+		rc = check_size(&c->u.gate, ctx, e);
+	if (rc == 0 && exempted && g->action != GATE_TAG)
+		note_exempted(&c->u.gate, exempted, ret);
 	return rc;
+}
+
+/* The egress hook does not know the socket's cgroup: a gate before it tags the packets. */
+static int add_gate(const struct net_aim *aim, unsigned device, const struct net_treatment *how,
+		    const struct plan_context *ctx, struct plan *ret, struct err *e)
+{
+	struct nft_gate_spec g = main_gate(aim, device, how, ctx), tag = g;
+	bool tagged = (g.only.given & GATE_CGROUP) && aim->dir == NET_OUT &&
+		      (g.action == GATE_FWD || g.action == GATE_DROP);
+	int rc = 0;
+
+	if (tagged) {
+		g.tag = tag.tag = (1 + ctx->fault_index % GATE_TAGS) << GATE_TAG_SHIFT;
+		g.only.given &= ~(uint32_t)GATE_CGROUP;
+		tag.action = GATE_TAG;
+		tag.share_ppm = PPM_ALL;
+		tag.every = 0;
+		tag.of_flows = 0;
+		tag.fwd_dev[0] = '\0';
+		own_name(tag.table, sizeof(tag.table), ctx, device + DEVICES_MAX, 16);
+		rc = put_gate(&tag, aim, how->between, ctx, ret, e);
+	}
+	return rc < 0 ? rc : put_gate(&g, aim, how->between, ctx, ret, e);
 }
 
 static bool chooses(const struct net_groups *g)
@@ -501,6 +537,8 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	struct net_aim aim;
 	int rc = find_aim(spec, how->between, ctx, &mem, &aim, e);
 
+	if (rc == 0)
+		rc = net_owner_check(spec, how->action, e);
 	if (rc == 0)
 		rc = pool_lists(&aim, ctx, e);
 

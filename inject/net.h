@@ -14,28 +14,46 @@ struct net_spec {
 	/* these narrow a flow of `targets:` too */
 	struct strings not ;
 	const char *mark, *dscp, *user;
+	const char *cgroup, *unit, *container; /* whose sockets: net_owner.h */
+	int64_t pid;
 };
 
 enum net_direction { NET_OUT, NET_IN, NET_BOTH };
 extern const char *const net_direction_words[];
 
 /* The rows that leave out some of the packets: what is given must hold too. */
-#define NET_NARROWING(T)                                                                       \
-	{ .name = "not",                                                                       \
-	  .type = FIELD_STRINGS,                                                               \
-	  .offset = offsetof(T, net.not ),                                                     \
-	  .doc = "packets to or from these pass untouched; in the form of to" },               \
-		{ .name = "mark",                                                              \
-		  .type = FIELD_STRING,                                                        \
-		  .offset = offsetof(T, net.mark),                                             \
-		  .doc = "packets with this mark (SO_MARK, nft, tc), with /MASK or not" },     \
-		{ .name = "dscp",                                                              \
-		  .type = FIELD_STRING,                                                        \
-		  .offset = offsetof(T, net.dscp),                                             \
-		  .doc = "packets with this DSCP: 0 to 63, ef, cs0-cs7, af11-af43, be, le" },  \
-	{                                                                                      \
-		.name = "user", .type = FIELD_STRING, .offset = offsetof(T, net.user),         \
-		.doc = "outgoing packets of sockets that this user opened: a name or a number" \
+#define NET_NARROWING(T)                                                                              \
+	{ .name = "not",                                                                              \
+	  .type = FIELD_STRINGS,                                                                      \
+	  .offset = offsetof(T, net.not ),                                                            \
+	  .doc = "packets to or from these pass untouched; in the form of to" },                      \
+		{ .name = "mark",                                                                     \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.mark),                                                    \
+		  .doc = "packets with this mark (SO_MARK, nft, tc), with /MASK or not" },            \
+		{ .name = "dscp",                                                                     \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.dscp),                                                    \
+		  .doc = "packets with this DSCP: 0 to 63, ef, cs0-cs7, af11-af43, be, le" },         \
+		{ .name = "user",                                                                     \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.user),                                                    \
+		  .doc = "outgoing packets of sockets that this user opened: a name or a number" },   \
+		{ .name = "cgroup",                                                                   \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.cgroup),                                                  \
+		  .doc = "packets of sockets made in this cgroup v2 or below it" },                   \
+		{ .name = "unit",                                                                     \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.unit),                                                    \
+		  .doc = "the same for a systemd unit: nginx.service" },                              \
+		{ .name = "container",                                                                \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.container),                                               \
+		  .doc = "the same for a container of docker, podman, containerd or CRI-O: its id" }, \
+	{                                                                                             \
+		.name = "pid", .type = FIELD_INT, .offset = offsetof(T, net.pid), .min = 1,           \
+		.max = INT32_MAX, .doc = "the same for a process that is alone in its cgroup"         \
 	}
 
 /* The rows of a fault's field table; T is a struct that begins with `struct net_spec net`. */

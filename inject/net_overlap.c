@@ -84,7 +84,8 @@ bool gates_overlap(const struct change_spec *a, const struct change_spec *b,
 {
 	const struct nft_gate_spec *g = &a->u.gate, *h = &b->u.gate;
 
-	if (a->kind != CHANGE_NFT_GATE || b->kind != CHANGE_NFT_GATE ||
+	if (a->kind != CHANGE_NFT_GATE || b->kind != CHANGE_NFT_GATE || g->action == GATE_TAG ||
+	    h->action == GATE_TAG || (g->tag && h->tag && g->tag != h->tag) ||
 	    g->netns.cookie != h->netns.cookie || strcmp(g->dev, h->dev) != 0 ||
 	    !conditions_meet(&g->only, &h->only))
 		return false;

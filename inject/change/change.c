@@ -96,9 +96,11 @@ static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
 {
 	if (!netns_ok(&s->netns) || !own_name(s->table, sizeof(s->table)) ||
 	    !terminated(s->dev, sizeof(s->dev)) || !terminated(s->fwd_dev, sizeof(s->fwd_dev)) ||
-	    s->action > GATE_UNREACHABLE || s->n_matches == 0 || s->n_matches > GATE_MATCHES ||
-	    s->n_prefixes > GATE_PREFIXES || s->share_ppm > PPM || s->of_flows > 1 ||
-	    (s->every && s->share_ppm != PPM) || !conditions_ok(&s->only))
+	    s->action > GATE_TAG || (s->tag & ~GATE_TAG_MASK) ||
+	    (s->action == GATE_TAG) != (s->tag && (s->only.given & GATE_CGROUP)) ||
+	    s->n_matches == 0 || s->n_matches > GATE_MATCHES || s->n_prefixes > GATE_PREFIXES ||
+	    s->share_ppm > PPM || s->of_flows > 1 || (s->every && s->share_ppm != PPM) ||
+	    !conditions_ok(&s->only))
 		return false;
 	for (unsigned i = 0; i < s->n_prefixes; i++) {
 		if (!net_prefix_ok(&s->prefix[i]))

@@ -73,7 +73,8 @@ enum gate_condition {
 	GATE_USER = 4,
 	GATE_FLAGS = 8,
 	GATE_LENGTH = 16,
-	GATE_CONDITIONS = 31 /* all of them */
+	GATE_CGROUP = 32,
+	GATE_CONDITIONS = 63 /* all of them */
 };
 struct gate_conditions {
 	uint32_t given; /* enum gate_condition */
@@ -83,8 +84,20 @@ struct gate_conditions {
 	uint8_t dscp;
 	uint8_t tcp_flags, tcp_mask; /* of byte 13 of the TCP header, RFC 9293 */
 	uint8_t pad;
+	uint32_t cgroup_level; /* how deep it is; the root is 0 */
+	uint64_t cgroup;       /* inode of its cgroup v2 directory, which is its id */
 };
-enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE };
+
+/*
+ * The netdev hooks do not know whose socket a packet is of. So a first gate, in the output hook,
+ * puts a tag into these bits of the packet's mark, and the one in the egress hook asks for the tag
+ * and takes it off again, before tc or the device sees it. One for each such fault of a run.
+ */
+#define GATE_TAG_SHIFT 26
+#define GATE_TAGS      31u
+#define GATE_TAG_MASK  (GATE_TAGS << GATE_TAG_SHIFT)
+
+enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE, GATE_TAG };
 
 /*
  * An own table with owner flag whose rules act only while the lease element lives. EGRESS/INGRESS
@@ -103,6 +116,7 @@ struct nft_gate_spec {
 	uint32_t share_ppm; /* 1,000,000 = all */
 	uint32_t every;     /* > 0: each packet of this number only, counted over all matches */
 	uint32_t seed;
+	uint32_t tag; /* GATE_TAG: to put on; else to ask for, 0 = none */
 	struct gate_conditions only;
 	struct net_match match[GATE_MATCHES];
 	struct net_prefix prefix[GATE_PREFIXES];

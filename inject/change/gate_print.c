@@ -91,6 +91,8 @@ static void add_conditions(struct text *t, const struct gate_conditions *c)
 		text_add(t, " length %u-%u", c->length_lo, c->length_hi);
 	if (c->given & GATE_USER)
 		text_add(t, " of uid %u", c->uid);
+	if (c->given & GATE_CGROUP)
+		text_add(t, " of sockets of cgroup %llu", (unsigned long long)c->cgroup);
 	if (c->given & GATE_FLAGS)
 		text_add(t, " tcp flags 0x%02x/0x%02x", c->tcp_flags, c->tcp_mask);
 }
@@ -100,7 +102,8 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 	static const char *const words[] = { [GATE_FWD] = "forward",
 					     [GATE_DROP] = "drop",
 					     [GATE_RESET] = "answer with a reset",
-					     [GATE_UNREACHABLE] = "answer unreachable" };
+					     [GATE_UNREACHABLE] = "answer unreachable",
+					     [GATE_TAG] = "tag" };
 	bool more = false;
 
 	text_add(t, "%s ", words[s->action]);
@@ -119,6 +122,8 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 		more = true;
 	}
 	add_conditions(t, &s->only);
+	if (s->tag)
+		text_add(t, " (tag 0x%x in the mark)", s->tag);
 	add_excluded(t, s);
 	if (s->pool_crc) /* tells one list from another of the same length */
 		text_add(t, " (crc32c of the addresses %08x)", s->pool_crc);

@@ -175,16 +175,41 @@ void nft_payload(struct nlbuf *b, uint32_t base, uint32_t offset, uint32_t len, 
 	expr_close(b, x);
 }
 
-void nft_mask(struct nlbuf *b, unsigned reg, const void *mask, size_t len)
+void nft_meta_set(struct nlbuf *b, uint32_t key, unsigned reg)
 {
-	static const char zero[16];
+	struct expr x = expr_open(b, "meta");
+
+	put_reg(b, NFTA_META_SREG, reg);
+	nlbuf_be32(b, NFTA_META_KEY, key);
+	expr_close(b, x);
+}
+
+void nft_bits(struct nlbuf *b, unsigned reg, const void *mask, const void *flip, size_t len)
+{
 	struct expr x = expr_open(b, "bitwise");
 
 	put_reg(b, NFTA_BITWISE_SREG, reg);
 	put_reg(b, NFTA_BITWISE_DREG, reg);
 	nlbuf_be32(b, NFTA_BITWISE_LEN, (uint32_t)len);
 	data(b, NFTA_BITWISE_MASK, mask, len);
-	data(b, NFTA_BITWISE_XOR, zero, len);
+	data(b, NFTA_BITWISE_XOR, flip, len);
+	expr_close(b, x);
+}
+
+void nft_mask(struct nlbuf *b, unsigned reg, const void *mask, size_t len)
+{
+	static const char zero[16];
+
+	nft_bits(b, reg, mask, zero, len);
+}
+
+void nft_socket_cgroup(struct nlbuf *b, uint32_t level, unsigned reg)
+{
+	struct expr x = expr_open(b, "socket");
+
+	nlbuf_be32(b, NFTA_SOCKET_KEY, NFT_SOCKET_CGROUPV2);
+	put_reg(b, NFTA_SOCKET_DREG, reg);
+	nlbuf_be32(b, NFTA_SOCKET_LEVEL, level);
 	expr_close(b, x);
 }
 

@@ -62,7 +62,13 @@ void nft_rule_close(struct nlbuf *b, struct nft_rule r);
 /* Expressions of the open rule. */
 void nft_meta(struct nlbuf *b, uint32_t key, unsigned reg);
 void nft_payload(struct nlbuf *b, uint32_t base, uint32_t offset, uint32_t len, unsigned reg);
+void nft_meta_set(struct nlbuf *b, uint32_t key, unsigned reg);
 void nft_mask(struct nlbuf *b, unsigned reg, const void *mask, size_t len);
+/* reg = (reg & mask) ^ flip */
+void nft_bits(struct nlbuf *b, unsigned reg, const void *mask, const void *flip, size_t len);
+/* reg, 8 bytes = id of the cgroup v2 that the packet's socket was made in, or of its ancestor at
+ * that level: nft_socket.c, kernel 5.13. In the hooks input, output and prerouting only. */
+void nft_socket_cgroup(struct nlbuf *b, uint32_t level, unsigned reg);
 void nft_cmp(struct nlbuf *b, unsigned reg, uint32_t op, const void *v, size_t len);
 void nft_imm(struct nlbuf *b, unsigned reg, uint32_t v);
 void nft_lookup(struct nlbuf *b, const char *set, uint32_t id, unsigned reg);

@@ -13,7 +13,9 @@
 #define IPV6_HEADER      40
 #define EVERY_CHAIN      "every"
 #define PRIO_GATE \
-	(-100) /* before the host's own filters: they never see what the fault takes away */
+	(-100)         /* before the host's own filters: they never see what the fault takes away */
+#define PRIO_TAG 10000 /* behind all of the host's own: they never see the tag, nor write over it \
+			*/
 
 uint8_t gate_family(const struct nft_gate_spec *s)
 {
@@ -40,6 +42,12 @@ static const struct hook_chain hook_chains[] = {
 	{ GATE_INPUT, "forward_in", NF_INET_FORWARD, NFT_META_IIFNAME },
 };
 
+/* The forward hook knows of no socket. */
+static bool chain_used(const struct nft_gate_spec *s, const struct hook_chain *h)
+{
+	return !(s->only.given & GATE_CGROUP) || h->number != NF_INET_FORWARD || !h->iface;
+}
+
 static uint8_t hooks_used(const struct nft_gate_spec *s)
 {
 	uint8_t used = 0;
@@ -58,13 +66,13 @@ static void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
 	for (size_t i = 0; i < ARRAY_LEN(hook_chains); i++) {
 		const struct hook_chain *h = &hook_chains[i];
 
-		if (used & h->hook)
+		if ((used & h->hook) && chain_used(s, h))
 			nft_chain(b, fam, s->table,
-				  &(struct nft_chain_def){ .name = h->chain,
-							   .hook = h->number,
-							   .prio = PRIO_GATE,
-							   .dev = fam == NFPROTO_NETDEV ? s->dev :
-											  NULL });
+				  &(struct nft_chain_def){
+					  .name = h->chain,
+					  .hook = h->number,
+					  .prio = s->action == GATE_TAG ? PRIO_TAG : PRIO_GATE,
+					  .dev = fam == NFPROTO_NETDEV ? s->dev : NULL });
 	}
 }
 
@@ -160,6 +168,25 @@ static void match_mark(struct nlbuf *b, const struct gate_conditions *c)
 	nft_cmp(b, 0, NFT_CMP_EQ, &c->mark, sizeof(c->mark));
 }
 
+static void match_tag(struct nlbuf *b, uint32_t tag)
+{
+	const uint32_t mask = GATE_TAG_MASK;
+
+	nft_meta(b, NFT_META_MARK, 0);
+	nft_mask(b, 0, &mask, sizeof(mask));
+	nft_cmp(b, 0, NFT_CMP_EQ, &tag, sizeof(tag));
+}
+
+/* 0 takes it off. */
+static void write_tag(struct nlbuf *b, uint32_t tag)
+{
+	const uint32_t rest = ~GATE_TAG_MASK;
+
+	nft_meta(b, NFT_META_MARK, 0);
+	nft_bits(b, 0, &rest, &tag, sizeof(tag));
+	nft_meta_set(b, NFT_META_MARK, 0);
+}
+
 /* RFC 2474: the upper six bits of the TOS byte of IPv4, and of the traffic class of IPv6, which
  * begins in the middle of the first byte. */
 static void match_dscp(struct nlbuf *b, const struct gate_conditions *c, unsigned family)
@@ -190,6 +217,12 @@ static void match_conditions(struct nlbuf *b, const struct rule *r)
 {
 	const struct gate_conditions *c = &r->s->only;
 
+	if (r->s->tag && r->s->action != GATE_TAG)
+		match_tag(b, r->s->tag);
+	if (c->given & GATE_CGROUP) {
+		nft_socket_cgroup(b, c->cgroup_level, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &c->cgroup, sizeof(c->cgroup));
+	}
 	if (c->given & GATE_MARK)
 		match_mark(b, c);
 	if (c->given & GATE_DSCP)
@@ -266,7 +299,13 @@ static void act(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifi
 		nft_count(b, s->every, 0);
 		nft_cmp(b, 0, NFT_CMP_EQ, &last, sizeof(last));
 	}
+	if (s->action == GATE_TAG) { /* the gate that asks for the tag counts */
+		write_tag(b, s->tag);
+		return;
+	}
 	nft_counter(b);
+	if (s->tag)
+		write_tag(b, 0);
 	switch (s->action) {
 	case GATE_FWD:
 		nft_imm(b, 0, fwd_ifindex);
@@ -376,6 +415,16 @@ static void rules_of_match(struct nlbuf *b, struct rule r)
 	}
 }
 
+/* Behind all others: whatever the fault leaves alone loses its tag too. */
+static void untag_rule(struct nlbuf *b, const struct nft_gate_spec *s, const char *chain)
+{
+	struct nft_rule open = nft_rule_open(b, gate_family(s), s->table, chain);
+
+	match_tag(b, s->tag);
+	write_tag(b, 0);
+	nft_rule_close(b, open);
+}
+
 /* The one rule behind all of them: one counter for every protocol, family and direction. */
 static void every_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
 {
@@ -383,6 +432,8 @@ static void every_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t 
 
 	act(b, s, fwd_ifindex);
 	nft_rule_close(b, open);
+	if (s->tag)
+		untag_rule(b, s, EVERY_CHAIN);
 }
 
 static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s,
@@ -390,13 +441,16 @@ static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s,
 {
 	for (size_t h = 0; h < ARRAY_LEN(hook_chains); h++) {
 		for (unsigned i = 0; i < s->n_matches; i++) {
-			if (s->match[i].hook == hook_chains[h].hook)
+			if (s->match[i].hook == hook_chains[h].hook &&
+			    chain_used(s, &hook_chains[h]))
 				rules_of_match(b, (struct rule){ .s = s,
 								 .pool = pool,
 								 .m = &s->match[i],
 								 .h = &hook_chains[h],
 								 .fwd_ifindex = fwd_ifindex });
 		}
+		if (s->tag && s->action != GATE_TAG && (hooks_used(s) & hook_chains[h].hook))
+			untag_rule(b, s, hook_chains[h].chain);
 	}
 	if (s->every)
 		every_rule(b, s, fwd_ifindex);
