@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # A share of flows; two faults that choose the same packets; what is refused because it contradicts itself.
-# shellcheck disable=SC1091,SC2154,SC2086
+# shellcheck disable=SC1091,SC2154,SC2086,SC2015,SC2034
 . "$(dirname "$0")/net_lib.sh"
 
 two_spaces

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What narrows a selector: not, icmp, mark, dscp, user, and of net.drop flags, connections, length, every.
 # For each what is hit and that its neighbour is not, IPv4 and IPv6, out, in and both.
-# shellcheck disable=SC1091,SC2154,SC2086
+# shellcheck disable=SC1091,SC2154,SC2086,SC2015,SC2034
 . "$(dirname "$0")/net_lib.sh"
 
 two_spaces

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # net.partition: this host cut off from its peers; and a router that cuts off two of those between whom it stands. Both
 # ways and one way, TCP, UDP and ICMP, IPv4 and IPv6; others go on speaking to each of them, neighbours are found.
-# shellcheck disable=SC1091,SC2154,SC2086
+# shellcheck disable=SC1091,SC2154,SC2086,SC2015,SC2034
 . "$(dirname "$0")/net_lib.sh"
 
 two_spaces

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What narrows a selector narrows that of faults with netem, too: not, icmp, mark, dscp, user, IPv4 and IPv6.
-# shellcheck disable=SC1091,SC2154,SC2086
+# shellcheck disable=SC1091,SC2154,SC2086,SC2015,SC2034
 . "$(dirname "$0")/../netns/net_lib.sh"
 
 two_spaces
