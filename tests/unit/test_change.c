@@ -485,6 +485,7 @@ static void a_kernel_without_netem_or_ifb_says_so(void **state)
 	make(&l);
 	assert_true(live(&l, &e) < 0);
 	assert_non_null(strstr(err_format(&e, text, sizeof(text)), "sch_netem"));
+	assert_non_null(strstr(text, "linux-modules-extra (Ubuntu)")); /* not cut off */
 	assert_true(take_back(&l));
 	assert_true(fake_untouched());
 	done(&l);
@@ -493,6 +494,7 @@ static void a_kernel_without_netem_or_ifb_says_so(void **state)
 	make(&l);
 	assert_true(live(&l, &e) < 0);
 	assert_non_null(strstr(err_format(&e, text, sizeof(text)), "module 'ifb'"));
+	assert_non_null(strstr(text, "linux-modules-extra (Ubuntu)"));
 	assert_true(take_back(&l));
 	assert_true(fake_untouched());
 	done(&l);
