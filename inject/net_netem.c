@@ -119,7 +119,8 @@ static void summarise(const struct netem_side_spec *s, struct plan *ret)
 	add_time(&t, " slots of ", s->slot_max_ns);
 }
 
-static void note_limits(const struct netem_side_spec *s, uint32_t pps, struct plan *ret)
+static void note_limits(const struct net_netem *n, const struct netem_side_spec *s, uint32_t pps,
+			struct plan *ret)
 {
 	char buf[40];
 	struct text t = text_on(buf, sizeof(buf));
@@ -130,6 +131,8 @@ static void note_limits(const struct netem_side_spec *s, uint32_t pps, struct pl
 			ret,
 			"at most %u packets wait (a GSO packet counts as one), more are dropped; at the end they have %s to leave, the rest is lost",
 			s->limit, buf);
+	if (is_narrow(s) && n->net.direction == NET_BOTH)
+		plan_note(ret, "both ways go through one queue and share what it lets through");
 	if (pps)
 		plan_note(
 			ret,
@@ -154,6 +157,6 @@ int netem_fault_plan(const void *spec, const struct plan_context *ctx, struct pl
 	if (rc < 0)
 		return rc;
 	summarise(&side, ret);
-	note_limits(&side, pps, ret);
+	note_limits(n, &side, pps, ret);
 	return 0;
 }

@@ -213,6 +213,12 @@ static void a_queue_holds_what_was_asked_and_the_plan_tells_what_is_dropped(void
 			    "at the end they have 60.56ms to leave, the rest is lost");
 	assert_int_equal(planned(&a, "net.rate", "rate=1kbit")->limit, 1000);
 	assert_non_null(strstr(a.plan.note[0], "they have 1m to leave")); /* never longer */
+	assert_int_equal(a.plan.n_notes, 1);
+	planned(&a, "net.rate", "rate=1kbit direction=both");
+	assert_int_equal(a.plan.n_notes, 2);
+	assert_non_null(strstr(a.plan.note[1], "both ways go through one queue"));
+	planned(&a, "net.delay", "delay=1ms direction=both"); /* it does not matter there */
+	assert_int_equal(a.plan.n_notes, 0);
 	planned(&a, "net.slot", "max_delay=20ms");
 	assert_int_equal(a.plan.n_notes, 0); /* every slot takes all of them */
 	planned(&a, "net.slot", "max_delay=20ms packets=10 queue_packets=100");
