@@ -15,7 +15,7 @@ static const struct field_table fields = {
 	.fields = rows,
 };
 
-static const char *const trials[] = { "to={addr}:{port} rate=1kbit queue_packets=2 netns={netns}",
+static const char *const trials[] = { "to={addr}:{port} rate=2kbit queue_packets=2 netns={netns}",
 				      NULL };
 
 const struct fault_ops net_rate_fault = {
