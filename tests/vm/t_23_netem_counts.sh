@@ -47,7 +47,6 @@ start 7107 1000 5000
 start 7100 1000 5000 1400
 in_a "$meter" udp fd77::2 7109 50 5000 >"$dir/m.7109"
 for j in $jobs; do wait "$j"; done
-state >"$dir/during"
 tc -n "$a" qdisc show >"$dir/qdiscs"
 stop counts
 same

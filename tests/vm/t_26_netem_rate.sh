@@ -40,9 +40,7 @@ for port in 7103 7104 7105; do look $port 100 0 1208; done
 look 7106 300 5000
 look 7107 40 0
 look 7100 100 5000 1208
-state >"$dir/during"
 tc -n "$a" qdisc show >"$dir/qdiscs"
-"$BRINK" status >"$dir/status" 2>&1 || :
 stop rates
 same
 (cd "$dir" && grep . m.*)
