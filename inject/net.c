@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/crc32c.h"
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
@@ -16,9 +15,6 @@
 #include "inject/net_words.h"
 #include "inject/route.h"
 
-#define LIMIT_PPS   250000
-#define LIMIT_MIN   10000
-#define LIMIT_MAX   2000000
 #define DEVICES_MAX 4
 #define IFB_ID      6 /* characters of the run id in an ifb's name: it has 15 in all */
 #define PPM_ALL     1000000u
@@ -27,17 +23,6 @@
 #define SMALL_LISTS 8
 
 const char *const net_direction_words[] = { "out", "in", "both", NULL };
-
-uint32_t net_limit(int64_t delay_ns, int64_t jitter_ns)
-{
-	/* half as much again as could be under way at once; a jitter distribution reaches beyond
-	 * the jitter */
-	double packets = 1.5 * LIMIT_PPS * (double)(delay_ns + 3 * jitter_ns) / NS_PER_S;
-
-	if (packets > LIMIT_MAX)
-		return LIMIT_MAX;
-	return packets < LIMIT_MIN ? LIMIT_MIN : (uint32_t)packets;
-}
 
 /* The resolved selector of one fault. */
 struct net_aim {

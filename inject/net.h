@@ -114,8 +114,4 @@ int net_check_flow(const struct flow_select *flow, struct err *e);
 int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	     const struct plan_context *ctx, struct plan *ret, struct err *e);
 
-/* netem's queue limit for a delay: so large that the delay never turns into loss at 250,000
- * packets/s. */
-uint32_t net_limit(int64_t delay_ns, int64_t jitter_ns);
-
 #endif

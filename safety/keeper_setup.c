@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "base/io.h"
+#include "inject/change/netem_spec.h"
 #include "inject/change/netns.h"
 #include "inject/target.h"
 #include "safety/control.h"
@@ -254,7 +255,7 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 	rights_add_keeper(&k->rights, s);
 	rights_add_holder(&k->holders, s);
 	if (s->kind == CHANGE_NETEM_SIDE)
-		f->drain_ns = s->u.netem.delay_ns + 3 * s->u.netem.jitter_ns;
+		f->drain_ns = netem_spec_drain_ns(&s->u.netem);
 	f->n++;
 	return 0;
 }

@@ -3,13 +3,12 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "inject/change/kinds.h"
+#include "inject/change/netem_spec.h"
 
 #define LEASE_MIN_MS 200
 #define LEASE_MAX_MS 60000
 #define PPM          1000000u
-#define NETEM_MAX_NS (60 * NS_PER_S)
 
 static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_NETEM_SIDE] = &netem_side_ops,
@@ -115,11 +114,11 @@ static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
 
 static bool netem_ok(const struct netem_side_spec *s)
 {
+	struct err ignored;
+
 	return netns_ok(&s->netns) && own_name(s->ifb, sizeof(s->ifb)) &&
-	       terminated(s->dev, sizeof(s->dev)) && s->delay_ns >= 0 &&
-	       s->delay_ns <= NETEM_MAX_NS && s->jitter_ns >= 0 && s->jitter_ns <= NETEM_MAX_NS &&
-	       s->delay_corr_ppm <= PPM && s->loss_ppm <= PPM && s->loss_corr_ppm <= PPM &&
-	       s->dist <= DIST_PARETONORMAL && s->limit > 0;
+	       terminated(s->dev, sizeof(s->dev)) && s->limit > 0 && s->limit <= NETEM_QUEUE_MAX &&
+	       netem_spec_check(s, &ignored) == 0;
 }
 
 static bool signal_ok(const struct signal_spec *s)
@@ -234,13 +233,14 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 
 int change_spec_check(const struct change_spec *s, uint32_t pooled, struct err *e)
 {
-	if (!change_ops_of(s->kind))
+	const struct change_ops *ops = change_ops_of(s->kind);
+
+	if (!ops)
 		return err_set(e, EINVAL, "change kind %u is not in the closed set", s->kind);
 	if (s->lease_ms < LEASE_MIN_MS || s->lease_ms > LEASE_MAX_MS)
 		return err_set(e, EINVAL, "a lease of %u ms is outside %d to %d ms", s->lease_ms,
 			       LEASE_MIN_MS, LEASE_MAX_MS);
 	if (!union_ok(s, pooled))
-		return err_set(e, EINVAL, "a '%s' change has a value out of bounds",
-			       change_ops_of(s->kind)->kind);
+		return err_set(e, EINVAL, "a '%s' change has a value out of bounds", ops->kind);
 	return 0;
 }

@@ -124,16 +124,35 @@ struct nft_gate_spec {
 
 enum netem_dist { DIST_UNIFORM, DIST_NORMAL, DIST_PARETO, DIST_PARETONORMAL };
 
-/* An own ifb with netem. tc-netem(8); percentages in parts per million. */
+/* Which packets are lost: each by itself, or by one of tc-netem(8)'s two models. */
+enum netem_loss { LOSS_RANDOM, LOSS_GILBERT_ELLIOTT, LOSS_MARKOV };
+
+/*
+ * An own ifb with netem. tc-netem(8); percentages in parts per million. Fields of faults point into
+ * it: see netem_spec.h.
+ */
 struct netem_side_spec {
 	struct netns_ref netns;
 	char ifb[IFNAMSIZ];
 	char dev[IFNAMSIZ]; /* whose packets it will get: for texts only */
 	int64_t delay_ns, jitter_ns;
 	uint32_t delay_corr_ppm, loss_ppm, loss_corr_ppm;
-	uint32_t dist;
+	uint32_t dist;  /* enum netem_dist, of the jitter */
 	uint32_t limit; /* packets */
-	uint32_t pad;
+	uint32_t loss_model;
+	/* LOSS_GILBERT_ELLIOTT: p, r, 1-h and 1-k */
+	uint32_t good_to_bad_ppm, bad_to_good_ppm, loss_in_bad_ppm, loss_in_good_ppm;
+	uint32_t p13_ppm, p31_ppm, p32_ppm, p23_ppm, p14_ppm; /* LOSS_MARKOV */
+	uint32_t duplicate_ppm, duplicate_corr_ppm;
+	uint32_t corrupt_ppm, corrupt_corr_ppm;
+	uint32_t reorder_ppm, reorder_corr_ppm;
+	uint32_t slot_dist;
+	int64_t reorder_gap;
+	uint64_t rate;                                     /* bytes a second, 0 = any */
+	int64_t packet_overhead, cell_size, cell_overhead; /* bytes */
+	int64_t slot_min_ns, slot_max_ns;                  /* both 0 = no slots */
+	int64_t slot_packets;                              /* in one slot; 0 = any number */
+	uint64_t slot_bytes;
 };
 
 struct fill_spec {

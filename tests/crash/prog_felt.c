@@ -4,8 +4,8 @@
  *   prog_felt worker FILE      a process that does something: counts in FILE until it is killed
  *   prog_felt normal|fault MS NETNS ADDRESS PORT DIR KIB FILE PID
  *     waits, at most so long, until everything is normal (something is felt): TCP connects, UDP
- *     comes back soon, DIR has KIB free, FILE is counted in, PID lives. PID 0: nobody must live and
- *     count. Prints what is felt and for how long; exit code 1 when the time is over.
+ *     comes back soon and once, DIR has KIB free, FILE is counted in, PID lives. PID 0: nobody must
+ * live and count. Prints what is felt and for how long; exit code 1 when the time is over.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,6 +28,7 @@
 #define CONNECT_MS 150
 #define ECHO_MS    150
 #define COUNT_MS   100
+#define TWICE_MS   20 /* a copy comes right behind the first */
 #define STEP_MS    4
 #define PAUSE_MS   10
 
@@ -107,7 +108,8 @@ static bool udp_is_normal(const struct world *w)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char c = 'x';
 	bool ok = connect(fd, (const struct sockaddr *)&w->to, sizeof(w->to)) == 0 &&
-		  send(fd, &c, 1, 0) == 1 && poll(&p, 1, ECHO_MS) == 1 && recv(fd, &c, 1, 0) == 1;
+		  send(fd, &c, 1, 0) == 1 && poll(&p, 1, ECHO_MS) == 1 && recv(fd, &c, 1, 0) == 1 &&
+		  poll(&p, 1, TWICE_MS) == 0;
 
 	close(fd);
 	return ok;

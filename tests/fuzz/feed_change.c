@@ -86,7 +86,10 @@ void feed_change(struct feed *f, struct change_spec *ret)
 							 .ifb = "brinkifb",
 							 .limit = 1 + feed_u8(f),
 							 .delay_ns = feed_u32(f),
-							 .loss_ppm = feed_u32(f) % 1000001 };
+							 .loss_ppm = feed_u32(f) % 1000001,
+							 .rate = feed_u32(f),
+							 .slot_max_ns = feed_u32(f),
+							 .duplicate_ppm = feed_u32(f) };
 		snprintf(ret->u.netem.dev, sizeof(ret->u.netem.dev), "%s", PICK(f, devices));
 		break;
 	case CHANGE_NFT_GATE:

@@ -485,6 +485,7 @@ static void a_kernel_without_netem_or_ifb_says_so(void **state)
 	make(&l);
 	assert_true(live(&l, &e) < 0);
 	assert_non_null(strstr(err_format(&e, text, sizeof(text)), "sch_netem"));
+	assert_non_null(strstr(text, "linux-modules-extra (Ubuntu)")); /* not cut off */
 	assert_true(take_back(&l));
 	assert_true(fake_untouched());
 	done(&l);
@@ -493,6 +494,7 @@ static void a_kernel_without_netem_or_ifb_says_so(void **state)
 	make(&l);
 	assert_true(live(&l, &e) < 0);
 	assert_non_null(strstr(err_format(&e, text, sizeof(text)), "module 'ifb'"));
+	assert_non_null(strstr(text, "linux-modules-extra (Ubuntu)"));
 	assert_true(take_back(&l));
 	assert_true(fake_untouched());
 	done(&l);
@@ -542,6 +544,19 @@ static void a_message_with_a_value_out_of_bounds_is_refused(void **state)
 	REFUSED(0, s->u.netem.loss_ppm = 1000001);
 	REFUSED(0, s->u.netem.dist = 4);
 	REFUSED(0, s->u.netem.limit = 0);
+	REFUSED(0, s->u.netem.limit = UINT32_MAX);
+	REFUSED(0, s->u.netem.loss_model = 3);
+	REFUSED(0, s->u.netem.slot_dist = 4);
+	REFUSED(0, s->u.netem.p32_ppm = 1000001);
+	REFUSED(0, s->u.netem.reorder_corr_ppm = 1000001);
+	REFUSED(0, s->u.netem.jitter_ns = 3 * NS_PER_S, s->u.netem.delay_ns = 4 * NS_PER_S);
+	REFUSED(0, s->u.netem.reorder_gap = -1);
+	REFUSED(0, s->u.netem.rate = UINT64_MAX);
+	REFUSED(0, s->u.netem.packet_overhead = -21, s->u.netem.rate = 1000);
+	REFUSED(0, s->u.netem.cell_size = INT64_MIN);
+	REFUSED(0, s->u.netem.cell_overhead = INT64_MIN);
+	REFUSED(0, s->u.netem.slot_max_ns = 3 * NS_PER_S);
+	REFUSED(0, s->u.netem.slot_bytes = UINT64_MAX, s->u.netem.slot_max_ns = NS_PER_MS);
 	REFUSED(1, strcpy(s->u.gate.table, "filter"));
 	REFUSED(1, strcpy(s->u.gate.fwd_dev, "eth1"));
 	REFUSED(1, s->u.gate.action = 4);
