@@ -11,6 +11,7 @@ const struct fault_ops *const fault_registry[] = {
 	&net_delay_fault,
 	&net_loss_fault,
 	&net_drop_fault,
+	&net_reset_fault,
 	&proc_kill_fault,
 	&proc_pause_fault,
 	&disk_fill_fault,

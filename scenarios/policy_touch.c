@@ -200,6 +200,8 @@ int touch_each(const char *fault, const struct change_spec *c,
 		return each_frozen(&w, &c->u.freeze);
 	case CHANGE_SIGNAL:
 		return each_signalled(&w, &c->u.signal);
+	case CHANGE_SOCK_RESET:
+		return each_match(&w, &c->u.reset.select);
 	default:
 		return err_set(e, ENOTSUP, "the policy does not know changes of kind %u", c->kind);
 	}

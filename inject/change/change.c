@@ -19,6 +19,7 @@ static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_FREEZE] = &freeze_ops,
 	[CHANGE_STOP] = &stop_ops,
 	[CHANGE_SIGNAL] = &signal_ops,
+	[CHANGE_SOCK_RESET] = &sock_reset_ops,
 };
 
 const struct change_ops *change_ops_of(unsigned kind)
@@ -33,6 +34,8 @@ const struct netns_ref *change_netns(const struct change_spec *s)
 		return &s->u.netem.netns;
 	case CHANGE_NFT_GATE:
 		return &s->u.gate.netns;
+	case CHANGE_SOCK_RESET:
+		return &s->u.reset.select.netns;
 	default:
 		return NULL;
 	}
@@ -79,12 +82,11 @@ static bool match_ok(const struct nft_gate_spec *s, const struct net_match *m)
 	       m->sport_lo <= m->sport_hi;
 }
 
-static bool gate_ok(const struct nft_gate_spec *s)
+/* Whose packets. */
+static bool select_ok(const struct nft_gate_spec *s)
 {
-	if (!netns_ok(&s->netns) || !own_name(s->table, sizeof(s->table)) ||
-	    !terminated(s->dev, sizeof(s->dev)) || !terminated(s->fwd_dev, sizeof(s->fwd_dev)) ||
-	    s->action > GATE_UNREACHABLE || s->n_matches == 0 || s->n_matches > GATE_MATCHES ||
-	    s->n_prefixes > GATE_PREFIXES || s->share_ppm > PPM)
+	if (!netns_ok(&s->netns) || !terminated(s->dev, sizeof(s->dev)) || s->n_matches == 0 ||
+	    s->n_matches > GATE_MATCHES || s->n_prefixes > GATE_PREFIXES)
 		return false;
 	for (unsigned i = 0; i < s->n_prefixes; i++) {
 		const struct net_prefix *p = &s->prefix[i];
@@ -96,7 +98,23 @@ static bool gate_ok(const struct nft_gate_spec *s)
 		if (!match_ok(s, &s->match[i]))
 			return false;
 	}
+	return true;
+}
+
+static bool gate_ok(const struct nft_gate_spec *s)
+{
+	if (!select_ok(s) || !own_name(s->table, sizeof(s->table)) ||
+	    !terminated(s->fwd_dev, sizeof(s->fwd_dev)) || s->action > GATE_UNREACHABLE ||
+	    s->share_ppm > PPM)
+		return false;
 	return s->action != GATE_FWD || own_name(s->fwd_dev, sizeof(s->fwd_dev));
+}
+
+/* Sockets have no device's hooks. */
+static bool reset_ok(const struct sock_reset_spec *s)
+{
+	return select_ok(&s->select) && s->every_ns >= 0 &&
+	       (s->select.match[0].hook == GATE_OUTPUT || s->select.match[0].hook == GATE_INPUT);
 }
 
 static bool netem_ok(const struct netem_side_spec *s)
@@ -141,6 +159,8 @@ static bool union_ok(const struct change_spec *s)
 		       s->u.freeze.cgroup[0] == '/';
 	case CHANGE_SIGNAL:
 		return signal_ok(&s->u.signal);
+	case CHANGE_SOCK_RESET:
+		return reset_ok(&s->u.reset);
 	default:
 		return false;
 	}

@@ -18,6 +18,7 @@ enum change_kind {
 	CHANGE_FREEZE = 5, /* cgroup v2 freezer */
 	CHANGE_STOP = 6,   /* SIGSTOP / SIGCONT */
 	CHANGE_SIGNAL = 7,
+	CHANGE_SOCK_RESET = 8, /* SOCK_DESTROY */
 	CHANGE_KIND_COUNT
 };
 
@@ -75,6 +76,13 @@ struct nft_gate_spec {
 	uint32_t seed;
 	struct net_match match[GATE_MATCHES];
 	struct net_prefix prefix[GATE_PREFIXES];
+};
+
+/* Ends TCP connections: those whose packets a gate with these matches would judge in OUTPUT and INPUT.
+ * Of the gate only netns, dev, matches and prefixes are used. */
+struct sock_reset_spec {
+	struct nft_gate_spec select;
+	int64_t every_ns; /* > 0: again at this period, what is found then */
 };
 
 enum netem_dist { DIST_UNIFORM, DIST_NORMAL, DIST_PARETO, DIST_PARETONORMAL };
@@ -146,6 +154,7 @@ struct change_spec {
 		struct pause_spec pause;
 		struct freeze_spec freeze;
 		struct signal_spec signal;
+		struct sock_reset_spec reset;
 	} u;
 };
 

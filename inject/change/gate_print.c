@@ -61,20 +61,10 @@ static void add_match(struct text *t, const struct nft_gate_spec *s, const struc
 	add_end(t, s, "to", dst, dport);
 }
 
-void gate_print_action(const struct nft_gate_spec *s, struct text *t)
+void gate_print_matches(const struct nft_gate_spec *s, struct text *t)
 {
-	static const char *const words[] = { [GATE_FWD] = "forward",
-					     [GATE_DROP] = "drop",
-					     [GATE_RESET] = "answer with a reset",
-					     [GATE_UNREACHABLE] = "answer unreachable" };
 	bool more = false;
 
-	text_add(t, "%s ", words[s->action]);
-	if (s->share_ppm < 1000000) {
-		units_add_percent(t, s->share_ppm);
-		text_add(t, " of ");
-	}
-	text_add(t, "%s ", s->of_connections ? "new TCP connections" : "packets");
 	for (unsigned i = 0; i < s->n_matches; i++) {
 		if (s->match[i].exempt)
 			continue;
@@ -84,6 +74,22 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 	}
 	if (s->dev[0])
 		text_add(t, " on %s", s->dev);
+}
+
+void gate_print_action(const struct nft_gate_spec *s, struct text *t)
+{
+	static const char *const words[] = { [GATE_FWD] = "forward",
+					     [GATE_DROP] = "drop",
+					     [GATE_RESET] = "answer with a reset",
+					     [GATE_UNREACHABLE] = "answer unreachable" };
+
+	text_add(t, "%s ", words[s->action]);
+	if (s->share_ppm < 1000000) {
+		units_add_percent(t, s->share_ppm);
+		text_add(t, " of ");
+	}
+	text_add(t, "%s ", s->of_connections ? "new TCP connections" : "packets");
+	gate_print_matches(s, t);
 	if (s->action == GATE_FWD)
 		text_add(t, " to %s", s->fwd_dev);
 }

@@ -21,5 +21,7 @@ void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifi
 
 /* "drop 30% of packets out tcp to 127.0.0.1:5432 on lo" for the plan. */
 void gate_print_action(const struct nft_gate_spec *s, struct text *t);
+/* Its part "out tcp to 127.0.0.1:5432 on lo". */
+void gate_print_matches(const struct nft_gate_spec *s, struct text *t);
 
 #endif
