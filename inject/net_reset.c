@@ -116,15 +116,13 @@ static int find_flow(const struct net_spec *n, const struct plan_context *ctx,
 	return check_flow(ret, e);
 }
 
-/* A plan may be made by somebody who has not the right to do it; a kernel that cannot never will. */
+/* Of the kernel: whoever makes the plan need not have the right to carry it out. */
 static int can_reset(const struct netns_ref *ns, struct err *e)
 {
 	struct nlsock *s = NULL;
 	int rc = netns_sock(ns, NETLINK_SOCK_DIAG, &s, e);
 
-	if (rc == 0)
-		rc = sock_destroy_try(s, e);
-	return rc == -EACCES ? 0 : rc;
+	return rc < 0 ? rc : sock_destroy_try(s, e);
 }
 
 static void add_groups(struct text *t, const char *word, const struct net_groups *g)

@@ -78,8 +78,8 @@ struct nft_gate_spec {
 	struct net_prefix prefix[GATE_PREFIXES];
 };
 
-/* Ends TCP connections: those whose packets a gate with these matches would judge in OUTPUT and INPUT.
- * Of the gate only netns, dev, matches and prefixes are used. */
+/* Ends TCP connections: those whose packets a gate with these matches would judge in OUTPUT and
+ * INPUT. Of the gate only netns, dev, matches and prefixes are used. */
 struct sock_reset_spec {
 	struct nft_gate_spec select;
 	int64_t every_ns; /* > 0: again at this period, what is found then */

@@ -36,9 +36,10 @@ static int take(const struct nlmsghdr *h, void *arg, struct err *e)
 		return err_set(e, EBADMSG, "a broken answer about a socket");
 	if (m->idiag_family != l->family)
 		return 0;
-	s.family = l->family == AF_INET || (is_mapped(m->id.idiag_src) && is_mapped(m->id.idiag_dst)) ?
-			   4 :
-			   6;
+	s.family =
+		l->family == AF_INET || (is_mapped(m->id.idiag_src) && is_mapped(m->id.idiag_dst)) ?
+			4 :
+			6;
 	s.state = m->idiag_state;
 	s.local_port = ntohs(m->id.idiag_sport);
 	s.remote_port = ntohs(m->id.idiag_dport);
@@ -65,9 +66,10 @@ static int list_family(struct nlsock *s, uint8_t family, uint8_t proto, uint32_t
 	rc = nlsock_ask(s, &b, take, NULL, &l, e);
 
 	/* never ENOENT, which reads as "the namespace is gone" */
-	return rc == -ENOENT ? err_set(e, EOPNOTSUPP,
-				       "this kernel cannot list sockets (modules tcp_diag, udp_diag)") :
-			       rc;
+	return rc == -ENOENT ?
+		       err_set(e, EOPNOTSUPP,
+			       "this kernel cannot list sockets (modules tcp_diag, udp_diag)") :
+		       rc;
 }
 
 int sock_list(struct nlsock *s, uint8_t proto, uint32_t states, uint16_t port, sock_each *each,
@@ -88,17 +90,14 @@ static int ask_destroy(struct nlsock *s, uint8_t family, uint8_t proto,
 
 	nlbuf_msg(&b, SOCK_DESTROY, NLM_F_ACK, &r, sizeof(r), "cannot reset a connection");
 	rc = nlsock_talk(s, &b, e);
-	if (rc == -ESTALE) /* another socket in its place: sock_diag_check_cookie() in sock_diag.c */
+	if (rc ==
+	    -ESTALE) /* another socket in its place: sock_diag_check_cookie() in sock_diag.c */
 		return err_set(e, ENOENT, "the connection is gone");
 	if (rc == -EOPNOTSUPP)
 		return err_set(e, EOPNOTSUPP,
 			       "this kernel cannot reset a connection: it was built without "
 			       "CONFIG_INET_DIAG_DESTROY (net.drop with reply: reset needs no such "
 			       "thing)");
-	if (rc == -EPERM)
-		return err_set(e, EACCES,
-			       "cannot reset a connection (needs CAP_NET_ADMIN in its network "
-			       "namespace: root, or start brink inside its user namespace)");
 	return rc;
 }
 

@@ -44,7 +44,7 @@ int sock_list(struct nlsock *s, uint8_t proto, uint32_t states, uint16_t port, s
  * -EOPNOTSUPP: the kernel was built without CONFIG_INET_DIAG_DESTROY.
  */
 int sock_destroy(struct nlsock *s, const struct sock_seen *seen, struct err *e);
-/* Would it? Asks to end what cannot exist. 0, -EOPNOTSUPP, -EACCES or another error. */
+/* Would the kernel do it, for whoever has the right? Asks to end what cannot exist. */
 int sock_destroy_try(struct nlsock *s, struct err *e);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,21 +51,32 @@ static int reset_prepare(struct change *c, struct undo *ret, struct err *e)
 	return 0; /* no command takes it back: by_hand stays empty */
 }
 
-static int find_device(struct reset_live *l, const char *dev, struct err *e)
+/*
+ * sock_diag asks for the right only once it has found the connection: sock_diag_destroy() in
+ * net/core/sock_diag.c. rtnetlink asks for the same one before it looks for the device, and there
+ * is none of this number.
+ */
+static int may_reset(struct nlsock *route, struct err *e)
 {
-	struct link_info link = { 0 };
-	int rc = nlsock_open(NETLINK_ROUTE, &l->route, e);
+	_Alignas(16) char bytes[128];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct ifinfomsg nowhere = { .ifi_index = INT32_MAX };
+	int rc;
 
-	if (rc == 0)
-		rc = link_find(&l->route, dev, &link, e);
-	l->ifindex = link.ifindex;
-	return rc;
+	nlbuf_msg(&b, RTM_SETLINK, NLM_F_ACK, &nowhere, sizeof(nowhere), "cannot ask for rights");
+	rc = nlsock_talk(route, &b, e);
+	if (rc == -EPERM)
+		return err_set(e, EACCES,
+			       "cannot reset connections (needs CAP_NET_ADMIN in their network "
+			       "namespace: root, or start brink inside it)");
+	return rc == -ENODEV ? 0 : rc;
 }
 
 static int reset_arm(struct change *c, struct err *e)
 {
 	struct reset_live *l = calloc(1, sizeof(*l));
 	const char *dev = spec_of(c)->select.dev;
+	struct link_info link = { 0 };
 	int rc;
 
 	if (!l)
@@ -72,9 +84,14 @@ static int reset_arm(struct change *c, struct err *e)
 	c->live = l;
 	rc = nlsock_open(NETLINK_SOCK_DIAG, &l->diag, e);
 	if (rc == 0)
+		rc = nlsock_open(NETLINK_ROUTE, &l->route, e);
+	if (rc == 0)
 		rc = sock_destroy_try(&l->diag, e);
+	if (rc == 0)
+		rc = may_reset(&l->route, e);
 	if (rc == 0 && dev[0])
-		rc = find_device(l, dev, e);
+		rc = link_find(&l->route, dev, &link, e);
+	l->ifindex = link.ifindex;
 	return rc;
 }
 
@@ -143,9 +160,10 @@ static int collect(const struct sock_seen *s, void *arg, struct err *e)
 		struct sock_seen *more = reallocarray(l->found, size, sizeof(*more));
 
 		if (l->n == FOUND || !more)
-			return err_set(e, l->n == FOUND ? E2BIG : ENOMEM,
-				       "more than %zu connections at once: choose them more narrowly",
-				       l->n);
+			return err_set(
+				e, l->n == FOUND ? E2BIG : ENOMEM,
+				"more than %zu connections at once: choose them more narrowly",
+				l->n);
 		l->found = more;
 		l->size = size;
 	}
@@ -351,9 +369,10 @@ static int reset_print(const struct change_spec *cs, struct text *ret_do, struct
 	return 0;
 }
 
-/* sock_diag and, for a device, routes; /proc for the sockets of the shield. */
-static const struct call_rule holder_calls[] = { CALLS_NETLINK, CALLS_OPEN_READ, CALLS_LOOK,
-						 { 0 } };
+/* sock_diag and routes; /proc for the sockets of the shield. */
+static const struct call_rule holder_calls[] = {
+	CALLS_NETLINK, CALLS_OPEN_READ, CALLS_LOOK, { 0 }
+};
 
 const struct change_ops sock_reset_ops = {
 	.kind = "sock_reset",

@@ -3,9 +3,10 @@
  * Looks at the world from outside, with nothing of brink's: does anybody feel a fault?
  *   prog_felt worker FILE      a process that does something: counts in FILE until it is killed
  *   prog_felt normal|fault MS NETNS ADDRESS PORT DIR KIB FILE PID
- *     waits, at most so long, until everything is normal (something is felt): TCP connects, UDP
- *     comes back soon, DIR has KIB free, FILE is counted in, PID lives. PID 0: nobody must live and
- *     count. Prints what is felt and for how long; exit code 1 when the time is over.
+ *     waits, at most so long, until everything is normal (something is felt): TCP connects, a
+ *     connection stays, UDP comes back soon, DIR has KIB free, FILE is counted in, PID lives. PID
+ * 0: nobody must live and count. Prints what is felt and for how long; exit code 1 when the time is
+ * over.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,8 +32,10 @@
 #define STEP_MS    4
 #define PAUSE_MS   10
 
-enum sense { SENSE_TCP, SENSE_UDP, SENSE_SPACE, SENSE_WORK, SENSE_LIFE, SENSES };
-static const char *const sense_names[SENSES] = { "tcp", "udp", "space", "work", "life" };
+enum sense { SENSE_TCP, SENSE_STAYS, SENSE_UDP, SENSE_SPACE, SENSE_WORK, SENSE_LIFE, SENSES };
+static const char *const sense_names[SENSES] = {
+	"tcp", "connection", "udp", "space", "work", "life"
+};
 
 struct world {
 	struct sockaddr_in to;
@@ -88,7 +91,8 @@ static void work(const char *file)
 	}
 }
 
-static bool tcp_is_normal(const struct world *w)
+/* A new connection in *ret; its owner closes it in any case. */
+static bool connects(const struct world *w, int *ret)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
@@ -97,7 +101,33 @@ static bool tcp_is_normal(const struct world *w)
 		  (errno == EINPROGRESS && poll(&p, 1, CONNECT_MS) == 1 &&
 		   getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err == 0);
 
+	*ret = fd;
+	return ok;
+}
+
+static bool tcp_is_normal(const struct world *w)
+{
+	int fd;
+	bool ok = connects(w, &fd);
+
 	close(fd);
+	return ok;
+}
+
+/* The connection of the look before; that there is none is for the sense above to say. */
+static bool connection_stays(const struct world *w)
+{
+	static int fd = -1;
+	char c;
+	bool ok = fd < 0 || (recv(fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+
+	if (fd >= 0 && ok)
+		return true;
+	close(fd);
+	if (!connects(w, &fd)) {
+		close(fd);
+		fd = -1;
+	}
 	return ok;
 }
 
@@ -154,6 +184,7 @@ static unsigned feel(const struct world *w)
 	unsigned felt = 0;
 
 	felt |= tcp_is_normal(w) ? 0 : 1U << SENSE_TCP;
+	felt |= connection_stays(w) ? 0 : 1U << SENSE_STAYS;
 	felt |= udp_is_normal(w) ? 0 : 1U << SENSE_UDP;
 	felt |= has_space(w) ? 0 : 1U << SENSE_SPACE;
 	felt |= !w->pid || counts(w) ? 0 : 1U << SENSE_WORK;

@@ -38,7 +38,7 @@ felt() {
 	net.loss) lossy ;;
 	proc.pause*) ! ticks 300 ;;
 	disk.fill) [ "$(df --output=avail -k /run/full | tail -n 1 | tr -d ' ')" -le 5000 ] ;;
-	proc.kill) said ' held \| fired ' ;;
+	net.reset | proc.kill) said ' held \| fired ' ;;
 	esac
 }
 world() { # all that the commands may not change, and the record apart
@@ -77,7 +77,7 @@ by_hand() { # $1: fault
 as_it_was() { world | cmp -s "$dir/world" -; }
 not_felt() { ! felt "$1"; }
 clean() { # $1: fault, before and after `brink revert`
-	[ "$1" = proc.kill ] || poll 5000 not_felt "$1" || fail "still felt after: $(cat "$dir/by-hand")"
+	[[ $1 == net.reset || $1 == proc.kill ]] || poll 5000 not_felt "$1" || fail "still felt after: $(cat "$dir/by-hand")"
 	poll 3000 as_it_was || fail "not as before: $(world | diff "$dir/world" -) after: $(cat "$dir/by-hand")"
 	poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink) after: $(cat "$dir/by-hand")"
 	"$BRINK" revert --print >"$dir/again" 2>&1 || fail "again: $(cat "$dir/again")"
@@ -123,6 +123,7 @@ for fault in $("$BRINK" list faults --json | jq -r .fault); do
 			try net.loss 'to: "10.78.0.2:7002", loss: 60%, netns: cr_a'
 		fi
 		;;
+	net.reset) try net.reset 'to: "10.78.0.2:7002", netns: cr_a, every: 500ms' ;; # the run goes on
 	proc.kill) try proc.kill "pid: VICTIM, signal: CONT, every: 500ms" ;; # the run goes on
 	proc.pause)
 		try proc.pause "pid: VICTIM"

@@ -93,6 +93,9 @@ void feed_change(struct feed *f, struct change_spec *ret)
 		snprintf(ret->u.freeze.cgroup, sizeof(ret->u.freeze.cgroup), "/sys/fs/cgroup%s",
 			 PICK(f, cgroups));
 		break;
+	case CHANGE_SOCK_RESET:
+		feed_gate(f, &ret->u.reset.select);
+		break;
 	case CHANGE_SIGNAL:
 		feed_signal(f, &ret->u.signal);
 		break;

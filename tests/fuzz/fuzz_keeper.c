@@ -117,6 +117,11 @@ static struct world {
 
 static struct feed cgroup_text;
 
+static bool is_shot(unsigned kind)
+{
+	return kind == CHANGE_SIGNAL || kind == CHANGE_SOCK_RESET;
+}
+
 const struct change_ops *__wrap_change_ops_of(unsigned kind);
 int64_t __wrap_clock_mono_ns(void);
 int64_t __wrap_clock_boot_ns(void);
@@ -291,7 +296,7 @@ const struct change_ops *__wrap_change_ops_of(unsigned kind)
 
 	if (!kind || kind >= CHANGE_KIND_COUNT)
 		return NULL;
-	return kind == CHANGE_SIGNAL                        ? &ops[2] :
+	return is_shot(kind)                                ? &ops[2] :
 	       kind == CHANGE_STOP || kind == CHANGE_FREEZE ? &ops[1] :
 							      &ops[0];
 }
@@ -308,12 +313,12 @@ static void each_thing(const struct holder *h, void (*fn)(struct thing *t, unsig
 
 static void build(struct thing *t, unsigned slot)
 {
-	t->there = w.k.spec[slot]->kind != CHANGE_SIGNAL;
+	t->there = !is_shot(w.k.spec[slot]->kind);
 }
 
 static void feel(struct thing *t, unsigned slot)
 {
-	t->there = t->felt = w.k.spec[slot]->kind != CHANGE_SIGNAL;
+	t->there = t->felt = !is_shot(w.k.spec[slot]->kind);
 }
 
 static void quiet(struct thing *t, unsigned slot)

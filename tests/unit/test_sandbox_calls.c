@@ -106,6 +106,9 @@ static const struct {
 	{ CHANGE_STOP, { "ptrace", SYS_ptrace, { PTRACE_SEIZE, 0x7ffffffe } } },
 	{ CHANGE_SIGNAL, { "a file for writing", SYS_openat, { AT_FDCWD, 0, O_RDWR } } },
 	{ CHANGE_SIGNAL, { "a socket", SYS_socket, { AF_NETLINK, 3 } } },
+	{ CHANGE_SOCK_RESET, { "the network", SYS_socket, { AF_INET, SOCK_STREAM } } },
+	{ CHANGE_SOCK_RESET, { "a file for writing", SYS_openat, { AT_FDCWD, 0, O_WRONLY } } },
+	{ CHANGE_SOCK_RESET, { "a signal", SYS_pidfd_send_signal, { 999, 0 } } },
 };
 
 static int call(const struct foreign *f)
