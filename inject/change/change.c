@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inject/change/change.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "inject/change/kinds.h"
+#include "inject/change/port.h"
 
 #define LEASE_MIN_MS 200
 #define LEASE_MAX_MS 60000
@@ -20,6 +22,7 @@ static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_STOP] = &stop_ops,
 	[CHANGE_SIGNAL] = &signal_ops,
 	[CHANGE_SOCK_RESET] = &sock_reset_ops,
+	[CHANGE_PORT] = &port_ops,
 };
 
 const struct change_ops *change_ops_of(unsigned kind)
@@ -36,6 +39,8 @@ const struct netns_ref *change_netns(const struct change_spec *s)
 		return &s->u.gate.netns;
 	case CHANGE_SOCK_RESET:
 		return &s->u.reset.select.netns;
+	case CHANGE_PORT:
+		return &s->u.port.netns;
 	default:
 		return NULL;
 	}
@@ -140,6 +145,12 @@ static bool signal_ok(const struct signal_spec *s)
 	       terminated(s->cgroup, sizeof(s->cgroup));
 }
 
+static bool port_ok(const struct port_addr *p)
+{
+	return (p->family == 0 || p->family == 4 || p->family == 6) && p->port &&
+	       (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP);
+}
+
 static bool union_ok(const struct change_spec *s)
 {
 	switch (s->kind) {
@@ -161,6 +172,8 @@ static bool union_ok(const struct change_spec *s)
 		return signal_ok(&s->u.signal);
 	case CHANGE_SOCK_RESET:
 		return reset_ok(&s->u.reset);
+	case CHANGE_PORT:
+		return netns_ok(&s->u.port.netns) && port_ok(&s->u.port.at);
 	default:
 		return false;
 	}
@@ -183,6 +196,8 @@ static bool undo_union_ok(const struct undo *u)
 	case CHANGE_FREEZE:
 		return terminated(u->u.freeze.cgroup, sizeof(u->u.freeze.cgroup)) &&
 		       u->u.freeze.cgroup[0] == '/';
+	case CHANGE_PORT:
+		return port_ok(&u->u.port);
 	default:
 		return true;
 	}
@@ -219,6 +234,10 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 		break;
 	case CHANGE_NFT_GATE:
 		device_words(s->u.gate.dev, &s->u.gate.netns, ret);
+		break;
+	case CHANGE_PORT:
+		text_add(ret, "the port ");
+		port_add(ret, &s->u.port.at);
 		break;
 	case CHANGE_FILL:
 		text_add(ret, "the file system of '%s'", s->u.fill.path);

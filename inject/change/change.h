@@ -19,6 +19,7 @@ enum change_kind {
 	CHANGE_STOP = 6,   /* SIGSTOP / SIGCONT */
 	CHANGE_SIGNAL = 7,
 	CHANGE_SOCK_RESET = 8, /* SOCK_DESTROY */
+	CHANGE_PORT = 9,       /* a bound socket */
 	CHANGE_KIND_COUNT
 };
 
@@ -142,6 +143,18 @@ struct signal_spec {
 	uint8_t by_pid, pad[7];
 };
 
+struct port_addr {
+	uint8_t family; /* 4, 6; 0 = every address of both */
+	uint8_t proto;  /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t port;  /* host order */
+	uint8_t addr[16];
+};
+
+struct port_spec {
+	struct netns_ref netns;
+	struct port_addr at;
+};
+
 /* What to do, as plain data of a fixed size: the whole message from runner to keeper. */
 struct change_spec {
 	uint16_t kind; /* enum change_kind */
@@ -155,6 +168,7 @@ struct change_spec {
 		struct freeze_spec freeze;
 		struct signal_spec signal;
 		struct sock_reset_spec reset;
+		struct port_spec port;
 	} u;
 };
 
@@ -199,6 +213,7 @@ struct undo {
 			int32_t signal;
 			uint32_t n_procs;
 		} signal;
+		struct port_addr port;
 	} u;
 	char by_hand[512];
 };

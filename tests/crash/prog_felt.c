@@ -4,9 +4,9 @@
  *   prog_felt worker FILE      a process that does something: counts in FILE until it is killed
  *   prog_felt normal|fault MS NETNS ADDRESS PORT DIR KIB FILE PID
  *     waits, at most so long, until everything is normal (something is felt): TCP connects, a
- *     connection stays, UDP comes back soon, DIR has KIB free, FILE is counted in, PID lives. PID
- * 0: nobody must live and count. Prints what is felt and for how long; exit code 1 when the time is
- * over.
+ *     connection stays, UDP comes back soon, a service can have port 7010, DIR has KIB free, FILE
+ *     is counted in, PID lives. PID 0: nobody must live and count. Prints what is felt and for how
+ *     long; exit code 1 when the time is over.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,10 +32,20 @@
 #define STEP_MS    4
 #define PAUSE_MS   10
 
-enum sense { SENSE_TCP, SENSE_STAYS, SENSE_UDP, SENSE_SPACE, SENSE_WORK, SENSE_LIFE, SENSES };
-static const char *const sense_names[SENSES] = {
-	"tcp", "connection", "udp", "space", "work", "life"
+#define SERVICE_PORT 7010
+
+enum sense {
+	SENSE_TCP,
+	SENSE_STAYS,
+	SENSE_UDP,
+	SENSE_PORT,
+	SENSE_SPACE,
+	SENSE_WORK,
+	SENSE_LIFE,
+	SENSES
 };
+static const char *const sense_names[SENSES] = { "tcp",   "connection", "udp", "port",
+						 "space", "work",       "life" };
 
 struct world {
 	struct sockaddr_in to;
@@ -143,6 +153,16 @@ static bool udp_is_normal(const struct world *w)
 	return ok;
 }
 
+static bool can_serve(int type)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(SERVICE_PORT) };
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	bool ok = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+
+	close(fd);
+	return ok;
+}
+
 static bool has_space(const struct world *w)
 {
 	struct statvfs fs;
@@ -186,6 +206,7 @@ static unsigned feel(const struct world *w)
 	felt |= tcp_is_normal(w) ? 0 : 1U << SENSE_TCP;
 	felt |= connection_stays(w) ? 0 : 1U << SENSE_STAYS;
 	felt |= udp_is_normal(w) ? 0 : 1U << SENSE_UDP;
+	felt |= can_serve(SOCK_STREAM) && can_serve(SOCK_DGRAM) ? 0 : 1U << SENSE_PORT;
 	felt |= has_space(w) ? 0 : 1U << SENSE_SPACE;
 	felt |= !w->pid || counts(w) ? 0 : 1U << SENSE_WORK;
 	felt |= !w->pid || lives(w) ? 0 : 1U << SENSE_LIFE;

@@ -31,9 +31,11 @@ ticks() {
 }
 late() { [ "$(ip netns exec cr_a "$meter" udp 10.78.0.2 7002 2 3000 | sed 's/.*max_us \([0-9-]*\).*/\1/')" -ge 500000 ]; }
 lossy() { ip netns exec cr_a "$meter" udp 10.78.0.2 7002 8 1000 | grep -q 'lost [1-9]'; }
+taken() { ip netns exec cr_a ss -Hltn 'sport = :7010' | grep -q 7010; }
 felt() {
 	case $1 in
 	net.drop) blocked ;;
+	net.port_taken) taken ;;
 	net.delay) late ;;
 	net.loss) lossy ;;
 	proc.pause*) ! ticks 300 ;;
@@ -123,6 +125,7 @@ for fault in $("$BRINK" list faults --json | jq -r .fault); do
 			try net.loss 'to: "10.78.0.2:7002", loss: 60%, netns: cr_a'
 		fi
 		;;
+	net.port_taken) try net.port_taken 'port: 7010, netns: cr_a' ;;
 	net.reset) try net.reset 'to: "10.78.0.2:7002", netns: cr_a, every: 500ms' ;; # the run goes on
 	proc.kill) try proc.kill "pid: VICTIM, signal: CONT, every: 500ms" ;; # the run goes on
 	proc.pause)

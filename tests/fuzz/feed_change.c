@@ -96,6 +96,12 @@ void feed_change(struct feed *f, struct change_spec *ret)
 	case CHANGE_SOCK_RESET:
 		feed_gate(f, &ret->u.reset.select);
 		break;
+	case CHANGE_PORT:
+		ret->u.port = (struct port_spec){ .netns.cookie = 1 + feed_u8(f) % 40,
+						  .at = { .family = feed_u8(f) % 8,
+							  .proto = feed_u8(f) % 32,
+							  .port = (uint16_t)feed_u32(f) } };
+		break;
 	case CHANGE_SIGNAL:
 		feed_signal(f, &ret->u.signal);
 		break;

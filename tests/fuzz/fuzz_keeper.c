@@ -224,6 +224,8 @@ static int prepare(struct change *c, struct undo *ret, struct err *e)
 		snprintf(ret->u.fill.path, sizeof(ret->u.fill.path), "/x");
 	if (ret->kind == CHANGE_PAUSE || ret->kind == CHANGE_STOP)
 		ret->u.pause.proc = c->spec->u.pause.proc;
+	if (ret->kind == CHANGE_PORT)
+		ret->u.port = c->spec->u.port.at;
 	return has(T_NO_MODULES) ? err_set(e, EIO, "it cannot be prepared") : 0;
 }
 
