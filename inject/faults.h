@@ -6,6 +6,7 @@
 
 /* One file a fault. A new one is named here and in the registry of fault.c, and nowhere else. */
 extern const struct fault_ops net_delay_fault, net_loss_fault, net_drop_fault, net_reset_fault,
-	net_port_taken_fault, proc_kill_fault, proc_pause_fault, disk_fill_fault;
+	net_port_taken_fault, net_link_down_fault, net_mtu_fault, proc_kill_fault, proc_pause_fault,
+	disk_fill_fault;
 
 #endif

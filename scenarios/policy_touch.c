@@ -116,6 +116,15 @@ static int touch_port(const struct walk *w, const struct port_addr *p)
 	return each_match(w, &gate);
 }
 
+/* Whatever goes over it. */
+static int touch_link(const struct walk *w, const struct link_spec *l)
+{
+	struct nft_gate_spec gate = { .n_matches = 1, .match[0] = { .hook = GATE_EGRESS } };
+
+	memcpy(gate.dev, l->dev, sizeof(gate.dev));
+	return each_match(w, &gate);
+}
+
 static void close_dir(DIR **d)
 {
 	if (*d)
@@ -219,6 +228,8 @@ int touch_each(const char *fault, const struct change_spec *c,
 		return each_signalled(&w, &c->u.signal);
 	case CHANGE_SOCK_RESET:
 		return each_match(&w, &c->u.reset.select);
+	case CHANGE_LINK:
+		return touch_link(&w, &c->u.link);
 	case CHANGE_PORT:
 		return touch_port(&w, &c->u.port.at);
 	default:

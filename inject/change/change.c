@@ -23,6 +23,7 @@ static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_SIGNAL] = &signal_ops,
 	[CHANGE_SOCK_RESET] = &sock_reset_ops,
 	[CHANGE_PORT] = &port_ops,
+	[CHANGE_LINK] = &link_ops,
 };
 
 const struct change_ops *change_ops_of(unsigned kind)
@@ -41,6 +42,8 @@ const struct netns_ref *change_netns(const struct change_spec *s)
 		return &s->u.reset.select.netns;
 	case CHANGE_PORT:
 		return &s->u.port.netns;
+	case CHANGE_LINK:
+		return &s->u.link.netns;
 	default:
 		return NULL;
 	}
@@ -151,6 +154,11 @@ static bool port_ok(const struct port_addr *p)
 	       (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP);
 }
 
+static bool device_ok(const char dev[IFNAMSIZ])
+{
+	return terminated(dev, IFNAMSIZ) && dev[0];
+}
+
 static bool union_ok(const struct change_spec *s)
 {
 	switch (s->kind) {
@@ -174,6 +182,8 @@ static bool union_ok(const struct change_spec *s)
 		return reset_ok(&s->u.reset);
 	case CHANGE_PORT:
 		return netns_ok(&s->u.port.netns) && port_ok(&s->u.port.at);
+	case CHANGE_LINK:
+		return netns_ok(&s->u.link.netns) && device_ok(s->u.link.dev);
 	default:
 		return false;
 	}
@@ -198,6 +208,9 @@ static bool undo_union_ok(const struct undo *u)
 		       u->u.freeze.cgroup[0] == '/';
 	case CHANGE_PORT:
 		return port_ok(&u->u.port);
+	case CHANGE_LINK:
+		return device_ok(u->u.link.dev) && u->u.link.ifindex > 0 &&
+		       u->u.link.mtu_set <= u->u.link.mtu_before;
 	default:
 		return true;
 	}
@@ -234,6 +247,9 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 		break;
 	case CHANGE_NFT_GATE:
 		device_words(s->u.gate.dev, &s->u.gate.netns, ret);
+		break;
+	case CHANGE_LINK:
+		device_words(s->u.link.dev, &s->u.link.netns, ret);
 		break;
 	case CHANGE_PORT:
 		text_add(ret, "the port ");

@@ -20,6 +20,7 @@ enum change_kind {
 	CHANGE_SIGNAL = 7,
 	CHANGE_SOCK_RESET = 8, /* SOCK_DESTROY */
 	CHANGE_PORT = 9,       /* a bound socket */
+	CHANGE_LINK = 10,      /* a device's state or MTU */
 	CHANGE_KIND_COUNT
 };
 
@@ -155,6 +156,13 @@ struct port_spec {
 	struct port_addr at;
 };
 
+struct link_spec {
+	struct netns_ref netns;
+	char dev[IFNAMSIZ];
+	uint32_t mtu; /* 0 = the device goes down */
+	uint32_t pad;
+};
+
 /* What to do, as plain data of a fixed size: the whole message from runner to keeper. */
 struct change_spec {
 	uint16_t kind; /* enum change_kind */
@@ -169,6 +177,7 @@ struct change_spec {
 		struct signal_spec signal;
 		struct sock_reset_spec reset;
 		struct port_spec port;
+		struct link_spec link;
 	} u;
 };
 
@@ -214,6 +223,11 @@ struct undo {
 			uint32_t n_procs;
 		} signal;
 		struct port_addr port;
+		struct {
+			char dev[IFNAMSIZ];
+			int32_t ifindex;
+			uint32_t mtu_before, mtu_set; /* 0, 0: it was up and went down */
+		} link;
 	} u;
 	char by_hand[512];
 };

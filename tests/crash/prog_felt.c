@@ -4,9 +4,9 @@
  *   prog_felt worker FILE      a process that does something: counts in FILE until it is killed
  *   prog_felt normal|fault MS NETNS ADDRESS PORT DIR KIB FILE PID
  *     waits, at most so long, until everything is normal (something is felt): TCP connects, a
- *     connection stays, UDP comes back soon, a service can have port 7010, DIR has KIB free, FILE
- *     is counted in, PID lives. PID 0: nobody must live and count. Prints what is felt and for how
- *     long; exit code 1 when the time is over.
+ *     connection stays, UDP comes back soon, a service can have port 7010, a large packet goes, DIR
+ * has KIB free, FILE is counted in, PID lives. PID 0: nobody must live and count. Prints what is
+ * felt and for how long; exit code 1 when the time is over.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,19 +33,21 @@
 #define PAUSE_MS   10
 
 #define SERVICE_PORT 7010
+#define LARGE        1400
 
 enum sense {
 	SENSE_TCP,
 	SENSE_STAYS,
 	SENSE_UDP,
 	SENSE_PORT,
+	SENSE_SIZE,
 	SENSE_SPACE,
 	SENSE_WORK,
 	SENSE_LIFE,
 	SENSES
 };
-static const char *const sense_names[SENSES] = { "tcp",   "connection", "udp", "port",
-						 "space", "work",       "life" };
+static const char *const sense_names[SENSES] = { "tcp",  "connection", "udp",  "port",
+						 "size", "space",      "work", "life" };
 
 struct world {
 	struct sockaddr_in to;
@@ -163,6 +165,20 @@ static bool can_serve(int type)
 	return ok;
 }
 
+static bool takes_large(const struct world *w)
+{
+	static const char bytes[LARGE];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), whole = IP_PMTUDISC_DO;
+	bool ok;
+
+	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &whole, sizeof(whole));
+	ok = sendto(fd, bytes, sizeof(bytes), 0, (const struct sockaddr *)&w->to, sizeof(w->to)) >=
+		     0 ||
+	     errno != EMSGSIZE;
+	close(fd);
+	return ok;
+}
+
 static bool has_space(const struct world *w)
 {
 	struct statvfs fs;
@@ -207,6 +223,7 @@ static unsigned feel(const struct world *w)
 	felt |= connection_stays(w) ? 0 : 1U << SENSE_STAYS;
 	felt |= udp_is_normal(w) ? 0 : 1U << SENSE_UDP;
 	felt |= can_serve(SOCK_STREAM) && can_serve(SOCK_DGRAM) ? 0 : 1U << SENSE_PORT;
+	felt |= takes_large(w) ? 0 : 1U << SENSE_SIZE;
 	felt |= has_space(w) ? 0 : 1U << SENSE_SPACE;
 	felt |= !w->pid || counts(w) ? 0 : 1U << SENSE_WORK;
 	felt |= !w->pid || lives(w) ? 0 : 1U << SENSE_LIFE;

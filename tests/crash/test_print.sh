@@ -36,6 +36,8 @@ felt() {
 	case $1 in
 	net.drop) blocked ;;
 	net.port_taken) taken ;;
+	net.link_down) ! ip -n cr_a -o link show dev va | grep -q '[<,]UP[,>]' ;;
+	net.mtu) ip -n cr_a -o link show dev va | grep -q 'mtu 1280 ' ;;
 	net.delay) late ;;
 	net.loss) lossy ;;
 	proc.pause*) ! ticks 300 ;;
@@ -126,6 +128,8 @@ for fault in $("$BRINK" list faults --json | jq -r .fault); do
 		fi
 		;;
 	net.port_taken) try net.port_taken 'port: 7010, netns: cr_a' ;;
+	net.link_down) try net.link_down 'dev: va, netns: cr_a' ;;
+	net.mtu) try net.mtu 'dev: va, mtu: 1280, netns: cr_a' ;;
 	net.reset) try net.reset 'to: "10.78.0.2:7002", netns: cr_a, every: 500ms' ;; # the run goes on
 	proc.kill) try proc.kill "pid: VICTIM, signal: CONT, every: 500ms" ;; # the run goes on
 	proc.pause)

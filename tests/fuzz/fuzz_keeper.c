@@ -122,6 +122,11 @@ static bool is_shot(unsigned kind)
 	return kind == CHANGE_SIGNAL || kind == CHANGE_SOCK_RESET;
 }
 
+static bool is_guarded(unsigned kind)
+{
+	return kind == CHANGE_STOP || kind == CHANGE_FREEZE || kind == CHANGE_LINK;
+}
+
 const struct change_ops *__wrap_change_ops_of(unsigned kind);
 int64_t __wrap_clock_mono_ns(void);
 int64_t __wrap_clock_boot_ns(void);
@@ -226,6 +231,10 @@ static int prepare(struct change *c, struct undo *ret, struct err *e)
 		ret->u.pause.proc = c->spec->u.pause.proc;
 	if (ret->kind == CHANGE_PORT)
 		ret->u.port = c->spec->u.port.at;
+	if (ret->kind == CHANGE_LINK) {
+		memcpy(ret->u.link.dev, c->spec->u.link.dev, sizeof(ret->u.link.dev));
+		ret->u.link.ifindex = 1;
+	}
 	return has(T_NO_MODULES) ? err_set(e, EIO, "it cannot be prepared") : 0;
 }
 
@@ -298,9 +307,7 @@ const struct change_ops *__wrap_change_ops_of(unsigned kind)
 
 	if (!kind || kind >= CHANGE_KIND_COUNT)
 		return NULL;
-	return is_shot(kind)                                ? &ops[2] :
-	       kind == CHANGE_STOP || kind == CHANGE_FREEZE ? &ops[1] :
-							      &ops[0];
+	return is_shot(kind) ? &ops[2] : is_guarded(kind) ? &ops[1] : &ops[0];
 }
 
 /* ---- processes ---- */
