@@ -6,6 +6,7 @@
 #include "inject/change/kinds.h"
 #include "inject/change/link_state.h"
 #include "inject/change/netns.h"
+#include "inject/change/proc_state.h"
 
 /*
  * A device that is set down, or its MTU lower. The kernel keeps it so whoever dies: guarded. What
@@ -15,6 +16,7 @@ struct link_live {
 	struct nlsock sock;
 	bool written; /* and not taken back */
 	bool held;    /* it was, so far: that stays said */
+	unsigned had; /* routes and addresses, before */
 };
 
 static const struct link_spec *spec_of(const struct change *c)
@@ -100,6 +102,9 @@ static int link_fire(struct change *c, struct err *e)
 		return rc;
 	if (now.ifindex != u->u.link.ifindex || !is_as_before(u, &now))
 		return err_set(e, EBUSY, "somebody has changed the device '%s' meanwhile", s->dev);
+	rc = link_count(&l->sock, now.ifindex, &l->had, e);
+	if (rc < 0)
+		return rc;
 	l->written = true;
 	rc = write_link(&l->sock, u, false, e);
 	l->held = rc == 0;
@@ -142,6 +147,20 @@ static int link_quiet(struct change *c, struct err *e)
 	rc = take_back(&l->sock, c->undo, e);
 	l->written = rc < 0;
 	return rc;
+}
+
+/* A device that is up again gets its routes and addresses back as it hears the other end. The
+ * keeper waits for a while: without the other end they stay away, as they would have. */
+static int link_drain(struct change *c, struct err *e)
+{
+	struct link_live *l = c->live;
+	unsigned has = 0;
+	int rc = l && l->held ? link_count(&l->sock, c->undo->u.link.ifindex, &has, e) : 0;
+
+	if (rc < 0 || !l || has >= l->had)
+		return rc;
+	short_nap();
+	return -EINPROGRESS;
 }
 
 static int link_effect(struct change *c, uint64_t *ret_hits, struct err *e)
@@ -246,6 +265,7 @@ const struct change_ops link_ops = {
 	.fire = link_fire,
 	.refresh = link_refresh,
 	.quiet = link_quiet,
+	.drain = link_drain,
 	.effect = link_effect,
 	.ready = link_ready,
 	.undo = link_undo,

@@ -441,6 +441,46 @@ int link_check(struct nlsock *sock, const struct link_spec *s, struct link_state
 	return rc < 0 ? err_ctx(e, "device '%s'", s->dev) : 0;
 }
 
+struct counting {
+	int ifindex;
+	unsigned n;
+};
+
+static int count_route(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	struct counting *c = arg;
+	const struct rtmsg *m = NLMSG_DATA(h);
+
+	(void)e;
+	c->n += h->nlmsg_type == RTM_NEWROUTE && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*m)) &&
+		goes_by(h, c->ifindex) && !(m->rtm_flags & RTM_F_CLONED);
+	return 0;
+}
+
+static int count_address(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	struct counting *c = arg;
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+
+	(void)e;
+	c->n += h->nlmsg_type == RTM_NEWADDR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*m)) &&
+		(int)m->ifa_index == c->ifindex && !(m->ifa_flags & IFA_F_TENTATIVE);
+	return 0;
+}
+
+int link_count(struct nlsock *s, int ifindex, unsigned *ret, struct err *e)
+{
+	const struct ifaddrmsg addresses = { 0 };
+	const struct rtmsg routes = { 0 };
+	struct counting c = { .ifindex = ifindex };
+	int rc = dump(s, RTM_GETROUTE, &routes, sizeof(routes), count_route, &c, e);
+
+	if (rc == 0)
+		rc = dump(s, RTM_GETADDR, &addresses, sizeof(addresses), count_address, &c, e);
+	*ret = c.n;
+	return rc;
+}
+
 /* ---- to write ---- */
 
 static int set_link(struct nlsock *s, const struct ifinfomsg *m, uint32_t mtu, const char *what,

@@ -28,6 +28,9 @@ int link_state_read(struct nlsock *s, const char *dev, struct link_state *ret, s
 int link_check(struct nlsock *s, const struct link_spec *spec, struct link_state *ret,
 	       struct err *e);
 
+/* How many routes and addresses in use the device has: they come back one after the other. */
+int link_count(struct nlsock *s, int ifindex, unsigned *ret, struct err *e);
+
 int link_set_up(struct nlsock *s, int ifindex, bool up, struct err *e);
 int link_set_mtu(struct nlsock *s, int ifindex, uint32_t mtu, struct err *e);
 

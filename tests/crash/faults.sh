@@ -95,7 +95,7 @@ fault_item() { # $1: as above
 	net.reset) echo 'net.reset: {to: "10.78.0.2:7002", netns: cr_a, every: 1s}' ;;
 	net.port_taken) echo 'net.port_taken: {port: 7010, netns: cr_a}' ;;
 	net.port_taken+own) echo 'net.port_taken: {port: 7010, proto: udp, address: 127.0.0.1}' ;;
-	net.link_down) echo 'net.link_down: {dev: lo, netns: cr_b}' ;;
+	net.link_down) echo 'net.link_down: {dev: lo, netns: cr_a}' ;;
 	net.mtu) echo 'net.mtu: {dev: va, mtu: 1280, netns: cr_a}' ;;
 	proc.pause | proc.pause+stop) echo "proc.pause: {pid: $victim}" ;;
 	proc.pause+freeze) echo "proc.pause: {cgroup: /$cgroup}" ;;

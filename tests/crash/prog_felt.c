@@ -5,8 +5,8 @@
  *   prog_felt normal|fault MS NETNS ADDRESS PORT DIR KIB FILE PID
  *     waits, at most so long, until everything is normal (something is felt): TCP connects, a
  *     connection stays, UDP comes back soon, a service can have port 7010, a large packet goes, DIR
- * has KIB free, FILE is counted in, PID lives. PID 0: nobody must live and count. Prints what is
- * felt and for how long; exit code 1 when the time is over.
+ *     has KIB free, FILE is counted in, PID lives. PID 0: nobody must live and count. Prints what
+ *     is felt and for how long; exit code 1 when the time is over.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "inject/change/netns.h"
+#include "inject/link_aim.h"
 #include "tests/support/rig.h"
 #include "tests/support/test.h"
 
@@ -164,7 +165,8 @@ static void down_and_back_with_all_that_it_had(void **state)
 	assert_int_equal(rig_gone(&f->r), 0);
 	rig_must(&f->r, RIG_EFFECT);
 	assert_int_equal(f->r.value, 1);
-	all_is_as_before(f);
+	rig_must(&f->r, RIG_DRAIN); /* it has been waited for */
+	assert_true(as_before(f));
 }
 
 /* With the sysctl the kernel keeps IPv6 addresses that would be lost: they are allowed. */
@@ -354,6 +356,56 @@ static void an_mtu_that_would_cost_something_is_refused(void **state)
 	assert_int_equal(rig_start(&f->r), -ENODEV);
 }
 
+/* Whoever plans in a namespace has it as his machine. */
+static void what_carries_the_operator_is_shielded(void **state)
+{
+	struct fixture *f = *state;
+	struct shield_flows flows = { 0 };
+	struct shield_flow session = { .family = 4, .local_port = 22, .remote = { 10, 9, 0, 7 } };
+	const struct targets targets = { .flows = &flows };
+	const struct plan_context ctx = { .run_id = "01JD3W9K7Q0000000000000000",
+					  .targets = &targets,
+					  .lease_ms = 3000 };
+	struct plan p = { 0 };
+
+	assert_int_equal(link_plan("va", NULL, 0, &ctx, &p, &f->r.e), 0);
+	assert_int_equal(change_spec_check(&p.change[0], &f->r.e), 0);
+	assert_string_equal(p.summary, "va");
+	assert_int_equal(shield_flows_add(&flows, &session), 0);
+	assert_int_equal(link_plan("va", NULL, 0, &ctx, &p, &f->r.e), -EPERM);
+	assert_true(rig_says(&f->r, "carries a login session"));
+	assert_int_equal(link_plan("va", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
+	assert_int_equal(link_plan("vb", NULL, 0, &ctx, &p, &f->r.e), 0);
+	shield_flows_done(&flows);
+	must("ip route add default via 10.9.0.7");
+	assert_int_equal(link_plan("va", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
+	assert_true(rig_says(&f->r, "default route"));
+	assert_int_equal(link_plan("lo", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
+	assert_true(rig_says(&f->r, "loopback"));
+}
+
+static void a_forged_message_or_record_is_out_of_bounds(void **state)
+{
+	struct fixture *f = *state;
+	struct change_spec c = f->r.spec;
+	struct undo u;
+
+	assert_int_equal(rig_start(&f->r), 0);
+	u = f->r.undo;
+	assert_int_equal(change_undo_check(&u, &f->r.e), 0);
+	u.u.link.ifindex = 0;
+	assert_int_equal(change_undo_check(&u, &f->r.e), -EBADMSG);
+	u = f->r.undo;
+	memset(u.u.link.dev, 'x', sizeof(u.u.link.dev));
+	assert_int_equal(change_undo_check(&u, &f->r.e), -EBADMSG);
+	c.lease_ms = 3000;
+	assert_int_equal(change_spec_check(&c, &f->r.e), 0);
+	c.u.link.dev[0] = '\0';
+	assert_int_equal(change_spec_check(&c, &f->r.e), -EINVAL);
+	memset(c.u.link.dev, 'x', sizeof(c.u.link.dev));
+	assert_int_equal(change_spec_check(&c, &f->r.e), -EINVAL);
+}
+
 static void without_the_right_it_says_which(void **state)
 {
 	struct fixture *f = *state;
@@ -382,6 +434,8 @@ int main(void)
 		TEST(the_mtu_is_lower_and_as_before),
 		TEST(an_mtu_that_others_set_is_a_conflict),
 		TEST(an_mtu_that_would_cost_something_is_refused),
+		TEST(what_carries_the_operator_is_shielded),
+		TEST(a_forged_message_or_record_is_out_of_bounds),
 		TEST(without_the_right_it_says_which),
 	};
 
