@@ -53,9 +53,10 @@ struct fault_ops {
 	const char *class_words, *undo_words, *example;
 	/*
 	 * How the lanes of tests/crash try it, in the form of `example`, NULL-terminated: each line
-	 * is felt by the world that fills in its places. {netns}, {addr}, {port}: a namespace, and
-	 * a TCP and UDP echo that it reaches; {pid}, {cgroup}: a process that counts, and the
-	 * cgroup that it is alone in; {dir}: the directory of a small file system.
+	 * is felt by the world that fills in its places. {netns}, {dev}, {addr}, {port}: a
+	 * namespace, a device of it, and a TCP and UDP echo that is reached over it; {pid},
+	 * {cgroup}: a process that counts, and the cgroup that it is alone in; {dir}: the directory
+	 * of a small file system.
 	 */
 	const char *const *trials;
 	bool one_shot; /* has no duration and nothing to take back (unless repeated: see

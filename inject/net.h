@@ -56,8 +56,9 @@ extern const char *const net_direction_words[];
 		.max = INT32_MAX, .doc = "the same for a process that is alone in its cgroup"         \
 	}
 
-/* The rows of a fault's field table; T is a struct that begins with `struct net_spec net`. */
-#define NET_FIELDS(T)                                                                                                         \
+/* Rows of a fault's field table; T is a struct that begins with `struct net_spec net`. Of a flow:
+ */
+#define NET_FLOW_FIELDS(T)                                                                                                    \
 	{ .name = "target",                                                                                                   \
 	  .type = FIELD_STRING,                                                                                               \
 	  .offset = offsetof(T, net.target),                                                                                  \
@@ -84,11 +85,13 @@ extern const char *const net_direction_words[];
 		  .type = FIELD_STRING,                                                                                       \
 		  .offset = offsetof(T, net.dev),                                                                             \
 		  .doc = "device; without it the one that the route to the target uses" },                                    \
-		NET_NARROWING(T),                                                                                             \
 	{                                                                                                                     \
 		.name = "netns", .type = FIELD_STRING, .offset = offsetof(T, net.netns),                                      \
 		.doc = "network namespace: a name of ip-netns(8), a path, or pid:N"                                           \
 	}
+
+/* Of packets. */
+#define NET_FIELDS(T) NET_FLOW_FIELDS(T), NET_NARROWING(T)
 
 /* How the packets are to be treated, before it is known on which devices. */
 struct net_treatment {

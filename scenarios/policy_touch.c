@@ -103,6 +103,32 @@ static int each_signalled(const struct walk *w, const struct signal_spec *s)
 		     w->e);
 }
 
+/* As the packets that would come to it. */
+static int touch_port(const struct walk *w, const struct port_addr *p)
+{
+	struct nft_gate_spec gate = { .n_prefixes = 1,
+				      .prefix[0] = { .family = p->family,
+						     .len = p->family == 4 ? 32 : 128 },
+				      .n_matches = 1,
+				      .match[0] = { .hook = GATE_INPUT,
+						    .proto = p->proto,
+						    .dport_lo = p->port,
+						    .dport_hi = p->port,
+						    .dst_n = p->family != 0 } };
+
+	memcpy(gate.prefix[0].addr, p->addr, sizeof(p->addr));
+	return each_match(w, &gate);
+}
+
+/* Whatever goes over it. */
+static int touch_link(const struct walk *w, const struct link_spec *l)
+{
+	struct nft_gate_spec gate = { .n_matches = 1, .match[0] = { .hook = GATE_EGRESS } };
+
+	memcpy(gate.dev, l->dev, sizeof(gate.dev));
+	return each_match(w, &gate);
+}
+
 static void close_dir(DIR **d)
 {
 	if (*d)
@@ -204,6 +230,12 @@ int touch_each(const char *fault, const struct change_spec *c, const struct addr
 		return each_frozen(&w, &c->u.freeze);
 	case CHANGE_SIGNAL:
 		return each_signalled(&w, &c->u.signal);
+	case CHANGE_SOCK_RESET:
+		return each_match(&w, &c->u.reset.select);
+	case CHANGE_LINK:
+		return touch_link(&w, &c->u.link);
+	case CHANGE_PORT:
+		return touch_port(&w, &c->u.port.at);
 	default:
 		return err_set(e, ENOTSUP, "the policy does not know changes of kind %u", c->kind);
 	}

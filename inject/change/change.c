@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inject/change/change.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "inject/change/kinds.h"
 #include "inject/change/netem_spec.h"
+#include "inject/change/port.h"
 
 #define LEASE_MIN_MS 200
 #define LEASE_MAX_MS 60000
@@ -18,6 +20,9 @@ static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_FREEZE] = &freeze_ops,
 	[CHANGE_STOP] = &stop_ops,
 	[CHANGE_SIGNAL] = &signal_ops,
+	[CHANGE_SOCK_RESET] = &sock_reset_ops,
+	[CHANGE_PORT] = &port_ops,
+	[CHANGE_LINK] = &link_ops,
 };
 
 const struct change_ops *change_ops_of(unsigned kind)
@@ -32,6 +37,12 @@ const struct netns_ref *change_netns(const struct change_spec *s)
 		return &s->u.netem.netns;
 	case CHANGE_NFT_GATE:
 		return &s->u.gate.netns;
+	case CHANGE_SOCK_RESET:
+		return &s->u.reset.select.netns;
+	case CHANGE_PORT:
+		return &s->u.port.netns;
+	case CHANGE_LINK:
+		return &s->u.link.netns;
 	default:
 		return NULL;
 	}
@@ -91,15 +102,11 @@ static bool conditions_ok(const struct gate_conditions *c)
 	       c->dscp < 64 && !(c->tcp_flags & ~c->tcp_mask) && c->length_lo <= c->length_hi;
 }
 
-static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
+/* Whose packets. */
+static bool select_ok(const struct nft_gate_spec *s, uint32_t pooled)
 {
-	if (!netns_ok(&s->netns) || !own_name(s->table, sizeof(s->table)) ||
-	    !terminated(s->dev, sizeof(s->dev)) || !terminated(s->fwd_dev, sizeof(s->fwd_dev)) ||
-	    s->action > GATE_TAG || (s->tag & ~GATE_TAG_MASK) ||
-	    (s->action == GATE_TAG) != (s->tag && (s->only.given & GATE_CGROUP)) ||
-	    s->n_matches == 0 || s->n_matches > GATE_MATCHES || s->n_prefixes > GATE_PREFIXES ||
-	    s->share_ppm > PPM || s->of_flows > 1 || (s->every && s->share_ppm != PPM) ||
-	    !conditions_ok(&s->only))
+	if (!netns_ok(&s->netns) || !terminated(s->dev, sizeof(s->dev)) || s->n_matches == 0 ||
+	    s->n_matches > GATE_MATCHES || s->n_prefixes > GATE_PREFIXES)
 		return false;
 	for (unsigned i = 0; i < s->n_prefixes; i++) {
 		if (!net_prefix_ok(&s->prefix[i]))
@@ -109,7 +116,26 @@ static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
 		if (!match_ok(s, pooled, &s->match[i]))
 			return false;
 	}
+	return true;
+}
+
+static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
+{
+	if (!select_ok(s, pooled) || !own_name(s->table, sizeof(s->table)) ||
+	    !terminated(s->fwd_dev, sizeof(s->fwd_dev)) || s->action > GATE_TAG ||
+	    (s->tag & ~GATE_TAG_MASK) ||
+	    (s->action == GATE_TAG) != (s->tag && (s->only.given & GATE_CGROUP)) ||
+	    s->share_ppm > PPM || s->of_flows > 1 || (s->every && s->share_ppm != PPM) ||
+	    !conditions_ok(&s->only))
+		return false;
 	return s->action != GATE_FWD || own_name(s->fwd_dev, sizeof(s->fwd_dev));
+}
+
+/* Sockets have no device's hooks. */
+static bool reset_ok(const struct sock_reset_spec *s)
+{
+	return select_ok(&s->select, 0) && s->every_ns >= 0 &&
+	       (s->select.match[0].hook == GATE_OUTPUT || s->select.match[0].hook == GATE_INPUT);
 }
 
 static bool netem_ok(const struct netem_side_spec *s)
@@ -135,6 +161,17 @@ static bool signal_ok(const struct signal_spec *s)
 	       terminated(s->cgroup, sizeof(s->cgroup));
 }
 
+static bool port_ok(const struct port_addr *p)
+{
+	return (p->family == 0 || p->family == 4 || p->family == 6) && p->port &&
+	       (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP);
+}
+
+static bool device_ok(const char dev[IFNAMSIZ])
+{
+	return terminated(dev, IFNAMSIZ) && dev[0];
+}
+
 static bool union_ok(const struct change_spec *s, uint32_t pooled)
 {
 	switch (s->kind) {
@@ -154,6 +191,12 @@ static bool union_ok(const struct change_spec *s, uint32_t pooled)
 		       s->u.freeze.cgroup[0] == '/';
 	case CHANGE_SIGNAL:
 		return signal_ok(&s->u.signal);
+	case CHANGE_SOCK_RESET:
+		return reset_ok(&s->u.reset);
+	case CHANGE_PORT:
+		return netns_ok(&s->u.port.netns) && port_ok(&s->u.port.at);
+	case CHANGE_LINK:
+		return netns_ok(&s->u.link.netns) && device_ok(s->u.link.dev);
 	default:
 		return false;
 	}
@@ -176,6 +219,11 @@ static bool undo_union_ok(const struct undo *u)
 	case CHANGE_FREEZE:
 		return terminated(u->u.freeze.cgroup, sizeof(u->u.freeze.cgroup)) &&
 		       u->u.freeze.cgroup[0] == '/';
+	case CHANGE_PORT:
+		return port_ok(&u->u.port);
+	case CHANGE_LINK:
+		return device_ok(u->u.link.dev) && u->u.link.ifindex > 0 &&
+		       u->u.link.mtu_set <= u->u.link.mtu_before;
 	default:
 		return true;
 	}
@@ -212,6 +260,13 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 		break;
 	case CHANGE_NFT_GATE:
 		device_words(s->u.gate.dev, &s->u.gate.netns, ret);
+		break;
+	case CHANGE_LINK:
+		device_words(s->u.link.dev, &s->u.link.netns, ret);
+		break;
+	case CHANGE_PORT:
+		text_add(ret, "the port ");
+		port_add(ret, &s->u.port.at);
 		break;
 	case CHANGE_FILL:
 		text_add(ret, "the file system of '%s'", s->u.fill.path);

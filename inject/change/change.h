@@ -18,6 +18,9 @@ enum change_kind {
 	CHANGE_FREEZE = 5, /* cgroup v2 freezer */
 	CHANGE_STOP = 6,   /* SIGSTOP / SIGCONT */
 	CHANGE_SIGNAL = 7,
+	CHANGE_SOCK_RESET = 8, /* SOCK_DESTROY */
+	CHANGE_PORT = 9,       /* a bound socket */
+	CHANGE_LINK = 10,      /* a device's state or MTU */
 	CHANGE_KIND_COUNT
 };
 
@@ -122,6 +125,13 @@ struct nft_gate_spec {
 	struct net_prefix prefix[GATE_PREFIXES];
 };
 
+/* Ends TCP connections: those whose packets a gate with these matches would judge in OUTPUT and
+ * INPUT. Of the gate only netns, dev, matches and prefixes are used. */
+struct sock_reset_spec {
+	struct nft_gate_spec select;
+	int64_t every_ns; /* > 0: again at this period, what is found then */
+};
+
 enum netem_dist { DIST_UNIFORM, DIST_NORMAL, DIST_PARETO, DIST_PARETONORMAL };
 
 /* Which packets are lost: each by itself, or by one of tc-netem(8)'s two models. */
@@ -198,6 +208,25 @@ struct signal_spec {
 	uint8_t by_pid, pad[7];
 };
 
+struct port_addr {
+	uint8_t family; /* 4, 6; 0 = every address of both */
+	uint8_t proto;  /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t port;  /* host order */
+	uint8_t addr[16];
+};
+
+struct port_spec {
+	struct netns_ref netns;
+	struct port_addr at;
+};
+
+struct link_spec {
+	struct netns_ref netns;
+	char dev[IFNAMSIZ];
+	uint32_t mtu; /* 0 = the device goes down */
+	uint32_t pad;
+};
+
 /* What to do, as plain data of a fixed size: the whole message from runner to keeper. */
 struct change_spec {
 	uint16_t kind; /* enum change_kind */
@@ -210,6 +239,9 @@ struct change_spec {
 		struct pause_spec pause;
 		struct freeze_spec freeze;
 		struct signal_spec signal;
+		struct sock_reset_spec reset;
+		struct port_spec port;
+		struct link_spec link;
 	} u;
 };
 
@@ -254,6 +286,12 @@ struct undo {
 			int32_t signal;
 			uint32_t n_procs;
 		} signal;
+		struct port_addr port;
+		struct {
+			char dev[IFNAMSIZ];
+			int32_t ifindex;
+			uint32_t mtu_before, mtu_set; /* 0, 0: it was up and went down */
+		} link;
 	} u;
 	char by_hand[512];
 };

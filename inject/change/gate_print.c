@@ -97,23 +97,10 @@ static void add_conditions(struct text *t, const struct gate_conditions *c)
 		text_add(t, " tcp flags 0x%02x/0x%02x", c->tcp_flags, c->tcp_mask);
 }
 
-void gate_print_action(const struct nft_gate_spec *s, struct text *t)
+void gate_print_matches(const struct nft_gate_spec *s, struct text *t)
 {
-	static const char *const words[] = { [GATE_FWD] = "forward",
-					     [GATE_DROP] = "drop",
-					     [GATE_RESET] = "answer with a reset",
-					     [GATE_UNREACHABLE] = "answer unreachable",
-					     [GATE_TAG] = "tag" };
 	bool more = false;
 
-	text_add(t, "%s ", words[s->action]);
-	if (s->share_ppm < 1000000) {
-		units_add_percent(t, s->share_ppm);
-		text_add(t, " of ");
-	}
-	if (s->every)
-		text_add(t, "one in %u of ", s->every);
-	text_add(t, "%s ", s->of_flows ? "flows" : "packets");
 	for (unsigned i = 0; i < s->n_matches; i++) {
 		if (s->match[i].exempt)
 			continue;
@@ -129,6 +116,25 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 		text_add(t, " (crc32c of the addresses %08x)", s->pool_crc);
 	if (s->dev[0])
 		text_add(t, " on %s", s->dev);
+}
+
+void gate_print_action(const struct nft_gate_spec *s, struct text *t)
+{
+	static const char *const words[] = { [GATE_FWD] = "forward",
+					     [GATE_DROP] = "drop",
+					     [GATE_RESET] = "answer with a reset",
+					     [GATE_UNREACHABLE] = "answer unreachable",
+					     [GATE_TAG] = "tag" };
+
+	text_add(t, "%s ", words[s->action]);
+	if (s->share_ppm < 1000000) {
+		units_add_percent(t, s->share_ppm);
+		text_add(t, " of ");
+	}
+	if (s->every)
+		text_add(t, "one in %u of ", s->every);
+	text_add(t, "%s ", s->of_flows ? "flows" : "packets");
+	gate_print_matches(s, t);
 	if (s->action == GATE_FWD)
 		text_add(t, " to %s", s->fwd_dev);
 }

@@ -40,5 +40,7 @@ bool gate_proto_has_ports(uint8_t proto);
 
 /* "drop 30% of packets out tcp to 127.0.0.1:5432 on lo" for the plan. */
 void gate_print_action(const struct nft_gate_spec *s, struct text *t);
+/* Its part "out tcp to 127.0.0.1:5432 on lo". */
+void gate_print_matches(const struct nft_gate_spec *s, struct text *t);
 
 #endif

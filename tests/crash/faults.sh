@@ -6,7 +6,7 @@
 # NAME or NAME+VARIANT, one a line. Those that want a kernel with netem and ifb are left out where there is none: the vm
 # lane has one. BRINK_FAULTS: exactly these.
 fault_names() {
-	local name known=" net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.drop+own net.partition proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
+	local name known=" net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.drop+own net.partition net.reset net.port_taken net.port_taken+own net.link_down net.mtu proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
 	for name in $("$BRINK" list faults --json | jq -r '.. | .name? // empty'); do
 		[[ $known == *" $name "* ]] || { echo "no example of $name in tests/crash/faults.sh" >&2; return 1; }
 	done
@@ -99,6 +99,11 @@ fault_item() { # $1: as above
 	net.drop) echo 'net.drop: {to: "10.78.0.2:7002", netns: cr_a}' ;;
 	net.partition) echo 'net.partition: {from: 10.78.0.2, not: "*:7001", netns: cr_a}' ;;
 	net.drop+own) echo 'net.drop: {to: "127.0.0.1:7003"}' ;;
+	net.reset) echo 'net.reset: {to: "10.78.0.2:7002", netns: cr_a, every: 1s}' ;;
+	net.port_taken) echo 'net.port_taken: {port: 7010, netns: cr_a}' ;;
+	net.port_taken+own) echo 'net.port_taken: {port: 7010, proto: udp, address: 127.0.0.1}' ;;
+	net.link_down) echo 'net.link_down: {dev: lo, netns: cr_a}' ;;
+	net.mtu) echo 'net.mtu: {dev: va, mtu: 1280, netns: cr_a}' ;;
 	proc.pause | proc.pause+stop) echo "proc.pause: {pid: $victim}" ;;
 	proc.pause+freeze) echo "proc.pause: {cgroup: /$cgroup}" ;;
 	proc.kill) echo "proc.kill: {pid: $prey, every: 5s}" ;;

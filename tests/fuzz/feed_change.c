@@ -103,6 +103,20 @@ void feed_change(struct feed *f, struct change_spec *ret)
 		snprintf(ret->u.freeze.cgroup, sizeof(ret->u.freeze.cgroup), "/sys/fs/cgroup%s",
 			 PICK(f, cgroups));
 		break;
+	case CHANGE_SOCK_RESET:
+		feed_gate(f, &ret->u.reset.select);
+		break;
+	case CHANGE_LINK:
+		ret->u.link.netns.cookie = 1 + feed_u8(f) % 40;
+		ret->u.link.mtu = feed_u32(f);
+		snprintf(ret->u.link.dev, sizeof(ret->u.link.dev), "%s", PICK(f, devices));
+		break;
+	case CHANGE_PORT:
+		ret->u.port = (struct port_spec){ .netns.cookie = 1 + feed_u8(f) % 40,
+						  .at = { .family = feed_u8(f) % 8,
+							  .proto = feed_u8(f) % 32,
+							  .port = (uint16_t)feed_u32(f) } };
+		break;
 	case CHANGE_SIGNAL:
 		feed_signal(f, &ret->u.signal);
 		break;
