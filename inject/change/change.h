@@ -291,6 +291,7 @@ struct undo {
 			char dev[IFNAMSIZ];
 			int32_t ifindex;
 			uint32_t mtu_before, mtu_set; /* 0, 0: it was up and went down */
+			uint32_t had;                 /* routes and addresses in use, before */
 		} link;
 	} u;
 	char by_hand[512];

@@ -16,7 +16,6 @@ struct link_live {
 	struct nlsock sock;
 	bool written; /* and not taken back */
 	bool held;    /* it was, so far: that stays said */
-	unsigned had; /* routes and addresses, before */
 };
 
 static const struct link_spec *spec_of(const struct change *c)
@@ -38,6 +37,9 @@ static int link_prepare(struct change *c, struct undo *ret, struct err *e)
 	ret->netns = s->netns;
 	snprintf(ret->u.link.dev, IFNAMSIZ, "%s", s->dev);
 	ret->u.link.ifindex = l.ifindex;
+	rc = link_count(sock, l.ifindex, &ret->u.link.had, e);
+	if (rc < 0)
+		return rc;
 	if (s->mtu) {
 		ret->u.link.mtu_before = l.mtu;
 		ret->u.link.mtu_set = s->mtu;
@@ -102,9 +104,6 @@ static int link_fire(struct change *c, struct err *e)
 		return rc;
 	if (now.ifindex != u->u.link.ifindex || !is_as_before(u, &now))
 		return err_set(e, EBUSY, "somebody has changed the device '%s' meanwhile", s->dev);
-	rc = link_count(&l->sock, now.ifindex, &l->had, e);
-	if (rc < 0)
-		return rc;
 	l->written = true;
 	rc = write_link(&l->sock, u, false, e);
 	l->held = rc == 0;
@@ -155,9 +154,12 @@ static int link_drain(struct change *c, struct err *e)
 {
 	struct link_live *l = c->live;
 	unsigned has = 0;
-	int rc = l && l->held ? link_count(&l->sock, c->undo->u.link.ifindex, &has, e) : 0;
+	int rc;
 
-	if (rc < 0 || !l || has >= l->had)
+	if (!l || !l->held)
+		return 0;
+	rc = link_count(&l->sock, c->undo->u.link.ifindex, &has, e);
+	if (rc < 0 || has >= c->undo->u.link.had)
 		return rc;
 	short_nap();
 	return -EINPROGRESS;
@@ -220,13 +222,36 @@ static int link_ended(const struct undo *u, struct text *ret_left, struct err *e
 	return 1;
 }
 
+/* A device that is up again is as before when its routes and addresses are back, which takes the
+ * kernel a moment; without the other end they stay away, as they would have. */
+static int all_back(const struct undo *u, const struct link_state *l, struct text *ret_left,
+		    struct err *e)
+{
+	struct nlsock *sock = NULL;
+	unsigned has = 0;
+	int rc;
+
+	if (u->u.link.mtu_set || !(l->flags & LINK_LOWER_UP))
+		return 0;
+	rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
+	if (rc == 0)
+		rc = link_count(sock, u->u.link.ifindex, &has, e);
+	if (rc < 0 || has >= u->u.link.had)
+		return rc;
+	text_add(ret_left, "of '%s' %u of %u routes and addresses are not back", u->u.link.dev,
+		 u->u.link.had - has, u->u.link.had);
+	return 1;
+}
+
 static int link_gone(const struct undo *u, struct text *ret_left, struct err *e)
 {
 	struct link_state now;
 	int rc = look(u, &now, e);
 
-	if (rc <= 0 || is_as_before(u, &now))
-		return rc < 0 ? rc : 0;
+	if (rc <= 0)
+		return rc;
+	if (is_as_before(u, &now))
+		return all_back(u, &now, ret_left, e);
 	add_state(ret_left, u, &now);
 	if (!is_ours(u, &now))
 		return err_set(e, EEXIST, "%s, which brink has not set", ret_left->buf);

@@ -5,6 +5,9 @@
 #include "inject/change/change.h"
 #include "inject/change/nlsock.h"
 
+/* It hears the other end: IFF_LOWER_UP of linux/if.h, which cannot stand beside net/if.h. */
+#define LINK_LOWER_UP 0x10000u
+
 /* A network device as RTM_GETLINK tells it: what setting it down or its MTU depends on. */
 struct link_state {
 	int ifindex;

@@ -7,7 +7,7 @@ faults="net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.sl
 expect 0 list faults
 silent_err "list faults"
 narrow "list faults"
-[ "$(grep -o '^[a-z.]*' "$out" | xargs)" = "$faults" ] || bad "list faults"
+[ "$(grep -o '^[a-z._]*' "$out" | xargs)" = "$faults" ] || bad "list faults"
 for class in self-ending one-shot; do
 	has "$out" "$class"
 done

@@ -78,7 +78,7 @@ static int plan(struct fixture *f)
 	memset(&f->e, 0, sizeof(f->e));
 	rc = net_reset_fault.plan(f->spec, &f->ctx, &f->plan, &f->e);
 	if (rc == 0)
-		assert_int_equal(change_spec_check(&f->plan.change[0], &f->e), 0);
+		assert_int_equal(change_spec_check(&f->plan.change[0], 0, &f->e), 0);
 	return rc;
 }
 
@@ -240,7 +240,7 @@ static void a_forged_message_is_out_of_bounds(void **state)
 	do {                                                             \
 		c = good;                                                \
 		line;                                                    \
-		assert_int_equal(change_spec_check(&c, &f->e), -EINVAL); \
+		assert_int_equal(change_spec_check(&c, 0, &f->e), -EINVAL); \
 	} while (0)
 	BAD(c.u.reset.every_ns = -1);
 	BAD(c.u.reset.select.n_matches = 0);
