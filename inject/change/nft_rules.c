@@ -13,9 +13,10 @@
 #define IPV6_HEADER      40
 #define EVERY_CHAIN      "every"
 #define PRIO_GATE \
-	(-100)         /* before the host's own filters: they never see what the fault takes away */
-#define PRIO_TAG 10000 /* behind all of the host's own: they never see the tag, nor write over it \
-			*/
+	(-100) /* before the host's own filters: they never see what the fault takes away */
+#define PRIO_TAG                                                                         \
+	10000 /* behind all of the host's own: they never see the tag, nor write over it \
+	       */
 
 uint8_t gate_family(const struct nft_gate_spec *s)
 {

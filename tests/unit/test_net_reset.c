@@ -236,10 +236,10 @@ static void a_forged_message_is_out_of_bounds(void **state)
 	give(f, "to", "192.0.2.7");
 	assert_int_equal(plan(f), 0);
 	good = f->plan.change[0];
-#define BAD(line)                                                        \
-	do {                                                             \
-		c = good;                                                \
-		line;                                                    \
+#define BAD(line)                                                           \
+	do {                                                                \
+		c = good;                                                   \
+		line;                                                       \
 		assert_int_equal(change_spec_check(&c, 0, &f->e), -EINVAL); \
 	} while (0)
 	BAD(c.u.reset.every_ns = -1);
