@@ -126,6 +126,9 @@
 	X(1062, FAULT_VALUE, "a fault that cannot work", NULL,                                                             \
 	  "Each key is well formed, but what they say together, or the endpoint, path or selector behind one of them, "    \
 	  "would be refused by every run. brink explain KIND shows the keys and their forms.")                             \
+	X(1063, RATE, "not a rate", NULL,                                                                                  \
+	  "A rate is a number with a unit: bit, kbit, mbit, gbit, tbit (bits a second, powers of 1000, as in tc(8)), or "  \
+	  "B/s, kB/s, MB/s, GB/s, KiB/s, MiB/s, GiB/s (bytes a second).")                                                  \
 	X(1201, UNUSED_TARGET, "a target that nothing uses", NULL,                                                         \
 	  "It is harmless, but often the sign of a fault aimed elsewhere.")                                                \
 	X(1202, UNUSED_VAR, "a variable that nothing uses", NULL,                                                          \

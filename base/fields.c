@@ -43,6 +43,9 @@ static void add_bound(const struct field *f, int64_t v, struct text *t)
 	case FIELD_SIZE:
 		units_add_size(t, (uint64_t)v);
 		break;
+	case FIELD_RATE:
+		units_add_rate(t, (uint64_t)v);
+		break;
 	case FIELD_PERCENT:
 		units_add_percent(t, (uint32_t)v);
 		break;
@@ -158,6 +161,10 @@ static int set_number(const struct field *f, void *to, const char *text, struct 
 		r = units_size(text, &bytes, e);
 		v = r ? 0 : (int64_t)bytes;
 		break;
+	case FIELD_RATE:
+		r = units_rate(text, &bytes, e);
+		v = r ? 0 : (int64_t)bytes;
+		break;
 	case FIELD_PERCENT:
 		r = units_percent(text, &ppm, e);
 		v = r ? 0 : (int64_t)ppm;
@@ -175,7 +182,7 @@ static int set_number(const struct field *f, void *to, const char *text, struct 
 	if (f->type == FIELD_PERCENT)
 		*(uint32_t *)to = (uint32_t)v;
 	else
-		*(int64_t *)to = v; /* sizes too: same width, never negative */
+		*(int64_t *)to = v; /* sizes and rates too: same width, never negative */
 	return 0;
 }
 
@@ -190,6 +197,7 @@ static int store(const struct field *f, void *to, const char *text, struct arena
 	case FIELD_INT:
 	case FIELD_DURATION:
 	case FIELD_SIZE:
+	case FIELD_RATE:
 	case FIELD_PERCENT:
 		return set_number(f, to, text, e);
 	case FIELD_ENUM:
@@ -427,6 +435,7 @@ static const char *const type_names[] = {
 	[FIELD_DURATION] = "duration",
 	[FIELD_SIZE] = "size",
 	[FIELD_PERCENT] = "percentage",
+	[FIELD_RATE] = "rate",
 	[FIELD_ENUM] = "one of: ",
 	[FIELD_SIGNAL] = "signal",
 	[FIELD_STRINGS] = "text, or a list of texts",
@@ -448,7 +457,7 @@ void field_add_type(const struct field *f, struct text *t)
 	else if (f->type == FIELD_BLOCK && f->sub->scalar)
 		text_add(t, ", or its '%s' alone", f->sub->scalar);
 	else if ((f->type == FIELD_INT || f->type == FIELD_DURATION || f->type == FIELD_SIZE ||
-		  f->type == FIELD_PERCENT) &&
+		  f->type == FIELD_RATE || f->type == FIELD_PERCENT) &&
 		 (f->min || f->max)) {
 		text_add(t, " ");
 		add_range(f, t);

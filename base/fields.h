@@ -21,6 +21,7 @@ enum field_type {
 	FIELD_DURATION, /* int64_t ns, within [min, max] */
 	FIELD_SIZE,     /* uint64_t bytes, within [min, max] */
 	FIELD_PERCENT,  /* uint32_t parts per million */
+	FIELD_RATE,     /* uint64_t bytes a second, within [min, max] */
 	FIELD_ENUM,     /* int: index into words */
 	FIELD_SIGNAL,   /* int */
 	FIELD_STRINGS,  /* struct strings: one string or a list of strings */
@@ -65,8 +66,8 @@ struct field {
 	enum field_type type;
 	unsigned flags;
 	size_t offset;
-	int64_t min,
-		max; /* FIELD_INT, _DURATION (ns), _SIZE (bytes); both 0 = the type's own range */
+	int64_t min, max; /* FIELD_INT, _DURATION (ns), _SIZE (bytes), _RATE (bytes/s); both 0 = the
+			     type's own range */
 	const char *const *words; /* FIELD_ENUM: NULL-terminated */
 	const struct field_table *sub;
 	const char *dflt; /* as the user would write it; shown and parsed; NULL = none */

@@ -173,6 +173,42 @@ int units_size(const char *text, uint64_t *ret_bytes, struct err *e)
 	return 0;
 }
 
+/* In bits a second. */
+static const struct unit rate_units[] = {
+	{ "bit", 1 },
+	{ "kbit", 1000 },
+	{ "mbit", 1000000 },
+	{ "gbit", 1000000000 },
+	{ "tbit", 1000000000000 },
+	{ "Mbit", 1000000 },
+	{ "Gbit", 1000000000 },
+	{ "Tbit", 1000000000000 },
+	{ "B/s", 8 },
+	{ "KiB/s", 8ull << 10 },
+	{ "MiB/s", 8ull << 20 },
+	{ "GiB/s", 8ull << 30 },
+	{ "kB/s", 8000 },
+	{ "KB/s", 8000 },
+	{ "MB/s", 8000000 },
+	{ "GB/s", 8000000000 },
+	{ NULL, 0 },
+};
+
+int units_rate(const char *text, uint64_t *ret_bytes, struct err *e)
+{
+	const char *s = text;
+	uint64_t whole, nano, bits;
+	const struct unit *u = NULL;
+
+	if (number(&s, &whole, &nano) == 0)
+		u = unit_at(s, rate_units);
+	if (!u || s[strlen(u->name)] || scale(whole, nano, u->factor, &bits) < 0)
+		return wrong(e, text, "a rate",
+			     "write a number with a unit: 100kbit, 10mbit, 1gbit, 2MB/s");
+	*ret_bytes = bits / 8 + (bits % 8 >= 4);
+	return 0;
+}
+
 int units_percent(const char *text, uint32_t *ret_ppm, struct err *e)
 {
 	const char *s = text;
@@ -381,6 +417,19 @@ void units_add_size(struct text *t, uint64_t bytes)
 		i++;
 	add_decimal(t, bytes, 1ull << (10 * i), 2);
 	text_add(t, "%s", names[i]);
+}
+
+void units_add_rate(struct text *t, uint64_t bytes)
+{
+	const struct unit *u = rate_units;
+
+	while (strcmp(u->name, "tbit") != 0 && bytes >= u[1].factor / 8)
+		u++;
+	if (u == rate_units)
+		add_decimal(t, bytes * 8, 1, 0);
+	else
+		add_decimal(t, bytes, u->factor / 8, 3);
+	text_add(t, "%s", u->name);
 }
 
 void units_add_percent(struct text *t, uint32_t ppm)

@@ -15,6 +15,11 @@
 int units_duration(const char *text, int64_t *ret_ns, struct err *e);
 /* "64MiB", "1GiB", "512KiB", "1.5GB", "100B": bytes. A bare number is refused. */
 int units_size(const char *text, uint64_t *ret_bytes, struct err *e);
+/*
+ * "100kbit", "10mbit", "1.5gbit", "2MB/s": bytes a second, rounded to the nearest. The units of
+ * tc(8) for bits; those of sizes with "/s" for bytes. A bare number is refused.
+ */
+int units_rate(const char *text, uint64_t *ret_bytes, struct err *e);
 /* "30%", "0.5%": parts per million, 0 to 1,000,000. */
 int units_percent(const char *text, uint32_t *ret_ppm, struct err *e);
 /* A whole decimal number. */
@@ -41,6 +46,8 @@ bool compare_holds(const struct compare *c, double value);
 void units_add_duration(struct text *t, int64_t ns);
 /* "1.5GiB", "512KiB", "100B". */
 void units_add_size(struct text *t, uint64_t bytes);
+/* "10mbit", "1.5gbit", of bytes a second. */
+void units_add_rate(struct text *t, uint64_t bytes);
 /* "30%", "0.5%". */
 void units_add_percent(struct text *t, uint32_t ppm);
 /* "SIGKILL"; "signal 77" where it has no name. Static storage. */

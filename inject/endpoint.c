@@ -254,6 +254,14 @@ int endpoint_parse(const char *text, struct endpoint *ret, struct err *e)
 	return read_text(text, true, ret, e);
 }
 
+bool net_prefix_overlap(const struct net_prefix *a, const struct net_prefix *b)
+{
+	unsigned len = a->len < b->len ? a->len : b->len, whole = len / 8, rest = len % 8;
+
+	return a->family == b->family && memcmp(a->addr, b->addr, whole) == 0 &&
+	       (!rest || (a->addr[whole] ^ b->addr[whole]) >> (8 - rest) == 0);
+}
+
 void endpoint_add(struct text *t, const struct endpoint *ep)
 {
 	for (unsigned i = 0; i < ep->n_prefixes; i++) {

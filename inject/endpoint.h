@@ -26,6 +26,8 @@ int endpoint_syntax(const char *text, struct endpoint *ret, struct err *e);
 int endpoint_parse(const char *text, struct endpoint *ret, struct err *e);
 /* "tcp", "udp", "icmp", "icmpv6", "sctp" or a number 1-255 to IPPROTO_*. */
 int endpoint_proto(const char *text, uint8_t *ret, struct err *e);
+/* Have the two an address in common? Then one of them contains the other. */
+bool net_prefix_overlap(const struct net_prefix *a, const struct net_prefix *b);
 /* "127.0.0.1:5432/tcp" */
 void endpoint_add(struct text *t, const struct endpoint *ep);
 

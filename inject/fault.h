@@ -21,6 +21,13 @@ struct plan {
 	bool one_shot; /* this one holds for no time and there is nothing to take back */
 };
 
+/* The addresses of a run that find no room in the messages of changes, while it is planned: see
+ * inject/change/pool.h. Zeroed = empty; `at` is to be freed. */
+struct plan_pool {
+	uint32_t n, room;
+	struct net_prefix *at;
+};
+
 /* Who plans: filled by the runner, the same for every fault of a run. */
 struct plan_context {
 	const char *run_id; /* ULID, 26 characters */
@@ -28,6 +35,7 @@ struct plan_context {
 	const struct targets *targets;
 	int64_t for_ns; /* how long the fault holds; 0 for one-shot ones */
 	uint32_t lease_ms;
+	struct plan_pool *pool; /* NULL: there is none, long lists are refused */
 };
 
 /* Does the fault do something, not just stand there? Asked by the keeper while it is live. */
@@ -45,9 +53,10 @@ struct fault_ops {
 	const char *class_words, *undo_words, *example;
 	/*
 	 * How the lanes of tests/crash try it, in the form of `example`, NULL-terminated: each line
-	 * is felt by the world that fills in its places. {netns}, {addr}, {port}: a namespace, and
-	 * a TCP and UDP echo that it reaches; {pid}, {cgroup}: a process that counts, and the
-	 * cgroup that it is alone in; {dir}: the directory of a small file system.
+	 * is felt by the world that fills in its places. {netns}, {dev}, {addr}, {port}: a
+	 * namespace, a device of it, and a TCP and UDP echo that is reached over it; {pid},
+	 * {cgroup}: a process that counts, and the cgroup that it is alone in; {dir}: the directory
+	 * of a small file system.
 	 */
 	const char *const *trials;
 	bool one_shot; /* has no duration and nothing to take back (unless repeated: see
@@ -70,6 +79,9 @@ struct fault_ops {
 extern const struct fault_ops *const fault_registry[];
 const struct fault_ops *fault_find(const char *name);
 
+/* Appends addresses to the pool. Returns the index of the first one. -E2BIG, -ENOMEM. */
+int64_t plan_pool_add(struct plan_pool *pool, const struct net_prefix *at, uint32_t n,
+		      struct err *e);
 /* Appends a note to the plan; a full list is no error, the last one says so. */
 void plan_note(struct plan *p, const char *fmt, ...) PRINTF_FMT(2, 3);
 /* The next change of the plan, zeroed and filled with the kind and fault index; NULL + E2BIG when

@@ -4,38 +4,33 @@
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/crc32c.h"
 #include "inject/change/netns.h"
+#include "inject/change/nft_rules.h"
 #include "inject/net_match.h"
+#include "inject/net_owner.h"
+#include "inject/net_words.h"
 #include "inject/route.h"
 
-#define LIMIT_PPS   250000
-#define LIMIT_MIN   10000
-#define LIMIT_MAX   2000000
 #define DEVICES_MAX 4
 #define IFB_ID      6 /* characters of the run id in an ifb's name: it has 15 in all */
 #define PPM_ALL     1000000u
+/* Fewer addresses than these find room in the message of a change, however often they stand there.
+ */
+#define SMALL_LISTS 8
 
 const char *const net_direction_words[] = { "out", "in", "both", NULL };
-
-uint32_t net_limit(int64_t delay_ns, int64_t jitter_ns)
-{
-	/* half as much again as could be under way at once; a jitter distribution reaches beyond
-	 * the jitter */
-	double packets = 1.5 * LIMIT_PPS * (double)(delay_ns + 3 * jitter_ns) / NS_PER_S;
-
-	if (packets > LIMIT_MAX)
-		return LIMIT_MAX;
-	return packets < LIMIT_MIN ? LIMIT_MIN : (uint32_t)packets;
-}
 
 /* The resolved selector of one fault. */
 struct net_aim {
 	struct netns_ref netns;
 	enum net_direction dir;
-	struct net_groups to, from;
+	struct net_groups to, from, not ;
+	struct gate_conditions only;
+	uint32_t pool_crc; /* of what stands in the pool of the run */
 	unsigned n_devices;
 	char device[DEVICES_MAX][IFNAMSIZ];
 };
@@ -49,18 +44,18 @@ static struct flow_select own_flow(const struct net_spec *spec)
 				     .netns = spec->netns };
 }
 
-typedef int groups_reader(const struct strings *list, uint8_t proto, struct net_groups *ret,
-			  struct err *e);
+typedef int groups_reader(const struct strings *list, uint8_t proto, struct arena *mem,
+			  struct net_groups *ret, struct err *e);
 
-static int read_groups(const struct flow_select *flow, groups_reader *parse,
+static int read_groups(const struct flow_select *flow, groups_reader *parse, struct arena *mem,
 		       struct net_groups *ret_to, struct net_groups *ret_from, struct err *e)
 {
 	uint8_t proto = 0;
 	int rc = flow->proto ? endpoint_proto(flow->proto, &proto, e) : 0;
 
 	if (rc == 0)
-		rc = parse(&flow->to, proto, ret_to, e);
-	return rc < 0 ? rc : parse(&flow->from, proto, ret_from, e);
+		rc = parse(&flow->to, proto, mem, ret_to, e);
+	return rc < 0 ? rc : parse(&flow->from, proto, mem, ret_from, e);
 }
 
 static int no_address(enum net_direction dir, struct err *e)
@@ -80,14 +75,71 @@ static bool has_address(const struct net_groups *g)
 
 int net_check_flow(const struct flow_select *flow, struct err *e)
 {
+	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_groups to, from;
-	int rc = read_groups(flow, net_groups_syntax, &to, &from, e);
+	int rc = read_groups(flow, net_groups_syntax, &mem, &to, &from, e);
 
 	return rc < 0 ? rc : net_groups_agree(&to, &from, e);
 }
 
+/* What the direction does not allow: what is not in the packet does not come over the wire. */
+static int check_narrowing(const struct net_spec *spec, struct err *e)
+{
+	if (spec->user && spec->direction != NET_OUT)
+		return err_set(e, EINVAL,
+			       "'user' and 'direction: %s' contradict each other: what comes in "
+			       "belongs to no socket yet; choose it by its port",
+			       net_direction_words[spec->direction]);
+	if (spec->mark && spec->direction == NET_BOTH)
+		return err_set(e, EINVAL,
+			       "'mark' and 'direction: both' contradict each other: a mark stays "
+			       "on its host, what comes back has none; use out or in");
+	return 0;
+}
+
+/* All of `narrowing` but the user, who may have to be looked up. */
+static int read_conditions(const struct net_spec *spec, struct gate_conditions *ret, struct err *e)
+{
+	int rc = check_narrowing(spec, e);
+
+	if (rc == 0 && spec->mark)
+		rc = net_read_mark(spec->mark, ret, e);
+	if (rc == 0 && spec->dscp)
+		rc = net_read_dscp(spec->dscp, ret, e);
+	return rc;
+}
+
+/* A port without an address is fine there; a protocol of the fault's own need not be repeated. */
+static int read_excluded(const struct net_spec *spec, const char *word, groups_reader *parse,
+			 struct arena *mem, struct net_groups *ret, struct err *e)
+{
+	static const struct strings nothing = { 0 };
+	struct net_groups any;
+	uint8_t proto = 0;
+	int rc = word ? endpoint_proto(word, &proto, e) : 0;
+
+	ret->n = 0;
+	if (!spec->not .n || rc < 0)
+		return rc;
+	rc = parse(&spec->not, proto, mem, ret, e);
+	if (rc == 0)
+		rc = net_groups_syntax(&nothing, 0, mem, &any, e);
+	if (rc == 0)
+		rc = net_groups_agree(ret, &any, e);
+	for (unsigned i = 0; i < ret->n && rc == 0; i++) {
+		const struct net_group *ep = &ret->at[i];
+
+		if (!ep->n_prefixes && !ep->port_hi)
+			rc = err_set(e, EINVAL, "'not' leaves nothing: name an address or a port");
+	}
+	return rc;
+}
+
 int net_check(const struct net_spec *spec, struct err *e)
 {
+	AUTO(arena_done) struct arena mem = { 0 };
+	struct gate_conditions ignored = { 0 };
+	struct net_groups not ;
 	const struct flow_select flow = own_flow(spec);
 	enum net_direction dir = (enum net_direction)spec->direction;
 	struct net_groups to, from;
@@ -97,9 +149,14 @@ int net_check(const struct net_spec *spec, struct err *e)
 	if (spec->target && (spec->to.n || spec->from.n || spec->proto || spec->dev || spec->netns))
 		return err_set(e, EINVAL,
 			       "'target' and a selector of its own contradict each other");
-	if (spec->target)
-		return 0;
-	rc = read_groups(&flow, net_groups_syntax, &to, &from, e);
+	rc = net_owner_check(spec, GATE_DROP, e);
+	if (rc == 0)
+		rc = read_conditions(spec, &ignored, e);
+	if (rc == 0)
+		rc = read_excluded(spec, spec->proto, net_groups_syntax, &mem, &not, e);
+	if (rc < 0 || spec->target)
+		return rc;
+	rc = read_groups(&flow, net_groups_syntax, &mem, &to, &from, e);
 	if (rc == 0)
 		rc = net_groups_agree(&to, &from, e);
 	if (rc == 0 && !spec->dev && !has_address(dir == NET_IN ? &from : &to))
@@ -158,7 +215,22 @@ static int devices_by_route(struct net_aim *aim, const struct net_groups *far, s
 	return 0;
 }
 
-static int find_devices(struct net_aim *aim, const struct flow_select *flow, struct err *e)
+/* Whoever stands between two hosts is sometimes one of them: no packet of the other one comes by
+ * the loopback device, to which the route to an own address leads. */
+static void leave_out_loopback(struct net_aim *aim)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < aim->n_devices; i++) {
+		if (strcmp(aim->device[i], "lo") != 0)
+			memmove(aim->device[kept++], aim->device[i], IFNAMSIZ);
+	}
+	if (kept)
+		aim->n_devices = kept;
+}
+
+static int find_devices(struct net_aim *aim, const struct flow_select *flow, bool between,
+			struct err *e)
 {
 	const struct net_groups *far = aim->dir == NET_IN ? &aim->from : &aim->to;
 	int rc;
@@ -166,13 +238,17 @@ static int find_devices(struct net_aim *aim, const struct flow_select *flow, str
 	if (flow->dev)
 		return add_device(aim, flow->dev, e);
 	rc = devices_by_route(aim, far, e);
+	if (rc == 0 && between)
+		rc = devices_by_route(aim, far == &aim->to ? &aim->from : &aim->to, e);
+	if (rc == 0 && between)
+		leave_out_loopback(aim);
 	if (rc == 0 && !aim->n_devices)
 		return no_address(aim->dir, e);
 	return rc;
 }
 
-static int find_aim(const struct net_spec *spec, const struct plan_context *ctx,
-		    struct net_aim *ret, struct err *e)
+static int find_aim(const struct net_spec *spec, bool between, const struct plan_context *ctx,
+		    struct arena *mem, struct net_aim *ret, struct err *e)
 {
 	struct flow_select flow;
 	int rc = find_flow(spec, ctx, &flow, e);
@@ -181,8 +257,18 @@ static int find_aim(const struct net_spec *spec, const struct plan_context *ctx,
 	if (rc == 0)
 		rc = netns_identify(flow.netns ? flow.netns : "", &ret->netns, e);
 	if (rc == 0)
-		rc = read_groups(&flow, net_groups_parse, &ret->to, &ret->from, e);
-	return rc < 0 ? rc : find_devices(ret, &flow, e);
+		rc = read_groups(&flow, net_groups_parse, mem, &ret->to, &ret->from, e);
+	if (rc == 0)
+		rc = read_excluded(spec, flow.proto, net_groups_parse, mem, &ret->not, e);
+	if (rc == 0)
+		rc = read_conditions(spec, &ret->only, e);
+	if (rc == 0)
+		rc = net_owner_find(spec, &ret->only, e);
+	if (rc == 0 && spec->user) {
+		rc = user_find(spec->user, &ret->only.uid, e);
+		ret->only.given |= GATE_USER;
+	}
+	return rc < 0 ? rc : find_devices(ret, &flow, between, e);
 }
 
 /* The random end of a run id tells runs apart; its first half is a time. Lower case, as nft(8) and
@@ -235,8 +321,8 @@ static void note_exempted(const struct nft_gate_spec *g, unsigned sessions, stru
 	for (unsigned i = 0; i < g->n_matches; i++) {
 		const struct net_match *m = &g->match[i];
 
-		if (m->exempt && m->proto == IPPROTO_TCP && m->hook == hook && !m->src_n &&
-		    !m->dst_n)
+		if (m->exempt == EXEMPT_SHIELD && m->proto == IPPROTO_TCP && m->hook == hook &&
+		    !m->src_n && !m->dst_n)
 			text_add(&t, "%s%u", t.len ? ", " : "", m->sport_hi | m->dport_hi);
 	}
 	plan_note(ret, "shield: %u established session%s on %s left alone%s%s%s", sessions,
@@ -244,31 +330,111 @@ static void note_exempted(const struct nft_gate_spec *g, unsigned sessions, stru
 		  ports[0] ? ")" : "");
 }
 
-static int add_gate(const struct net_aim *aim, unsigned device, const struct net_treatment *how,
+/* Those of the selector and those of the fault: they are about different things. */
+static struct gate_conditions conditions(const struct gate_conditions *selector,
+					 const struct gate_conditions *fault)
+{
+	struct gate_conditions ret = *fault;
+
+	ret.given |= selector->given;
+	ret.mark = selector->mark;
+	ret.mark_mask = selector->mark_mask;
+	ret.dscp = selector->dscp;
+	ret.uid = selector->uid;
+	ret.cgroup = selector->cgroup;
+	ret.cgroup_level = selector->cgroup_level;
+	return ret;
+}
+
+static struct address_pool planned_pool(const struct plan_context *ctx)
+{
+	return ctx->pool ? (struct address_pool){ ctx->pool->n, ctx->pool->at } :
+			   (struct address_pool){ 0 };
+}
+
+/* nf_tables takes a gate as one message: whether it fits is known before anything is changed. */
+static int check_size(const struct nft_gate_spec *g, const struct plan_context *ctx, struct err *e)
+{
+	AUTO(auto_free) char *bytes = aligned_alloc(16, GATE_BATCH_BYTES);
+	const struct address_pool pool = planned_pool(ctx);
+	struct nlbuf b;
+
+	if (!bytes)
+		return err_set(e, ENOMEM, "no memory for an nft table");
+	b = nlbuf_on(bytes, GATE_BATCH_BYTES);
+	gate_write(&b, g, &pool, 0);
+	if (b.full)
+		return err_set(e, E2BIG,
+			       "more than the %d messages or %zu KiB that one nft table is made "
+			       "of: aim at fewer ports, or say 'proto'",
+			       NLBUF_MESSAGES, GATE_BATCH_BYTES / 1024);
+	return 0;
+}
+
+/* The gate of a device that does what the fault is about. */
+static struct nft_gate_spec main_gate(const struct net_aim *aim, unsigned device,
+				      const struct net_treatment *how,
+				      const struct plan_context *ctx)
+{
+	struct nft_gate_spec g = { .netns = aim->netns,
+				   .action = (uint8_t)how->action,
+				   .share_ppm = how->share_ppm,
+				   .every = how->every,
+				   .of_flows = how->of_flows,
+				   .pool_crc = aim->pool_crc,
+				   .only = conditions(&aim->only, &how->only),
+				   .seed = (uint32_t)(ctx->targets->seed ^ ctx->fault_index) };
+
+	snprintf(g.dev, IFNAMSIZ, "%s", aim->device[device]);
+	own_name(g.table, sizeof(g.table), ctx, device, 16);
+	if (how->action == GATE_FWD)
+		own_name(g.fwd_dev, IFNAMSIZ, ctx, device, IFB_ID);
+	return g;
+}
+
+static int put_gate(const struct nft_gate_spec *g, const struct net_aim *aim, bool between,
 		    const struct plan_context *ctx, struct plan *ret, struct err *e)
 {
 	struct change_spec *c = plan_add(ret, ctx, CHANGE_NFT_GATE, e);
-	const struct net_select sel = { &aim->to, &aim->from, aim->dir, ctx->targets->flows };
-	struct nft_gate_spec *g;
+	const struct net_select sel = {
+		&aim->to, &aim->from, aim->dir, ctx->targets->flows, aim->not .n ? &aim->not : NULL,
+		between
+	};
 	unsigned exempted = 0;
 	int rc;
 
 	if (!c)
 		return -e->code;
-	g = &c->u.gate;
-	g->netns = aim->netns;
-	g->action = (uint8_t)how->action;
-	g->share_ppm = how->share_ppm;
-	g->of_connections = how->of_connections;
-	g->seed = (uint32_t)(ctx->targets->seed ^ ctx->fault_index);
-	snprintf(g->dev, IFNAMSIZ, "%s", aim->device[device]);
-	own_name(g->table, sizeof(g->table), ctx, device, 16);
-	if (how->action == GATE_FWD)
-		own_name(g->fwd_dev, IFNAMSIZ, ctx, device, IFB_ID);
-	rc = net_matches(g, &sel, &exempted, e);
-	if (rc == 0 && exempted)
-		note_exempted(g, exempted, ret);
+	c->u.gate = *g;
+	rc = net_matches(&c->u.gate, &sel, &exempted, e);
+	if (rc == 0)
+		rc = check_size(&c->u.gate, ctx, e);
+	if (rc == 0 && exempted && g->action != GATE_TAG)
+		note_exempted(&c->u.gate, exempted, ret);
 	return rc;
+}
+
+/* The egress hook does not know the socket's cgroup: a gate before it tags the packets. */
+static int add_gate(const struct net_aim *aim, unsigned device, const struct net_treatment *how,
+		    const struct plan_context *ctx, struct plan *ret, struct err *e)
+{
+	struct nft_gate_spec g = main_gate(aim, device, how, ctx), tag = g;
+	bool tagged = (g.only.given & GATE_CGROUP) && aim->dir == NET_OUT &&
+		      (g.action == GATE_FWD || g.action == GATE_DROP);
+	int rc = 0;
+
+	if (tagged) {
+		g.tag = tag.tag = (1 + ctx->fault_index % GATE_TAGS) << GATE_TAG_SHIFT;
+		g.only.given &= ~(uint32_t)GATE_CGROUP;
+		tag.action = GATE_TAG;
+		tag.share_ppm = PPM_ALL;
+		tag.every = 0;
+		tag.of_flows = 0;
+		tag.fwd_dev[0] = '\0';
+		own_name(tag.table, sizeof(tag.table), ctx, device + DEVICES_MAX, 16);
+		rc = put_gate(&tag, aim, how->between, ctx, ret, e);
+	}
+	return rc < 0 ? rc : put_gate(&g, aim, how->between, ctx, ret, e);
 }
 
 static bool chooses(const struct net_groups *g)
@@ -284,7 +450,7 @@ static void add_groups(struct text *t, const char *word, const struct net_groups
 {
 	for (unsigned i = 0; i < g->n; i++) {
 		text_add(t, "%s", i ? "," : word);
-		endpoint_add(t, &g->at[i]);
+		net_group_add(t, &g->at[i]);
 	}
 }
 
@@ -303,11 +469,63 @@ static void summarise(const struct net_aim *aim, struct plan *ret)
 		text_add(&t, "%s%s", i ? "," : " on ", aim->device[i]);
 }
 
+static uint32_t count_addresses(const struct net_groups *g)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < g->n; i++)
+		n += g->at[i].n_prefixes;
+	return n;
+}
+
+static int pool_groups(struct net_groups *g, struct net_aim *aim, struct plan_pool *pool,
+		       struct err *e)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		struct net_group *one = &g->at[i];
+		uint32_t chain[2];
+		int64_t first = 0;
+
+		if (one->n_prefixes)
+			first = plan_pool_add(pool, one->prefix, one->n_prefixes, e);
+		if (first < 0)
+			return (int)first;
+		if (!one->n_prefixes)
+			continue;
+		one->pooled = (uint32_t)first + GATE_PREFIXES;
+		chain[0] = aim->pool_crc;
+		chain[1] = crc32c(one->prefix, one->n_prefixes * sizeof(*one->prefix));
+		aim->pool_crc = crc32c(chain, sizeof(chain));
+	}
+	return 0;
+}
+
+/* Long lists go beside the messages, once for all devices. */
+static int pool_lists(struct net_aim *aim, const struct plan_context *ctx, struct err *e)
+{
+	int rc = 0;
+
+	if (!ctx->pool ||
+	    count_addresses(&aim->to) + count_addresses(&aim->from) + count_addresses(&aim->not ) <=
+		    SMALL_LISTS)
+		return 0;
+	rc = pool_groups(&aim->to, aim, ctx->pool, e);
+	if (rc == 0)
+		rc = pool_groups(&aim->from, aim, ctx->pool, e);
+	return rc < 0 ? rc : pool_groups(&aim->not, aim, ctx->pool, e);
+}
+
 int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	     const struct plan_context *ctx, struct plan *ret, struct err *e)
 {
+	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_aim aim;
-	int rc = find_aim(spec, ctx, &aim, e);
+	int rc = find_aim(spec, how->between, ctx, &mem, &aim, e);
+
+	if (rc == 0)
+		rc = net_owner_check(spec, how->action, e);
+	if (rc == 0)
+		rc = pool_lists(&aim, ctx, e);
 
 	for (unsigned i = 0; rc == 0 && i < aim.n_devices; i++) {
 		char qdisc[16];
@@ -320,6 +538,9 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	}
 	if (rc < 0)
 		return rc;
+	if (spec->mark && spec->direction == NET_IN)
+		plan_note(ret, "mark: a packet that comes in has one only where tc or the host's "
+			       "own rules have set it before brink looks");
 	ret->devices = aim.n_devices;
 	summarise(&aim, ret);
 	return 0;

@@ -11,49 +11,96 @@ struct net_spec {
 	struct strings to, from;
 	const char *proto, *dev, *netns;
 	int direction; /* enum net_direction */
+	/* these narrow a flow of `targets:` too */
+	struct strings not ;
+	const char *mark, *dscp, *user;
+	const char *cgroup, *unit, *container; /* whose sockets: net_owner.h */
+	int64_t pid;
 };
 
 enum net_direction { NET_OUT, NET_IN, NET_BOTH };
 extern const char *const net_direction_words[];
 
-/* The rows of a fault's field table; T is a struct that begins with `struct net_spec net`. */
-#define NET_FIELDS(T)                                                                                       \
-	{ .name = "target",                                                                                 \
-	  .type = FIELD_STRING,                                                                             \
-	  .offset = offsetof(T, net.target),                                                                \
-	  .doc = "a flow of targets:, in place of to, from, proto, dev and netns" },                        \
-		{ .name = "to",                                                                             \
-		  .type = FIELD_STRINGS,                                                                    \
-		  .offset = offsetof(T, net.to),                                                            \
-		  .doc = "destination: address, CIDR or host name, with :port, :port-port and /proto" },    \
-		{ .name = "from",                                                                           \
-		  .type = FIELD_STRINGS,                                                                    \
-		  .offset = offsetof(T, net.from),                                                          \
-		  .doc = "source, in the same form" },                                                      \
-		{ .name = "proto",                                                                          \
-		  .type = FIELD_STRING,                                                                     \
-		  .offset = offsetof(T, net.proto),                                                         \
-		  .doc = "tcp, udp, icmp, icmpv6, sctp or a number; a port without it means TCP and UDP" }, \
-		{ .name = "direction",                                                                      \
-		  .type = FIELD_ENUM,                                                                       \
-		  .offset = offsetof(T, net.direction),                                                     \
-		  .words = net_direction_words,                                                             \
-		  .dflt = "out",                                                                            \
-		  .doc = "out, in, or both: out, and the packets that come back on the same flow" },        \
-		{ .name = "dev",                                                                            \
-		  .type = FIELD_STRING,                                                                     \
-		  .offset = offsetof(T, net.dev),                                                           \
-		  .doc = "device; without it the one that the route to the target uses" },                  \
-	{                                                                                                   \
-		.name = "netns", .type = FIELD_STRING, .offset = offsetof(T, net.netns),                    \
-		.doc = "network namespace: a name of ip-netns(8), a path, or pid:N"                         \
+/* The rows that leave out some of the packets: what is given must hold too. */
+#define NET_NARROWING(T)                                                                              \
+	{ .name = "not",                                                                              \
+	  .type = FIELD_STRINGS,                                                                      \
+	  .offset = offsetof(T, net.not ),                                                            \
+	  .doc = "packets to or from these pass untouched; in the form of to" },                      \
+		{ .name = "mark",                                                                     \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.mark),                                                    \
+		  .doc = "packets with this mark (SO_MARK, nft, tc), with /MASK or not" },            \
+		{ .name = "dscp",                                                                     \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.dscp),                                                    \
+		  .doc = "packets with this DSCP: 0 to 63, ef, cs0-cs7, af11-af43, be, le" },         \
+		{ .name = "user",                                                                     \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.user),                                                    \
+		  .doc = "outgoing packets of sockets that this user opened: a name or a number" },   \
+		{ .name = "cgroup",                                                                   \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.cgroup),                                                  \
+		  .doc = "packets of sockets made in this cgroup v2 or below it" },                   \
+		{ .name = "unit",                                                                     \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.unit),                                                    \
+		  .doc = "the same for a systemd unit: nginx.service" },                              \
+		{ .name = "container",                                                                \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.container),                                               \
+		  .doc = "the same for a container of docker, podman, containerd or CRI-O: its id" }, \
+	{                                                                                             \
+		.name = "pid", .type = FIELD_INT, .offset = offsetof(T, net.pid), .min = 1,           \
+		.max = INT32_MAX, .doc = "the same for a process that is alone in its cgroup"         \
 	}
+
+/* Rows of a fault's field table; T is a struct that begins with `struct net_spec net`. Of a flow:
+ */
+#define NET_FLOW_FIELDS(T)                                                                                                    \
+	{ .name = "target",                                                                                                   \
+	  .type = FIELD_STRING,                                                                                               \
+	  .offset = offsetof(T, net.target),                                                                                  \
+	  .doc = "a flow of targets:, in place of to, from, proto, dev and netns" },                                          \
+		{ .name = "to",                                                                                               \
+		  .type = FIELD_STRINGS,                                                                                      \
+		  .offset = offsetof(T, net.to),                                                                              \
+		  .doc = "destination: address, CIDR or host name, with :port, :port-port and /proto; @FILE: one a line" },   \
+		{ .name = "from",                                                                                             \
+		  .type = FIELD_STRINGS,                                                                                      \
+		  .offset = offsetof(T, net.from),                                                                            \
+		  .doc = "source, in the same form" },                                                                        \
+		{ .name = "proto",                                                                                            \
+		  .type = FIELD_STRING,                                                                                       \
+		  .offset = offsetof(T, net.proto),                                                                           \
+		  .doc = "tcp, udp, icmp (in IPv6: ICMPv6), icmpv6, sctp or a number; a port without it means TCP and UDP" }, \
+		{ .name = "direction",                                                                                        \
+		  .type = FIELD_ENUM,                                                                                         \
+		  .offset = offsetof(T, net.direction),                                                                       \
+		  .words = net_direction_words,                                                                               \
+		  .dflt = "out",                                                                                              \
+		  .doc = "out, in, or both: out, and the packets that come back on the same flow" },                          \
+		{ .name = "dev",                                                                                              \
+		  .type = FIELD_STRING,                                                                                       \
+		  .offset = offsetof(T, net.dev),                                                                             \
+		  .doc = "device; without it the one that the route to the target uses" },                                    \
+	{                                                                                                                     \
+		.name = "netns", .type = FIELD_STRING, .offset = offsetof(T, net.netns),                                      \
+		.doc = "network namespace: a name of ip-netns(8), a path, or pid:N"                                           \
+	}
+
+/* Of packets. */
+#define NET_FIELDS(T) NET_FLOW_FIELDS(T), NET_NARROWING(T)
 
 /* How the packets are to be treated, before it is known on which devices. */
 struct net_treatment {
 	enum gate_action action;
 	uint32_t share_ppm;
-	bool of_connections;
+	uint32_t every; /* > 0: each packet of this number only */
+	bool of_flows;  /* the share is one of flows */
+	bool between;   /* see net_select.between */
+	struct gate_conditions only;
 	const struct netem_side_spec *netem; /* GATE_FWD: template for the ifb of each device */
 };
 
@@ -69,9 +116,5 @@ int net_check_flow(const struct flow_select *flow, struct err *e);
  */
 int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	     const struct plan_context *ctx, struct plan *ret, struct err *e);
-
-/* netem's queue limit for a delay: so large that the delay never turns into loss at 250,000
- * packets/s. */
-uint32_t net_limit(int64_t delay_ns, int64_t jitter_ns);
 
 #endif

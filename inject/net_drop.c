@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "inject/endpoint.h"
 #include "inject/faults.h"
 #include "inject/net.h"
+#include "inject/net_words.h"
+
+#define PPM_ALL 1000000u
 
 struct net_drop {
 	struct net_spec net;
 	uint32_t share_ppm;
-	int of, reply;
+	int of, reply, connections;
+	int64_t every;
+	struct strings flags;
+	const char *length;
 };
 
-enum drop_of { OF_PACKETS, OF_CONNECTIONS };
+enum drop_of { OF_PACKETS, OF_CONNECTIONS, OF_FLOWS };
 enum drop_reply { REPLY_NONE, REPLY_RESET, REPLY_UNREACHABLE };
+enum drop_connections { CONN_ANY, CONN_NEW, CONN_ESTABLISHED };
 
-static const char *const of_words[] = { "packets", "connections", NULL };
+static const char *const of_words[] = { "packets", "connections", "flows", NULL };
+static const char *const connection_words[] = { "any", "new", "established", NULL };
 static const char *const reply_words[] = { "none", "reset", "unreachable", NULL };
 
 static const struct field rows[] = {
@@ -30,7 +39,27 @@ static const struct field rows[] = {
 	  .words = of_words,
 	  .dflt = "packets",
 	  .offset = offsetof(struct net_drop, of),
-	  .doc = "share counts packets, or new TCP connections (chosen once: a retry fares the same)" },
+	  .doc = "share counts packets, new TCP connections, or flows of any protocol (chosen once: a retry fares the same)" },
+	{ .name = "every",
+	  .type = FIELD_INT,
+	  .min = 2,
+	  .max = 1000000,
+	  .offset = offsetof(struct net_drop, every),
+	  .doc = "each packet of this number only: 3 takes the third, the sixth and so on" },
+	{ .name = "flags",
+	  .type = FIELD_STRINGS,
+	  .offset = offsetof(struct net_drop, flags),
+	  .doc = "TCP packets with these flags, all of them: syn (is set), no-ack, fin-only" },
+	{ .name = "connections",
+	  .type = FIELD_ENUM,
+	  .words = connection_words,
+	  .dflt = "any",
+	  .offset = offsetof(struct net_drop, connections),
+	  .doc = "new: only the SYN that opens a TCP connection; established: TCP packets without SYN" },
+	{ .name = "length",
+	  .type = FIELD_STRING,
+	  .offset = offsetof(struct net_drop, length),
+	  .doc = "IP packets of so many bytes, headers included: 1000-1500, 1000- or -100" },
 	{ .name = "reply",
 	  .type = FIELD_ENUM,
 	  .words = reply_words,
@@ -66,6 +95,37 @@ static int tcp_only(struct net_spec *net, const char *key, struct err *e)
 	return 0;
 }
 
+/* RFC 9293: who opens a connection sends SYN alone; SYN and ACK is the answer, which is neither new
+ * nor established. There is no conntrack where brink looks. */
+static int add_connections(const struct net_drop *d, struct gate_conditions *ret, struct err *e)
+{
+	if (d->of == OF_CONNECTIONS && d->connections == CONN_ESTABLISHED)
+		return err_set(e, EINVAL,
+			       "'of: connections' counts new connections and contradicts "
+			       "'connections: established': use 'of: flows'");
+	if (d->of == OF_CONNECTIONS)
+		return net_add_flags(ret, TH_SYN, TH_ACK, "of: connections", e);
+	if (d->connections == CONN_NEW)
+		return net_add_flags(ret, TH_SYN, TH_ACK, "connections: new", e);
+	if (d->connections == CONN_ESTABLISHED)
+		return net_add_flags(ret, 0, TH_SYN, "connections: established", e);
+	return 0;
+}
+
+static int conditions(const struct net_drop *d, struct gate_conditions *ret, struct err *e)
+{
+	int rc = net_read_flags(&d->flags, ret, e);
+
+	if (rc == 0)
+		rc = add_connections(d, ret, e);
+	if (rc == 0 && d->length)
+		rc = net_read_length(d->length, ret, e);
+	if (rc == 0 && d->every && (d->share_ppm < PPM_ALL || d->of != OF_PACKETS))
+		rc = err_set(e, EINVAL,
+			     "'every' counts packets and contradicts 'share' and 'of': use one");
+	return rc;
+}
+
 /* The selector as it is meant: with TCP where the fault knows nothing else. */
 static int selector(const struct net_drop *d, struct net_spec *ret, struct err *e)
 {
@@ -76,15 +136,46 @@ static int selector(const struct net_drop *d, struct net_spec *ret, struct err *
 		rc = tcp_only(ret, "reply: reset", e);
 	if (rc == 0 && d->of == OF_CONNECTIONS)
 		rc = tcp_only(ret, "of: connections", e);
+	if (rc == 0 && d->connections != CONN_ANY)
+		rc = tcp_only(ret, "connections", e);
+	if (rc == 0 && d->flags.n)
+		rc = tcp_only(ret, "flags", e);
 	return rc;
 }
 
 static int check_drop(const void *spec, struct err *e)
 {
+	struct gate_conditions ignored = { 0 };
 	struct net_spec net;
 	int rc = selector(spec, &net, e);
 
+	if (rc == 0)
+		rc = conditions(spec, &ignored, e);
 	return rc < 0 ? rc : net_check(&net, e);
+}
+
+/* "30% of connections", "every 3rd packet" and what it does to them. */
+static void summarise(const struct net_drop *d, struct text *t)
+{
+	static const char *const verbs[] = { "dropped", "reset", "unreachable" };
+	const char *what = d->of == OF_CONNECTIONS ? "new connections" : of_words[d->of];
+
+	if (d->connections != CONN_ANY)
+		text_add(t, ", %s connections", connection_words[d->connections]);
+	for (size_t i = 0; i < d->flags.n; i++)
+		text_add(t, "%s%s", i ? " " : ", flags ", d->flags.at[i]);
+	if (d->length)
+		text_add(t, ", length %s", d->length);
+	if (d->every)
+		text_add(t, " one packet in %lld", (long long)d->every);
+	if (d->share_ppm < PPM_ALL) {
+		text_add(t, " ");
+		units_add_percent(t, d->share_ppm);
+		text_add(t, " of %s", of_words[d->of]);
+	} else if (d->of != OF_PACKETS) {
+		text_add(t, " %s", what);
+	}
+	text_add(t, " %s", verbs[d->reply]);
 }
 
 static int plan_drop(const void *spec, const struct plan_context *ctx, struct plan *ret,
@@ -93,15 +184,17 @@ static int plan_drop(const void *spec, const struct plan_context *ctx, struct pl
 	static const enum gate_action actions[] = { [REPLY_NONE] = GATE_DROP,
 						    [REPLY_RESET] = GATE_RESET,
 						    [REPLY_UNREACHABLE] = GATE_UNREACHABLE };
-	static const char *const verbs[] = { " dropped", " reset", " unreachable" };
 	const struct net_drop *d = spec;
-	const struct net_treatment how = { .action = actions[d->reply],
-					   .share_ppm = d->share_ppm,
-					   .of_connections = d->of == OF_CONNECTIONS };
+	struct net_treatment how = { .action = actions[d->reply],
+				     .share_ppm = d->share_ppm,
+				     .every = (uint32_t)d->every,
+				     .of_flows = d->of != OF_PACKETS };
 	struct net_spec net;
 	struct text t;
 	int rc = selector(d, &net, e);
 
+	if (rc == 0)
+		rc = conditions(d, &how.only, e);
 	if (rc == 0) /* which checks it again */
 		rc = net_plan(&net, &how, ctx, ret, e);
 	if (rc < 0)
@@ -109,14 +202,7 @@ static int plan_drop(const void *spec, const struct plan_context *ctx, struct pl
 	t = (struct text){ .buf = ret->summary,
 			   .size = sizeof(ret->summary),
 			   .len = strlen(ret->summary) };
-	if (d->share_ppm < 1000000) {
-		text_add(&t, " ");
-		units_add_percent(&t, d->share_ppm);
-		text_add(&t, " of %s", of_words[d->of]);
-	} else if (d->of == OF_CONNECTIONS) {
-		text_add(&t, " new connections");
-	}
-	text_add(&t, "%s", verbs[d->reply]);
+	summarise(d, &t);
 	return 0;
 }
 

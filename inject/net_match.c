@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "inject/change/nft_rules.h"
+
 /* Type and code of ICMPv6 stand where other protocols have the source port: RFC 4443. Neighbour
  * discovery (RFC 4861: 133 to 137) reaches nobody behind a switch that has not heard of its groups:
  * MLD is part of it (RFC 2710: 130 to 132, RFC 3810: 143). */
@@ -12,116 +14,19 @@
 
 #define EXEMPT_ADDRESSES 16 /* of one local port: with more of them it passes as a whole */
 
-#define TWO_PROTOS "'to' and 'from' name different protocols"
-
-static bool covers(const struct net_prefix *wide, const struct net_prefix *p)
+static int put_prefixes(struct nft_gate_spec *g, const struct net_group *ep, uint32_t *ret_first,
+			uint32_t *ret_n, struct err *e)
 {
-	unsigned whole = wide->len / 8, rest = wide->len % 8;
-
-	if (wide->family != p->family || wide->len > p->len ||
-	    memcmp(wide->addr, p->addr, whole) != 0)
-		return false;
-	return !rest || (wide->addr[whole] ^ p->addr[whole]) >> (8 - rest) == 0;
-}
-
-/* Adds a prefix unless one covers it; drops those that it covers. nf_tables refuses overlapping
- * intervals. */
-static int merge_prefix(struct endpoint *to, const struct net_prefix *p, struct err *e)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < to->n_prefixes; i++) {
-		if (covers(&to->prefix[i], p))
-			return 0;
-	}
-	for (unsigned i = 0; i < to->n_prefixes; i++) {
-		if (!covers(p, &to->prefix[i]))
-			to->prefix[kept++] = to->prefix[i];
-	}
-	to->n_prefixes = kept;
-	if (kept == ENDPOINT_PREFIXES)
-		return err_set(e, E2BIG, "more than %d addresses with the same port",
-			       ENDPOINT_PREFIXES);
-	to->prefix[to->n_prefixes++] = *p;
-	return 0;
-}
-
-static bool same_ports(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->port_lo == b->port_lo && a->port_hi == b->port_hi && a->proto == b->proto &&
-	       !a->n_prefixes == !b->n_prefixes;
-}
-
-static int add_endpoint(struct net_groups *g, const struct endpoint *ep, struct err *e)
-{
-	struct endpoint *group = NULL;
-	int rc = 0;
-
-	for (unsigned i = 0; i < g->n && !group; i++) {
-		if (same_ports(&g->at[i], ep))
-			group = &g->at[i];
-	}
-	if (!group) {
-		if (g->n == NET_GROUPS)
-			return err_set(e, E2BIG, "more than %d different ports in one list",
-				       NET_GROUPS);
-		group = &g->at[g->n++];
-		*group = (struct endpoint){ .port_lo = ep->port_lo,
-					    .port_hi = ep->port_hi,
-					    .proto = ep->proto };
-	}
-	for (unsigned i = 0; i < ep->n_prefixes && rc == 0; i++)
-		rc = merge_prefix(group, &ep->prefix[i], e);
-	return rc;
-}
-
-typedef int endpoint_reader(const char *text, struct endpoint *ret, struct err *e);
-
-static int groups_read(const struct strings *list, uint8_t proto, endpoint_reader *parse,
-		       struct net_groups *ret, struct err *e)
-{
-	*ret = (struct net_groups){ 0 };
-	for (size_t i = 0; i < list->n; i++) {
-		struct endpoint ep;
-		int rc = parse(list->at[i], &ep, e);
-
-		if (rc < 0)
-			return rc;
-		if (ep.proto && proto && ep.proto != proto)
-			return err_set(e, EINVAL, "'%s' contradicts 'proto'", list->at[i]);
-		if (proto)
-			ep.proto = proto;
-		rc = add_endpoint(ret, &ep, e);
-		if (rc < 0)
-			return rc;
-	}
-	if (!list->n) { /* no list: one group of anything */
-		ret->n = 1;
-		ret->at[0] = (struct endpoint){ .proto = proto };
-	}
-	return 0;
-}
-
-int net_groups_parse(const struct strings *list, uint8_t proto, struct net_groups *ret,
-		     struct err *e)
-{
-	return groups_read(list, proto, endpoint_parse, ret, e);
-}
-
-int net_groups_syntax(const struct strings *list, uint8_t proto, struct net_groups *ret,
-		      struct err *e)
-{
-	return groups_read(list, proto, endpoint_syntax, ret, e);
-}
-
-static int put_prefixes(struct nft_gate_spec *g, const struct endpoint *ep, uint16_t *ret_first,
-			uint16_t *ret_n, struct err *e)
-{
+	*ret_n = ep->n_prefixes;
+	*ret_first = ep->pooled;
+	if (ep->pooled)
+		return 0;
 	if (g->n_prefixes + ep->n_prefixes > GATE_PREFIXES)
-		return err_set(e, E2BIG, "more than %d addresses in one fault", GATE_PREFIXES);
+		return err_set(e, E2BIG, "more than %d addresses in one message", GATE_PREFIXES);
 	*ret_first = g->n_prefixes;
-	*ret_n = (uint16_t)ep->n_prefixes;
-	memcpy(&g->prefix[g->n_prefixes], ep->prefix, ep->n_prefixes * sizeof(ep->prefix[0]));
+	if (ep->n_prefixes)
+		memcpy(&g->prefix[g->n_prefixes], ep->prefix,
+		       ep->n_prefixes * sizeof(ep->prefix[0]));
 	g->n_prefixes = (uint16_t)(g->n_prefixes + ep->n_prefixes);
 	return 0;
 }
@@ -129,34 +34,33 @@ static int put_prefixes(struct nft_gate_spec *g, const struct endpoint *ep, uint
 static struct net_match *put_match(struct nft_gate_spec *g, struct err *e)
 {
 	if (g->n_matches == GATE_MATCHES) {
-		err_set(e, E2BIG, "too many different ports and addresses in one fault");
+		err_set(e, E2BIG,
+			"more than %d combinations of ports and protocols, with what is exempted, "
+			"in one fault: aim at less, or at ranges",
+			GATE_MATCHES);
 		return NULL;
 	}
 	return &g->match[g->n_matches++];
 }
 
-/* The protocol that both ends agree on; false when they contradict each other. */
-static bool both_proto(const struct endpoint *a, const struct endpoint *b, uint8_t *ret)
+/* Paths that share a hook ask for the same exemptions. */
+static int put_exempt(struct nft_gate_spec *g, struct net_match m, struct err *e)
 {
-	*ret = a->proto ? a->proto : b->proto;
-	return !a->proto || !b->proto || a->proto == b->proto;
-}
+	struct net_match *put;
 
-int net_groups_agree(const struct net_groups *to, const struct net_groups *from, struct err *e)
-{
-	uint8_t proto;
-
-	for (unsigned i = 0; i < to->n; i++) {
-		for (unsigned k = 0; k < from->n; k++) {
-			if (!both_proto(&to->at[i], &from->at[k], &proto))
-				return err_set(e, EINVAL, TWO_PROTOS);
-		}
+	for (unsigned i = 0; i < g->n_matches; i++) {
+		if (memcmp(&g->match[i], &m, sizeof(m)) == 0)
+			return 0;
 	}
+	put = put_match(g, e);
+	if (!put)
+		return -e->code;
+	*put = m;
 	return 0;
 }
 
-static int put_pair(struct nft_gate_spec *g, const struct endpoint *dst, const struct endpoint *src,
-		    uint8_t hook, struct err *e)
+static int put_pair(struct nft_gate_spec *g, const struct net_group *dst,
+		    const struct net_group *src, uint8_t hook, struct err *e)
 {
 	struct net_match *m = put_match(g, e);
 	int rc;
@@ -168,12 +72,12 @@ static int put_pair(struct nft_gate_spec *g, const struct endpoint *dst, const s
 				 .sport_lo = src->port_lo,
 				 .sport_hi = src->port_hi,
 				 .hook = hook };
-	if (!both_proto(dst, src, &m->proto))
-		return err_set(e, EINVAL, TWO_PROTOS);
-	if (g->of_connections || g->action == GATE_RESET) { /* both exist for TCP only */
+	if (!net_group_proto(dst, src, &m->proto))
+		return err_set(e, EINVAL, NET_TWO_PROTOS);
+	if ((g->only.given & GATE_FLAGS) || g->action == GATE_RESET) { /* both exist for TCP only */
 		if (m->proto && m->proto != IPPROTO_TCP)
 			return err_set(e, EINVAL,
-				       "a reset or a share of connections works for TCP only");
+				       "a reset, flags and connections work for TCP only");
 		m->proto = IPPROTO_TCP;
 	}
 	rc = put_prefixes(g, dst, &m->dst_first, &m->dst_n, e);
@@ -201,10 +105,12 @@ static bool may_catch(const struct net_groups *to, const struct net_groups *from
 {
 	for (unsigned i = 0; i < to->n; i++) {
 		for (unsigned k = 0; k < from->n; k++) {
-			const struct endpoint *t = &to->at[i], *f = &from->at[k];
+			const struct net_group *t = &to->at[i], *f = &from->at[k];
 			bool ports = t->port_hi || f->port_hi;
 			uint8_t p = t->proto ? t->proto : f->proto;
 
+			if (p == IPPROTO_ICMP && proto == IPPROTO_ICMPV6)
+				p = proto; /* in IPv6 */
 			if ((p && p != proto) || (ports && proto == IPPROTO_ICMPV6))
 				continue;
 			if (!t->port_hi || (t->port_lo <= port && port <= t->port_hi))
@@ -217,18 +123,15 @@ static bool may_catch(const struct net_groups *to, const struct net_groups *from
 static int exempt_port(struct nft_gate_spec *g, uint8_t hook, uint8_t proto,
 		       const uint16_t sport[2], const uint16_t dport[2], struct err *e)
 {
-	struct net_match *m = put_match(g, e);
+	const struct net_match m = { .hook = hook,
+				     .proto = proto,
+				     .exempt = EXEMPT_SHIELD,
+				     .sport_lo = sport[0],
+				     .sport_hi = sport[1],
+				     .dport_lo = dport[0],
+				     .dport_hi = dport[1] };
 
-	if (!m)
-		return -e->code;
-	*m = (struct net_match){ .hook = hook,
-				 .proto = proto,
-				 .exempt = 1,
-				 .sport_lo = sport[0],
-				 .sport_hi = sport[1],
-				 .dport_lo = dport[0],
-				 .dport_hi = dport[1] };
-	return 0;
+	return put_exempt(g, m, e);
 }
 
 /* What a host needs to stay on its network at all: IPv6 neighbour discovery and MLD, DHCP (RFC
@@ -251,7 +154,7 @@ static int exempt_basics(struct nft_gate_spec *g, const struct net_groups *to,
 	return rc;
 }
 
-static bool end_has(const struct endpoint *ep, unsigned family, const uint8_t *addr, unsigned port)
+static bool end_has(const struct net_group *ep, unsigned family, const uint8_t *addr, unsigned port)
 {
 	struct net_prefix p = { .family = (uint8_t)family, .len = family == 4 ? 32 : 128 };
 
@@ -259,7 +162,7 @@ static bool end_has(const struct endpoint *ep, unsigned family, const uint8_t *a
 	if (port && ep->port_hi && (port < ep->port_lo || port > ep->port_hi))
 		return false;
 	for (unsigned i = 0; i < ep->n_prefixes; i++) {
-		if (covers(&ep->prefix[i], &p))
+		if (net_prefix_covers(&ep->prefix[i], &p))
 			return true;
 	}
 	return !ep->n_prefixes;
@@ -281,7 +184,7 @@ static bool groups_have(const struct net_groups *g, unsigned family, const uint8
  * one of them passes too. */
 struct session_port {
 	uint16_t port;
-	uint16_t first, n; /* n == 0: from any address */
+	uint32_t first, n; /* n == 0: from any address */
 };
 
 /* Packets of one path: where they stand, and which end of the selector is their destination there.
@@ -359,28 +262,25 @@ static void pool_addresses(struct nft_gate_spec *g, const struct exemptions *x,
 		memcpy(p.addr, f->remote, sizeof(f->remote));
 		g->prefix[at + n++] = p;
 	}
-	s->n = (uint16_t)n;
+	s->n = n;
 	g->n_prefixes = (uint16_t)(at + n);
 }
 
 static int exempt_port_of(struct nft_gate_spec *g, const struct session_port *s, uint8_t hook,
 			  bool out, struct err *e)
 {
-	struct net_match *m = put_match(g, e);
+	struct net_match m = { .hook = hook, .proto = IPPROTO_TCP, .exempt = EXEMPT_SHIELD };
 
-	if (!m)
-		return -e->code;
-	*m = (struct net_match){ .hook = hook, .proto = IPPROTO_TCP, .exempt = 1 };
 	if (out) {
-		m->dst_first = s->first;
-		m->dst_n = s->n;
-		m->sport_lo = m->sport_hi = s->port;
+		m.dst_first = s->first;
+		m.dst_n = s->n;
+		m.sport_lo = m.sport_hi = s->port;
 	} else {
-		m->src_first = s->first;
-		m->src_n = s->n;
-		m->dport_lo = m->dport_hi = s->port;
+		m.src_first = s->first;
+		m.src_n = s->n;
+		m.dport_lo = m.dport_hi = s->port;
 	}
-	return 0;
+	return put_exempt(g, m, e);
 }
 
 /* The sessions of one port, in the hook of one path, if the fault could catch any of them there. */
@@ -446,27 +346,98 @@ static int exempt_flows(struct nft_gate_spec *g, const struct path *p, const str
 	return 0;
 }
 
+/* What `not` names, at either end of a packet: its addresses stand in the pool once. */
+struct excluded {
+	const struct net_groups * not ;
+	uint32_t first[NET_GROUPS], n[NET_GROUPS];
+};
+
+static int pool_excluded(struct nft_gate_spec *g, struct excluded *x, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; x->not &&i < x->not ->n && rc == 0; i++)
+		rc = put_prefixes(g, &x->not ->at[i], &x->first[i], &x->n[i], e);
+	return rc;
+}
+
+static int exempt_excluded(struct nft_gate_spec *g, const struct excluded *x, uint8_t hook,
+			   struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; x->not &&i < x->not ->n && rc == 0; i++) {
+		const struct net_group *ep = &x->not ->at[i];
+
+		rc = put_exempt(g,
+				(struct net_match){ .hook = hook,
+						    .proto = ep->proto,
+						    .exempt = EXEMPT_CHOSEN,
+						    .dst_first = x->first[i],
+						    .dst_n = x->n[i],
+						    .dport_lo = ep->port_lo,
+						    .dport_hi = ep->port_hi },
+				e);
+		if (rc == 0)
+			rc = put_exempt(g,
+					(struct net_match){ .hook = hook,
+							    .proto = ep->proto,
+							    .exempt = EXEMPT_CHOSEN,
+							    .src_first = x->first[i],
+							    .src_n = x->n[i],
+							    .sport_lo = ep->port_lo,
+							    .sport_hi = ep->port_hi },
+					e);
+	}
+	return rc;
+}
+
+#define PATHS_MAX 4
+
+/* What comes back has the ends the other way round. */
+static unsigned find_paths(const struct nft_gate_spec *g, const struct net_select *sel,
+			   struct path ret[PATHS_MAX])
+{
+	/* the other hooks know whose socket it is */
+	bool netdev =
+		(g->action == GATE_FWD || g->action == GATE_DROP) && !(g->only.given & GATE_CGROUP);
+	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT, in = netdev ? GATE_INGRESS : GATE_INPUT;
+	const struct net_groups *to = sel->to, *from = sel->from;
+	unsigned n = 0;
+
+	ret[n++] = (struct path){ to, from, sel->dir == NET_IN ? in : out };
+	if (sel->between)
+		ret[n++] = (struct path){ to, from, sel->dir == NET_IN ? out : in };
+	if (sel->dir == NET_BOTH)
+		ret[n++] = (struct path){ from, to, in };
+	if (sel->dir == NET_BOTH && sel->between)
+		ret[n++] = (struct path){ from, to, out };
+	return n;
+}
+
+/* All exemptions, then all that acts: paths may share a hook. */
 static int write_matches(struct nft_gate_spec *g, const struct net_select *sel,
 			 struct exemptions *x, struct err *e)
 {
-	bool netdev = g->action == GATE_FWD || g->action == GATE_DROP;
-	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT, in = netdev ? GATE_INGRESS : GATE_INPUT;
-	const struct path path[] = { { sel->to, sel->from, sel->dir == NET_IN ? in : out },
-				     /* what comes back has the ends the other way round */
-				     { sel->from, sel->to, in } };
+	struct path path[PATHS_MAX];
+	struct excluded excluded = { .not = sel->not };
 	int rc;
 
 	g->n_matches = g->n_prefixes = 0;
+	x->n_paths = find_paths(g, sel, path);
 	x->path = path;
-	x->n_paths = sel->dir == NET_BOTH ? 2 : 1;
-	rc = find_exemptions(g, x, e);
+	rc = pool_excluded(g, &excluded, e);
+	if (rc == 0)
+		rc = find_exemptions(g, x, e);
 	for (unsigned i = 0; i < x->n_paths && rc == 0; i++) {
-		rc = exempt_basics(g, path[i].dst, path[i].src, path[i].hook, e);
+		rc = exempt_excluded(g, &excluded, path[i].hook, e);
+		if (rc == 0)
+			rc = exempt_basics(g, path[i].dst, path[i].src, path[i].hook, e);
 		if (rc == 0)
 			rc = exempt_flows(g, &path[i], x, e);
-		if (rc == 0)
-			rc = put_hook(g, path[i].dst, path[i].src, path[i].hook, e);
 	}
+	for (unsigned i = 0; i < x->n_paths && rc == 0; i++)
+		rc = put_hook(g, path[i].dst, path[i].src, path[i].hook, e);
 	x->path = NULL;
 	return rc;
 }

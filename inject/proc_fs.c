@@ -172,6 +172,48 @@ int proc_ids(int proc_dir, int32_t *ret_tgid, uint32_t *ret_euid)
 	return 0;
 }
 
+/* The inode in "socket:[12345]"; 0 = it is something else. */
+static uint64_t socket_inode(int dir, const char *name)
+{
+	static const char head[] = "socket:[";
+	char link[64];
+	ssize_t len = readlinkat(dir, name, link, sizeof(link) - 1);
+	uint64_t inode = 0;
+	const char *at = link + sizeof(head) - 1;
+
+	if (len < (ssize_t)sizeof(head))
+		return 0;
+	link[len] = '\0';
+	if (strncmp(link, head, sizeof(head) - 1) != 0 || !next_number(&at, &inode))
+		return 0;
+	return *at == ']' ? inode : 0;
+}
+
+int proc_sockets(int proc_fd, int32_t pid, int (*fn)(void *arg, uint64_t inode), void *arg)
+{
+	_Alignas(struct dirent64) char buf[8192];
+	AUTO(auto_close) int fd = -1;
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%d/fd", pid);
+	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return gone(-errno);
+	while ((n = getdents64(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *d = (const void *)(buf + at);
+			uint64_t inode = socket_inode(fd, d->d_name);
+			int r = inode ? fn(arg, inode) : 0;
+
+			at += d->d_reclen;
+			if (r)
+				return r;
+		}
+	}
+	return n < 0 ? gone(-errno) : 0;
+}
+
 bool proc_cgroup_within(const char *text, const char *path)
 {
 	size_t len = strlen(path);

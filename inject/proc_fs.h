@@ -43,6 +43,10 @@ int proc_dir_open(int proc_fd, int32_t pid);
 int proc_each(int proc_fd, int (*fn)(void *arg, int32_t pid), void *arg);
 /* Thread group and effective user, from "status" below a directory of proc_dir_open. */
 int proc_ids(int proc_dir, int32_t *ret_tgid, uint32_t *ret_euid);
+/* Calls fn with the inode of each socket among the descriptors of a process below an open /proc,
+ * until it returns non-zero, which is then the result. -EACCES, -EPERM: they may not be looked at.
+ */
+int proc_sockets(int proc_fd, int32_t pid, int (*fn)(void *arg, uint64_t inode), void *arg);
 /* Is a process with this text in its cgroup file in the cgroup path, in any hierarchy, or below it?
  */
 bool proc_cgroup_within(const char *text, const char *path);

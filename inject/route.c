@@ -7,20 +7,8 @@
 #include <string.h>
 
 #include "inject/change/netns.h"
+#include "inject/change/route_msg.h"
 #include "inject/change/tc_msg.h"
-
-static int read_oif(const struct nlmsghdr *h, void *arg, struct err *e)
-{
-	size_t head = NLMSG_LENGTH(sizeof(struct rtmsg));
-	const struct nlattr *oif;
-
-	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < head)
-		return err_set(e, EBADMSG, "a broken answer about a route");
-	oif = nlattr_find((const char *)h + head, h->nlmsg_len - head, RTA_OIF);
-	if (oif && nlattr_len(oif) == sizeof(int))
-		memcpy(arg, nlattr_data(oif), sizeof(int));
-	return 0;
-}
 
 static int read_name(const struct nlmsghdr *h, void *arg, struct err *e)
 {
@@ -49,11 +37,6 @@ static int device_name(struct nlsock *s, int ifindex, char *ret, struct err *e)
 int route_device(const struct netns_ref *ns, const struct net_prefix *to, char ret_dev[IFNAMSIZ],
 		 struct err *e)
 {
-	_Alignas(16) char bytes[256];
-	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
-	size_t len = to->family == 4 ? 4 : 16;
-	struct rtmsg r = { .rtm_family = to->family == 4 ? AF_INET : AF_INET6,
-			   .rtm_dst_len = (uint8_t)(len * 8) };
 	char name[INET6_ADDRSTRLEN] = "?", dev[IFNAMSIZ] = { 0 };
 	struct nlsock *s = NULL;
 	int oif = 0;
@@ -61,12 +44,8 @@ int route_device(const struct netns_ref *ns, const struct net_prefix *to, char r
 
 	if (rc < 0)
 		return rc;
-	inet_ntop(r.rtm_family, to->addr, name, sizeof(name));
-	nlbuf_msg(&b, RTM_GETROUTE, NLM_F_ACK, &r, sizeof(r), "cannot find the route");
-	nlbuf_attr(&b, RTA_DST, to->addr, len);
-	rc = nlsock_ask(s, &b, read_oif, NULL, &oif, e);
-	if (rc == 0 && !oif)
-		rc = err_set(e, ENETUNREACH, "the route has no device");
+	inet_ntop(to->family == 4 ? AF_INET : AF_INET6, to->addr, name, sizeof(name));
+	rc = route_oif(s, to->family, to->addr, NULL, &oif, e);
 	if (rc == 0)
 		rc = device_name(s, oif, dev, e);
 	if (rc < 0)

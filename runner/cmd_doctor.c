@@ -29,6 +29,31 @@ enum need {
 	NEED_PROBER = 16,
 };
 
+/* What each fault cannot do without. */
+static const struct {
+	const char *fault;
+	enum need need;
+} needs[] = {
+	{ "net.drop", NEED_GATE },       { "net.partition", NEED_GATE },
+	{ "net.delay", NEED_NETEM },     { "net.loss", NEED_NETEM },
+	{ "net.duplicate", NEED_NETEM }, { "net.corrupt", NEED_NETEM },
+	{ "net.reorder", NEED_NETEM },   { "net.rate", NEED_NETEM },
+	{ "net.slot", NEED_NETEM },      { "net.impair", NEED_NETEM },
+	{ "proc.pause", NEED_PAUSE },    { "disk.fill", NEED_FILL },
+};
+
+/* "net.delay net.loss ..." */
+static const char *faults_with(enum need need, char *buf, size_t size)
+{
+	struct text t = text_on(buf, size);
+
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
+		if (needs[i].need == need)
+			text_add(&t, "%s%s", t.len ? " " : "", needs[i].fault);
+	}
+	return buf;
+}
+
 struct doctor {
 	const struct options *o;
 	struct scratch_result tried[SCRATCH_COUNT];
@@ -136,17 +161,18 @@ static void look_at_gate(struct doctor *d)
 	if (!(d->need & (NEED_GATE | NEED_NETEM)) || d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
 		return;
 	if (r->state == SCRATCH_OK) {
-		say(d, LEVEL_OK, NULL, "net.drop");
+		say(d, LEVEL_OK, NULL, "net.drop net.partition");
 		say(d, LEVEL_OK, NULL,
 		    "undo after SIGKILL: nftables owner table vanished with its process after %.1f ms (tested)",
 		    (double)r->took_ns / (double)NS_PER_MS);
 	} else if (r->state == SCRATCH_WOULD_LOAD) {
 		say(d, LEVEL_WARN, NULL,
-		    "net.drop: not tried, a run would load these kernel modules: %s", r->text);
+		    "net.drop net.partition: not tried, a run would load these kernel modules: %s",
+		    r->text);
 	} else {
 		say(d, LEVEL_FAIL,
 		    "needs nf_tables with owner flag: kernel 5.12 or later, CONFIG_NF_TABLES\n",
-		    "net.drop: tried: an nft table with an owner: %s", r->text);
+		    "net.drop net.partition: tried: an nft table with an owner: %s", r->text);
 	}
 }
 
@@ -160,23 +186,24 @@ static void look_at_netem(struct doctor *d)
 		"until then      net.drop with a share works without it\n";
 	const struct scratch_result *egress = &d->tried[SCRATCH_EGRESS],
 				    *r = &d->tried[SCRATCH_NETEM];
+	char names[200];
 
 	if (!(d->need & NEED_NETEM) || d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
 		return;
+	faults_with(NEED_NETEM, names, sizeof(names));
 	if (egress->state == SCRATCH_FAILED)
 		say(d, LEVEL_FAIL,
 		    "the egress hook needs kernel 5.16 or later, CONFIG_NETFILTER_EGRESS\n",
-		    "net.delay net.loss: tried: an nft chain in the egress hook: %s", egress->text);
+		    "%s: tried: an nft chain in the egress hook: %s", names, egress->text);
 	if (r->state == SCRATCH_FAILED)
-		say(d, LEVEL_FAIL, packages,
-		    "net.delay net.loss: tried: qdisc netem on a scratch ifb device: %s", r->text);
+		say(d, LEVEL_FAIL, packages, "%s: tried: qdisc netem on a scratch ifb device: %s",
+		    names, r->text);
 	else if (r->state == SCRATCH_WOULD_LOAD)
 		say(d, LEVEL_WARN, NULL,
-		    "net.delay net.loss: not tried, a run would load these kernel modules, which then stay: %s",
-		    r->text);
+		    "%s: not tried, a run would load these kernel modules, which then stay: %s",
+		    names, r->text);
 	else if (egress->state == SCRATCH_OK)
-		say(d, LEVEL_OK, NULL,
-		    "net.delay net.loss (netem on a scratch ifb device: tested)");
+		say(d, LEVEL_OK, NULL, "%s (netem on a scratch ifb device: tested)", names);
 }
 
 /* ---- processes and files ---- */
@@ -338,18 +365,9 @@ static void look_at_policy(struct doctor *d)
 
 static unsigned need_of(const char *fault)
 {
-	static const struct {
-		const char *name;
-		unsigned need;
-	} rows[] = { { "net.drop", NEED_GATE },
-		     { "net.delay", NEED_NETEM },
-		     { "net.loss", NEED_NETEM },
-		     { "proc.pause", NEED_PAUSE },
-		     { "disk.fill", NEED_FILL } };
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (strcmp(rows[i].name, fault) == 0)
-			return rows[i].need;
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
+		if (strcmp(needs[i].fault, fault) == 0)
+			return needs[i].need;
 	}
 	return 0;
 }

@@ -24,6 +24,8 @@ static void print_field(const struct field *f)
 
 	explain_add_form(f, &t);
 	printf("  %-16s", f->name);
+	if (strlen(f->name) >= 16) /* a line of its own */
+		printf("\n%18s", "");
 	help_wrap(stdout, 18, 18, buf);
 	if (f->doc) {
 		printf("%18s", "");

@@ -18,12 +18,14 @@ static void print_json(json_t *object)
 
 static void list_faults(bool json)
 {
-	int wide = 0;
+	int wide = 0, name = 0;
 
 	for (size_t i = 0; fault_registry[i]; i++) {
 		int n = (int)strlen(explain_class(fault_registry[i]));
+		int m = (int)strlen(fault_registry[i]->name);
 
 		wide = n > wide ? n : wide;
+		name = m > name ? m : name;
 	}
 	for (size_t i = 0; fault_registry[i]; i++) {
 		const struct fault_ops *f = fault_registry[i];
@@ -33,8 +35,9 @@ static void list_faults(bool json)
 					     explain_class(f), "summary", f->summary));
 			continue;
 		}
-		printf("%-12s  %-*s  ", f->name, wide, explain_class(f));
-		help_wrap(stdout, 16 + (unsigned)wide, 16 + (unsigned)wide, f->summary);
+		printf("%-*s  %-*s  ", name, f->name, wide, explain_class(f));
+		help_wrap(stdout, (unsigned)(name + wide) + 4, (unsigned)(name + wide) + 4,
+			  f->summary);
 	}
 }
 

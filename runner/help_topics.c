@@ -93,10 +93,11 @@ static void print_language(FILE *out)
 		help_wrap(out, 16, 16, fault_registry[i]->summary);
 	}
 	fputc('\n', out);
-	para(out, "Values have units: durations 500ms 10s 2m 1h30m, sizes 64MiB, shares 30%. "
-		  "Comparisons are text: \"< 500ms\". ${name} is a variable of vars. Unknown keys "
-		  "are errors; keys that begin with x- are yours. A fault without 'for' holds "
-		  "for " EXPERIMENT_FOR ".");
+	para(out,
+	     "Values have units: durations 500ms 10s 2m 1h30m, sizes 64MiB, rates 10mbit, shares 30%. "
+	     "Comparisons are text: \"< 500ms\". ${name} is a variable of vars. Unknown keys "
+	     "are errors; keys that begin with x- are yours. A fault without 'for' holds "
+	     "for " EXPERIMENT_FOR ".");
 	para(out, "brink explain KEY tells all about one word; man 5 brink-experiment has the "
 		  "whole language.");
 }

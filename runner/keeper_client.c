@@ -29,22 +29,25 @@ int own_executable(const char *name, char *ret, size_t size, struct err *e)
 	return err_set(e, ENOENT, "'%s' is neither beside brink nor in %s", name, BRINK_LIBEXECDIR);
 }
 
-/* In the child: the two descriptors stay open across exec, all others have CLOEXEC. */
-static void exec_keeper(const char *path, int sock, int pulse)
+/* In the child: these descriptors stay open across exec, all others have CLOEXEC. */
+static void exec_keeper(const char *path, int sock, int pulse, int pool)
 {
-	char arg_sock[16], arg_pulse[16];
+	char arg_sock[16], arg_pulse[16], arg_pool[16];
 	char name[] = "brink-keeper";
-	char *const argv[] = { name, arg_sock, arg_pulse, NULL };
+	char *const argv[] = { name, arg_sock, arg_pulse, pool < 0 ? NULL : arg_pool, NULL };
 
 	snprintf(arg_sock, sizeof(arg_sock), "%d", sock);
 	snprintf(arg_pulse, sizeof(arg_pulse), "%d", pulse);
 	fcntl(sock, F_SETFD, 0);
 	fcntl(pulse, F_SETFD, 0);
+	snprintf(arg_pool, sizeof(arg_pool), "%d", pool);
+	if (pool >= 0)
+		fcntl(pool, F_SETFD, 0);
 	execv(path, argv);
 	_exit(127);
 }
 
-int keeper_client_start(struct keeper_client *ret, struct err *e)
+int keeper_client_start(struct keeper_client *ret, int pool, struct err *e)
 {
 	struct keeper_client k = KEEPER_CLIENT_NONE;
 	AUTO(auto_close) int pulse_fd = -1;
@@ -70,7 +73,7 @@ int keeper_client_start(struct keeper_client *ret, struct err *e)
 		return -e->code;
 	}
 	if (k.pid == 0)
-		exec_keeper(path, theirs, pulse_fd);
+		exec_keeper(path, theirs, pulse_fd, pool);
 	k.pidfd = pidfd_open(k.pid, 0);
 	if (k.pidfd < 0) {
 		err_sys(e, "cannot watch the keeper");

@@ -24,7 +24,7 @@ struct keeper_client {
  */
 int own_executable(const char *name, char *ret, size_t size, struct err *e);
 /* Starts brink-keeper with all rights that this process has now. */
-int keeper_client_start(struct keeper_client *ret, struct err *e);
+int keeper_client_start(struct keeper_client *ret, int pool, struct err *e);
 /* Sends a request; the answer (KMSG_DONE) comes later. */
 int keeper_client_send(struct keeper_client *k, struct kmsg *m, struct err *e);
 /*

@@ -2,9 +2,11 @@
 #include "runner/planner.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "inject/net_overlap.h"
 
 #define WATCH_NS \
 	(15 * NS_PER_S) /* the controller's default for checks that no recovers_within names */
@@ -34,6 +36,30 @@ static int keep(struct run_plan *p, struct planned_fault *f, const struct plan *
 	return 0;
 }
 
+/* Both tables stand in one hook: what the first one takes away never comes to the second. */
+static void note_overlaps(const struct run_plan *p, unsigned i, const struct fault_item *item,
+			  struct plan *plan)
+{
+	const struct address_pool pool = { p->pool.n, p->pool.at };
+
+	for (unsigned k = 0; k < i; k++) {
+		const struct planned_fault *f = &p->fault[k];
+		bool overlap = item->after_ns < f->item->after_ns + f->item->for_ns &&
+			       f->item->after_ns < item->after_ns + item->for_ns;
+		bool found = false;
+
+		for (unsigned m = 0; overlap && m < f->n_changes; m++) {
+			for (unsigned n = 0; n < plan->n_changes; n++)
+				found |= gates_overlap(&f->change[m], &plan->change[n], &pool);
+		}
+		if (found)
+			plan_note(plan,
+				  "may choose packets that '%.40s' chooses too: one of the two "
+				  "treats such a packet, the other does not see it",
+				  f->item->id);
+	}
+}
+
 static int plan_one(const struct experiment *x, const struct targets *targets, unsigned i,
 		    struct run_plan *p, struct plan *scratch, struct err *e)
 {
@@ -42,7 +68,8 @@ static int plan_one(const struct experiment *x, const struct targets *targets, u
 				    .fault_index = i,
 				    .targets = targets,
 				    .for_ns = item->for_ns,
-				    .lease_ms = PLAN_LEASE_MS };
+				    .lease_ms = PLAN_LEASE_MS,
+				    .pool = &p->pool };
 	int64_t end = item->after_ns + item->for_ns;
 	int rc;
 
@@ -51,6 +78,7 @@ static int plan_one(const struct experiment *x, const struct targets *targets, u
 	if (rc < 0)
 		return rc;
 	p->fault[i].item = item;
+	note_overlaps(p, i, item, scratch);
 	if (end > p->hold_ns)
 		p->hold_ns = end;
 	end += item->has_recovery ? item->recovers_within.within_ns : WATCH_NS;
@@ -87,6 +115,7 @@ int planner_plan(const struct experiment *x, const char *run_id, const struct ta
 void planner_done(struct run_plan *p)
 {
 	arena_done(&p->arena);
+	free(p->pool.at);
 	*p = (struct run_plan){ 0 };
 }
 

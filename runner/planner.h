@@ -23,6 +23,7 @@ struct run_plan {
 	uint64_t seed;
 	unsigned n_faults, n_changes;
 	struct planned_fault *fault;
+	struct plan_pool pool;
 	unsigned devices, processes, files; /* touched */
 	int64_t hold_ns;                    /* until the last fault ends */
 	int64_t longest_ns;                 /* with the longest recovery */

@@ -120,8 +120,11 @@ static int check_policy(const struct options *o, struct prepared *p)
 		return say_refusal(o, &e, EXIT_REFUSED);
 	for (unsigned i = 0; i < p->plan.n_faults; i++) {
 		struct planned_fault *f = &p->plan.fault[i];
-		const struct policy_fault what = { f->item->ops->name, f->item->for_ns, f->change,
-						   f->n_changes };
+		const struct policy_fault what = { f->item->ops->name,
+						   f->item->for_ns,
+						   f->change,
+						   f->n_changes,
+						   { p->plan.pool.n, p->plan.pool.at } };
 
 		rc = policy_check_fault(&p->policy, &p->x.limits, &what, &f->policy, &e);
 		if (rc == 0)

@@ -329,14 +329,16 @@ static void say_faults(struct run *r, const struct ctl_result *res)
 		struct ctl_fault_view v;
 
 		controller_fault(r->ctl, i, &v);
-		if (!v.fired || r->rq->plan->fault[i].class == CLASS_ONE_SHOT)
+		if (!v.fired)
+			continue;
+		if (r->fault[i].hits_known && !r->fault[i].hits)
+			result(r, "warn   %s hit nothing (did not bite)", fault_id(r, i));
+		if (r->rq->plan->fault[i].class == CLASS_ONE_SHOT)
 			continue;
 		landed++;
 		reverted += r->fault[i].reverted;
 		if (r->fault[i].reverted_took_ns > slowest)
 			slowest = r->fault[i].reverted_took_ns;
-		if (r->fault[i].hits_known && !r->fault[i].hits)
-			result(r, "warn   %s hit nothing (did not bite)", fault_id(r, i));
 	}
 	if (res->clean && landed)
 		result(r,

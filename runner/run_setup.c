@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "inject/change/netns.h"
+#include "inject/change/pool.h"
 #include "runner/run_parts.h"
 #include "safety/control.h"
 
@@ -288,8 +289,13 @@ static void shield_process(struct shield *s, pid_t pid)
 
 int run_start_keeper(struct run *r, struct err *e)
 {
+	const struct plan_pool *pool = &r->rq->plan->pool;
 	struct kmsg m = { .type = KMSG_SHIELD };
-	int rc = keeper_client_start(&r->keeper, e);
+	AUTO(auto_close) int addresses = pool->n ? pool_seal(pool->at, pool->n, e) : -1;
+	int rc = pool->n && addresses < 0 ? addresses : 0;
+
+	if (rc == 0)
+		rc = keeper_client_start(&r->keeper, addresses, e);
 
 	m.u.shield = *r->rq->shield;
 	for (unsigned i = 0; i < r->n_probers; i++)

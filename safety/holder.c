@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "inject/change/netns.h"
+#include "inject/change/pool.h"
 #include "safety/sandbox.h"
 
 #define STEP_MS 100
@@ -70,6 +71,8 @@ static int secure(struct holder *h, struct err *e)
 	struct holder_job *job = h->job;
 	int rc = start_timer(h, e);
 
+	if (rc == 0 && job->pool_fd >= 0)
+		rc = pool_open(job->pool_fd, &job->pool, e);
 	if (rc < 0)
 		return rc;
 	if (job->netns_fd >= 0 && setns(job->netns_fd, CLONE_NEWNET) < 0)
@@ -90,6 +93,7 @@ static int arm_all(struct holder *h, struct err *e)
 	for (unsigned i = 0; i < h->job->n && rc == 0; i++) {
 		struct change *c = &h->job->change[i];
 
+		c->pool = &h->job->pool;
 		if (c->ops->arm)
 			rc = c->ops->arm(c, e);
 	}
@@ -250,7 +254,8 @@ static void beat(struct holder *h)
  * any small number. */
 static void close_others(const struct holder_job *job)
 {
-	const int keep[] = { job->sock, job->runner_pidfd, job->keeper_pidfd, job->netns_fd };
+	const int keep[] = { job->sock, job->runner_pidfd, job->keeper_pidfd, job->netns_fd,
+			     job->pool_fd };
 	unsigned from = STDERR_FILENO + 1;
 
 	for (;;) {

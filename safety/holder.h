@@ -20,6 +20,8 @@ struct holder_job {
 	unsigned n;
 	struct change change[PLAN_CHANGES];
 	int netns_fd; /* to stand in, or -1 */
+	int pool_fd;  /* addresses of the run, or -1 */
+	struct address_pool pool;
 	int sock;
 	int runner_pidfd, keeper_pidfd;
 	struct pulse *pulse;

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/io.h"
+#include "inject/change/pool.h"
 #include "inject/target.h"
 #include "safety/control.h"
 #include "safety/sandbox.h"
@@ -333,6 +334,17 @@ static void harden(struct keeper *k)
 			   "the keeper has no real-time priority (needs CAP_SYS_NICE)");
 }
 
+/* Looked at once, before all memory is locked; each holder maps its own. */
+static int count_addresses(struct keeper *k, struct err *e)
+{
+	struct address_pool pool = { 0 };
+	int rc = k->pool_fd < 0 ? 0 : pool_open(k->pool_fd, &pool, e);
+
+	k->pooled = pool.n;
+	pool_close(&pool);
+	return rc;
+}
+
 static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
 {
 	int rc;
@@ -354,6 +366,9 @@ static int start(struct keeper *k, int pulse_fd, pid_t runner, struct err *e)
 	/* as long as it is our parent its number was not given to another process */
 	if (getppid() != runner)
 		return err_set(e, ESRCH, "the runner is gone");
+	rc = count_addresses(k, e);
+	if (rc < 0)
+		return rc;
 	harden(k);
 	return sandbox_keep_permitted(rights_any() | k->rights.caps, e);
 }
@@ -378,13 +393,14 @@ int keeper_live(struct keeper *k)
 	return k->outcome ? 20 : 0;
 }
 
-int keeper_run(int sock, int pulse_fd, pid_t runner)
+int keeper_run(int sock, int pulse_fd, int pool_fd, pid_t runner)
 {
 	static struct keeper keeper = KEEPER_NONE;
 	struct keeper *k = &keeper;
 	struct kmsg fail = { .type = KMSG_DONE };
 
 	k->sock = sock;
+	k->pool_fd = pool_fd;
 	block_signals();
 	fail.code = start(k, pulse_fd, runner, &fail.u.err);
 	if (fail.code < 0) {

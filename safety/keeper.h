@@ -83,6 +83,8 @@ struct keeper {
 	unsigned n_locks;
 	struct netns_ref netns[KEEPER_NETNS]; /* touched, for the fingerprint */
 	unsigned n_netns;
+	int pool_fd;              /* addresses for the holders; -1 = none */
+	uint32_t pooled;          /* how many */
 	struct rights_sum rights; /* of keeper and spare from the first fire on */
 	struct rights_sum holders;
 	struct disarmer disarmer; /* where a timer stands in PID 1 */
@@ -100,8 +102,8 @@ struct keeper {
 #define KEEPER_NONE                                                                              \
 	{                                                                                        \
 		.sock = -1, .runner_pidfd = -1, .state_dir = -1, .run_dir = -1, .lock_file = -1, \
-		.control = -1, .spare_pidfd = -1, .self_pidfd = -1, .rights = RIGHTS_KEEPER,     \
-		.disarmer = DISARMER_NONE, .journal = {                                          \
+		.control = -1, .spare_pidfd = -1, .self_pidfd = -1, .pool_fd = -1,               \
+		.rights = RIGHTS_KEEPER, .disarmer = DISARMER_NONE, .journal = {                 \
 			.fd = -1                                                                 \
 		}                                                                                \
 	}
@@ -114,9 +116,9 @@ void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...) PRI
 void keeper_listen(struct keeper *k, int64_t deadline_ns);
 /* Serves the runner and everything else until the run is over. Returns the process's exit code. */
 int keeper_live(struct keeper *k);
-/* The keeper's life: serves the runner on sock until the run is over. Returns the process's exit
- * code. */
-int keeper_run(int sock, int pulse_fd, pid_t runner);
+/* The keeper's life: serves the runner on sock until the run is over. pool_fd: of pool_seal(), -1 =
+ * none. Returns the process's exit code. */
+int keeper_run(int sock, int pulse_fd, int pool_fd, pid_t runner);
 
 /* keeper_setup.c: everything before the first fire. Each answers the request of that name: 0 or
  * -errno. */

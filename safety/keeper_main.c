@@ -10,19 +10,27 @@
 #include "safety/keeper.h"
 #include "safety/recover_main.h"
 
-/* Of what the runner and its caller had open only these two stay, and nothing that the keeper
- * starts gets them. */
-static void keep_only(int a, int b)
+static int by_number(const void *a, const void *b)
 {
-	int low = a < b ? a : b, high = a < b ? b : a;
+	return *(const int *)a - *(const int *)b;
+}
 
-	fcntl(low, F_SETFD, FD_CLOEXEC);
-	fcntl(high, F_SETFD, FD_CLOEXEC);
-	if (low > STDERR_FILENO + 1)
-		close_range(STDERR_FILENO + 1, (unsigned)low - 1, 0);
-	if (high > low + 1)
-		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-	close_range((unsigned)high + 1, UINT_MAX, 0);
+/* Of what the runner and its caller had open only these stay, and nothing that the keeper starts
+ * gets them. Negative ones are none. */
+static void keep_only(int fd[], size_t n)
+{
+	unsigned from = STDERR_FILENO + 1;
+
+	qsort(fd, n, sizeof(*fd), by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (fd[i] < (int)from)
+			continue;
+		fcntl(fd[i], F_SETFD, FD_CLOEXEC);
+		if (fd[i] > (int)from)
+			close_range(from, (unsigned)fd[i] - 1, 0);
+		from = (unsigned)fd[i] + 1;
+	}
+	close_range(from, UINT_MAX, 0);
 }
 
 /* Who made the socket: not getppid(2), which is somebody else once the runner has died. */
@@ -36,19 +44,20 @@ static pid_t runner_of(int sock)
 
 /*
  * brink-keeper recover ...: see safety/recover_main.h.
- * brink-keeper SOCKET PULSE: descriptors that the runner left open. Started by brink, not by
+ * brink-keeper SOCKET PULSE [POOL]: descriptors that the runner left open. Started by brink, not by
  * people; its standard streams are the runner's and it never writes to them. Both leave by
  * _exit(): there is nothing to flush, and what others do at exit (a sanitizer clones a process to
  * look for leaks) is in no filter.
  */
 int main(int argc, char *argv[])
 {
-	if (argc == 3 && strcmp(argv[1], "recover") != 0) {
-		int sock = atoi(argv[1]), pulse = atoi(argv[2]);
+	if ((argc == 3 || argc == 4) && strcmp(argv[1], "recover") != 0) {
+		int sock = atoi(argv[1]), pulse = atoi(argv[2]),
+		    pool = argc == 4 ? atoi(argv[3]) : -1;
 
-		keep_only(sock, pulse);
+		keep_only((int[]){ sock, pulse, pool }, 3);
 		setsid();
-		_exit(keeper_run(sock, pulse, runner_of(sock)));
+		_exit(keeper_run(sock, pulse, pool, runner_of(sock)));
 	}
 	if (argc > 1 && strcmp(argv[1], "recover") == 0)
 		_exit(recover_main(argc - 1, argv + 1));

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "base/io.h"
+#include "inject/change/netem_spec.h"
 #include "inject/change/netns.h"
 #include "inject/target.h"
 #include "safety/control.h"
@@ -239,7 +240,7 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 	f = &k->fault[k->n_faults - 1];
 	if (s->fault != k->n_faults - 1 || f->n == PLAN_CHANGES)
 		return err_set(e, EINVAL, "a change of the wrong fault");
-	rc = change_spec_check(s, e);
+	rc = change_spec_check(s, k->pooled, e);
 	if (rc < 0)
 		return rc;
 	ref = change_netns(s);
@@ -254,7 +255,7 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 	rights_add_keeper(&k->rights, s);
 	rights_add_holder(&k->holders, s);
 	if (s->kind == CHANGE_NETEM_SIDE)
-		f->drain_ns = s->u.netem.delay_ns + 3 * s->u.netem.jitter_ns;
+		f->drain_ns = netem_spec_drain_ns(&s->u.netem);
 	f->n++;
 	return 0;
 }
@@ -374,6 +375,7 @@ static int fill_job(struct keeper *k, unsigned index, struct holder_job *job, st
 	*job = (struct holder_job){ .fault = index,
 				    .n = f->n,
 				    .netns_fd = -1,
+				    .pool_fd = k->pool_fd,
 				    .runner_pidfd = k->runner_pidfd,
 				    .keeper_pidfd = k->self_pidfd,
 				    .pulse = k->pulse,

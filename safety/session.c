@@ -2,9 +2,7 @@
 #include "safety/session.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
-#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -263,57 +261,38 @@ static void each_connection(struct finder *f, int32_t pid,
 	}
 }
 
-static void add_socket(struct finder *f, int32_t pid, const char *link)
-{
-	char *end = NULL;
-	uint64_t inode;
+struct visit {
+	struct finder *f;
+	int32_t pid;
+};
 
-	if (strncmp(link, "socket:[", 8) != 0)
-		return;
-	inode = strtoull(link + 8, &end, 10);
-	if (*end != ']')
-		return;
+static int add_socket(void *arg, uint64_t inode)
+{
+	const struct visit *v = arg;
+	struct finder *f = v->f;
+
 	if (f->n_sockets == f->room) {
 		size_t room = f->room ? 2 * f->room : 256;
 		struct owned *more = reallocarray(f->socket, room, sizeof(*more));
 
 		f->no_memory |= !more;
 		if (!more)
-			return;
+			return 0;
 		f->socket = more;
 		f->room = room;
 	}
-	f->socket[f->n_sockets++] = (struct owned){ inode, pid };
+	f->socket[f->n_sockets++] = (struct owned){ inode, v->pid };
+	return 0;
 }
 
 /* Adds all sockets of one process; what cannot be read is counted. */
 static void add_sockets(struct finder *f, int32_t pid)
 {
-	AUTO(auto_close) int fd = -1;
-	alignas(struct dirent64) char buf[8192];
-	char path[32];
-	ssize_t n;
+	struct visit v = { f, pid };
+	int r = proc_sockets(f->proc_fd, pid, add_socket, &v);
 
-	snprintf(path, sizeof(path), "%d/fd", pid);
-	fd = openat(f->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		if (errno != ENOENT && errno != ESRCH && !f->unseen++)
-			f->first_unseen = pid;
-		return;
-	}
-	while ((n = getdents64(fd, buf, sizeof(buf))) > 0) {
-		for (ssize_t at = 0; at < n;) {
-			const struct dirent64 *d = (const void *)(buf + at);
-			char link[64];
-			ssize_t len = readlinkat(fd, d->d_name, link, sizeof(link) - 1);
-
-			at += d->d_reclen;
-			if (len > 0) {
-				link[len] = '\0';
-				add_socket(f, pid, link);
-			}
-		}
-	}
+	if (r && r != -ESRCH && !f->unseen++)
+		f->first_unseen = pid;
 }
 
 /* The first ancestor that owns an established connection carries the operator. */

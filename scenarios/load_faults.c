@@ -162,12 +162,16 @@ static void find_refs(struct loader *l, struct fault_item *f, const struct node 
 }
 
 /* What no run would accept, whatever the system looks like. */
-static void check_spec(struct loader *l, const struct fault_item *f, const struct node *key)
+static int check_spec(struct loader *l, const struct fault_item *f, const struct node *key)
 {
 	struct err e = { 0 };
+	int r = f->ops->check ? f->ops->check(f->spec, &e) : 0;
 
-	if (f->ops->check && f->ops->check(f->spec, &e) < 0)
+	if (r == -ENOMEM)
+		return load_no_memory(l);
+	if (r < 0)
 		bind_foreign_error(l->d, MSG_FAULT_VALUE, key->at, &e);
+	return 0;
 }
 
 static int bind_kind(struct loader *l, struct fault_item *f, const struct fault_ops *ops,
@@ -191,7 +195,7 @@ static int bind_kind(struct loader *l, struct fault_item *f, const struct fault_
 	if (!r)
 		find_refs(l, f, kind->value);
 	if (!r && errors == l->d->errors) /* more would only be consequences */
-		check_spec(l, f, kind->key);
+		r = check_spec(l, f, kind->key);
 	return r;
 }
 

@@ -18,7 +18,7 @@ static void set_kind(struct target *t, const struct target_item *item)
 }
 
 /* What no run would accept, whatever the system looks like. */
-static void check_target(struct loader *l, const struct node *block, const struct target *t)
+static int check_target(struct loader *l, const struct node *block, const struct target *t)
 {
 	struct err e = { 0 };
 	int r = 0;
@@ -27,9 +27,12 @@ static void check_target(struct loader *l, const struct node *block, const struc
 		r = net_check_flow(&t->flow, &e);
 	else if (t->kind == TARGET_PROCESS)
 		r = proc_select_check(&t->process, &e);
+	if (r == -ENOMEM)
+		return load_no_memory(l);
 	if (r < 0)
 		bind_foreign_error(l->d, MSG_FAULT_VALUE, node_get(block, kind_names[t->kind])->at,
 				   &e);
+	return 0;
 }
 
 static int load_target(struct loader *l, const struct pair *p, struct target *t)
@@ -51,7 +54,9 @@ static int load_target(struct loader *l, const struct pair *p, struct target *t)
 	t->has_pick = fields_given(&target_fields, &item, "pick");
 	set_kind(t, &item);
 	if (errors == l->d->errors) /* more would only be consequences */
-		check_target(l, p->value, t);
+		r = check_target(l, p->value, t);
+	if (r < 0)
+		return r;
 	if (t->has_pick && t->kind != TARGET_PROCESS && t->kind)
 		diag_add(l->d, DIAG_ERROR, MSG_NOT_HERE, node_get(p->value, "pick")->at,
 			 "'pick' chooses among processes; this is a %s", kind_names[t->kind]);

@@ -105,6 +105,7 @@ struct policy_fault {
 	int64_t for_ns;
 	const struct change_spec *change;
 	unsigned n_changes;
+	struct address_pool pool; /* of the run, where its changes refer to one */
 };
 
 int policy_check_fault(const struct policy *p, const struct limits *l, const struct policy_fault *f,

@@ -288,7 +288,7 @@ static int judge_fault(struct judge *j, const struct policy_fault *f, struct err
 	if (f->for_ns > j->p->fault_ns.value)
 		return too_long("it holds for", f->for_ns, &j->p->fault_ns, "fault", e);
 	for (unsigned i = 0; i < f->n_changes && rc == 0; i++)
-		rc = touch_each(f->kind, &f->change[i], judge_touch, j, e);
+		rc = touch_each(f->kind, &f->change[i], &f->pool, judge_touch, j, e);
 	if (rc == 0 && j->p->has_allow && !j->allowed_by)
 		rc = err_set(e, EPERM, "the policy cannot tell what this fault touches");
 	return rc < 0 ? rc : check_processes(j, e);

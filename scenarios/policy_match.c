@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "inject/cgroup.h"
+#include "inject/change/nft_sets.h"
 #include "inject/proc_fs.h"
 #include "scenarios/policy_parts.h"
 
@@ -15,22 +16,9 @@
  * client. */
 #define SERVICE_PORTS 32768
 
-static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	unsigned whole = bits / 8, rest = bits % 8;
-
-	return memcmp(a, b, whole) == 0 && (!rest || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
-}
-
-static bool overlap(const struct net_prefix *a, const struct net_prefix *b)
-{
-	return a->family == b->family &&
-	       same_bits(a->addr, b->addr, a->len < b->len ? a->len : b->len);
-}
-
 static bool within(const struct net_prefix *in, const struct net_prefix *out)
 {
-	return in->len >= out->len && overlap(in, out);
+	return in->len >= out->len && net_prefix_overlap(in, out);
 }
 
 /* One end of what a gate chooses. */
@@ -55,7 +43,7 @@ static bool end_may_hit(const struct endpoint *d, const struct gate_end *end)
 	bool address = !d->n_prefixes || !end->n;
 
 	for (unsigned i = 0; i < end->n && !address; i++)
-		address = any_prefix(d, &end->p[i], overlap);
+		address = any_prefix(d, &end->p[i], net_prefix_overlap);
 	return address &&
 	       (!d->port_hi || !end->hi || (end->lo <= d->port_hi && d->port_lo <= end->hi));
 }
@@ -93,10 +81,10 @@ static void ends_of(const struct touch *t, struct gate_end ret[2])
 {
 	const struct net_match *m = t->match;
 
-	ret[0] = (struct gate_end){ &t->gate->prefix[m->dst_first], m->dst_n, m->dport_lo,
-				    m->dport_hi };
-	ret[1] = (struct gate_end){ &t->gate->prefix[m->src_first], m->src_n, m->sport_lo,
-				    m->sport_hi };
+	ret[0] = (struct gate_end){ gate_list_of(t->gate, t->pool, m->dst_first, m->dst_n).at,
+				    m->dst_n, m->dport_lo, m->dport_hi };
+	ret[1] = (struct gate_end){ gate_list_of(t->gate, t->pool, m->src_first, m->src_n).at,
+				    m->src_n, m->sport_lo, m->sport_hi };
 }
 
 static bool flow_may_hit(const struct endpoint *d, const struct touch *t)

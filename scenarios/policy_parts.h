@@ -51,6 +51,7 @@ struct touch {
 	const char *device;               /* "" = any */
 	const struct nft_gate_spec *gate; /* NULL: packets are chosen elsewhere */
 	const struct net_match *match;
+	const struct address_pool *pool; /* what the match refers to outside of gate */
 	/* TOUCH_DISK */
 	const struct fill_spec *fill;
 	/* TOUCH_PROC */
@@ -63,7 +64,7 @@ struct touch {
 
 /* policy_touch.c. Calls fn for each until it returns non-zero, which is then the result. -errno
  * with *e: cannot tell. */
-int touch_each(const char *fault, const struct change_spec *c,
+int touch_each(const char *fault, const struct change_spec *c, const struct address_pool *pool,
 	       int (*fn)(void *arg, const struct touch *t, struct err *e), void *arg,
 	       struct err *e);
 /* "packets to 127.0.0.1:5432/tcp on lo", "process 4242 (nginx)" */

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "inject/change/freeze.h"
+#include "inject/change/nft_sets.h"
 #include "inject/proc_fs.h"
 #include "scenarios/policy_parts.h"
 
@@ -20,11 +21,14 @@ struct walk {
 	void *arg;
 	struct err *e;
 	unsigned *n_procs;
+	const struct address_pool *pool;
 };
 
 static int each_match(const struct walk *w, const struct nft_gate_spec *g)
 {
-	struct touch t = { .fault = w->fault, .family = TOUCH_NET, .device = g->dev, .gate = g };
+	struct touch t = {
+		.fault = w->fault, .family = TOUCH_NET, .device = g->dev, .gate = g, .pool = w->pool
+	};
 	int rc = 0;
 
 	for (unsigned i = 0; i < g->n_matches && rc == 0; i++) {
@@ -97,6 +101,32 @@ static int each_signalled(const struct walk *w, const struct signal_spec *s)
 				      .groups = "",
 				      .cgroup = s->cgroup },
 		     w->e);
+}
+
+/* As the packets that would come to it. */
+static int touch_port(const struct walk *w, const struct port_addr *p)
+{
+	struct nft_gate_spec gate = { .n_prefixes = 1,
+				      .prefix[0] = { .family = p->family,
+						     .len = p->family == 4 ? 32 : 128 },
+				      .n_matches = 1,
+				      .match[0] = { .hook = GATE_INPUT,
+						    .proto = p->proto,
+						    .dport_lo = p->port,
+						    .dport_hi = p->port,
+						    .dst_n = p->family != 0 } };
+
+	memcpy(gate.prefix[0].addr, p->addr, sizeof(p->addr));
+	return each_match(w, &gate);
+}
+
+/* Whatever goes over it. */
+static int touch_link(const struct walk *w, const struct link_spec *l)
+{
+	struct nft_gate_spec gate = { .n_matches = 1, .match[0] = { .hook = GATE_EGRESS } };
+
+	memcpy(gate.dev, l->dev, sizeof(gate.dev));
+	return each_match(w, &gate);
 }
 
 static void close_dir(DIR **d)
@@ -175,11 +205,11 @@ static int each_frozen(const struct walk *w, const struct freeze_spec *s)
 		     w->e);
 }
 
-int touch_each(const char *fault, const struct change_spec *c,
+int touch_each(const char *fault, const struct change_spec *c, const struct address_pool *pool,
 	       int (*fn)(void *arg, const struct touch *t, struct err *e), void *arg, struct err *e)
 {
 	unsigned n_procs = 0;
-	const struct walk w = { fault, fn, arg, e, &n_procs };
+	const struct walk w = { fault, fn, arg, e, &n_procs, pool };
 	struct touch t = { .fault = fault };
 
 	switch (c->kind) {
@@ -200,24 +230,31 @@ int touch_each(const char *fault, const struct change_spec *c,
 		return each_frozen(&w, &c->u.freeze);
 	case CHANGE_SIGNAL:
 		return each_signalled(&w, &c->u.signal);
+	case CHANGE_SOCK_RESET:
+		return each_match(&w, &c->u.reset.select);
+	case CHANGE_LINK:
+		return touch_link(&w, &c->u.link);
+	case CHANGE_PORT:
+		return touch_port(&w, &c->u.port.at);
 	default:
 		return err_set(e, ENOTSUP, "the policy does not know changes of kind %u", c->kind);
 	}
 }
 
-static void add_end(struct text *t, const char *word, const struct nft_gate_spec *g,
-		    const struct endpoint *ports, const uint16_t range[2])
+static void add_end(struct text *t, const char *word, const struct touch *touch,
+		    const struct endpoint *ports, const uint32_t range[2])
 {
+	const struct gate_list l = gate_list_of(touch->gate, touch->pool, range[0], range[1]);
 	struct endpoint ep = *ports;
 
 	if (!range[1] && !ep.port_hi)
 		return;
 	ep.n_prefixes = range[1] < SHOWN_PREFIXES ? range[1] : SHOWN_PREFIXES;
-	memcpy(ep.prefix, &g->prefix[range[0]], ep.n_prefixes * sizeof(ep.prefix[0]));
+	memcpy(ep.prefix, l.at, ep.n_prefixes * sizeof(ep.prefix[0]));
 	text_add(t, " %s ", word);
 	endpoint_add(t, &ep);
 	if (range[1] > SHOWN_PREFIXES)
-		text_add(t, " and %d more", range[1] - SHOWN_PREFIXES);
+		text_add(t, " and %u more", range[1] - SHOWN_PREFIXES);
 }
 
 static void describe_net(const struct touch *t, struct text *ret)
@@ -238,8 +275,8 @@ static void describe_net(const struct touch *t, struct text *ret)
 	}
 	text_add(ret, "packets");
 	if (m) {
-		add_end(ret, "to", t->gate, &dst, (const uint16_t[]){ m->dst_first, m->dst_n });
-		add_end(ret, "from", t->gate, &src, (const uint16_t[]){ m->src_first, m->src_n });
+		add_end(ret, "to", t, &dst, (const uint32_t[]){ m->dst_first, m->dst_n });
+		add_end(ret, "from", t, &src, (const uint32_t[]){ m->src_first, m->src_n });
 	}
 	text_add(ret, t->device[0] ? " on %s" : " on any device%s", t->device);
 }

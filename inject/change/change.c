@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inject/change/change.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "inject/change/kinds.h"
+#include "inject/change/netem_spec.h"
+#include "inject/change/port.h"
 
 #define LEASE_MIN_MS 200
 #define LEASE_MAX_MS 60000
 #define PPM          1000000u
-#define NETEM_MAX_NS (60 * NS_PER_S)
 
 static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_NETEM_SIDE] = &netem_side_ops,
@@ -19,6 +20,9 @@ static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_FREEZE] = &freeze_ops,
 	[CHANGE_STOP] = &stop_ops,
 	[CHANGE_SIGNAL] = &signal_ops,
+	[CHANGE_SOCK_RESET] = &sock_reset_ops,
+	[CHANGE_PORT] = &port_ops,
+	[CHANGE_LINK] = &link_ops,
 };
 
 const struct change_ops *change_ops_of(unsigned kind)
@@ -33,6 +37,12 @@ const struct netns_ref *change_netns(const struct change_spec *s)
 		return &s->u.netem.netns;
 	case CHANGE_NFT_GATE:
 		return &s->u.gate.netns;
+	case CHANGE_SOCK_RESET:
+		return &s->u.reset.select.netns;
+	case CHANGE_PORT:
+		return &s->u.port.netns;
+	case CHANGE_LINK:
+		return &s->u.link.netns;
 	default:
 		return NULL;
 	}
@@ -63,49 +73,78 @@ static bool own_name(const char *s, size_t size)
 	return terminated(s, size) && strncmp(s, "brink", 5) == 0;
 }
 
-static bool list_ok(const struct nft_gate_spec *s, unsigned first, unsigned n)
+bool net_prefix_ok(const struct net_prefix *p)
 {
-	return first + n <= s->n_prefixes;
+	return (p->family == 4 && p->len <= 32) || (p->family == 6 && p->len <= 128);
 }
 
-static bool match_ok(const struct nft_gate_spec *s, const struct net_match *m)
+static bool list_ok(const struct nft_gate_spec *s, uint32_t pooled, uint64_t first, uint64_t n)
+{
+	return first + n <= s->n_prefixes ||
+	       (first >= GATE_PREFIXES && first - GATE_PREFIXES + n <= pooled);
+}
+
+static bool match_ok(const struct nft_gate_spec *s, uint32_t pooled, const struct net_match *m)
 {
 	bool netdev = m->hook == GATE_EGRESS || m->hook == GATE_INGRESS;
 	bool inet = m->hook == GATE_OUTPUT || m->hook == GATE_INPUT;
 	bool first_netdev = s->match[0].hook == GATE_EGRESS || s->match[0].hook == GATE_INGRESS;
 
-	return (netdev || inet) && netdev == first_netdev && list_ok(s, m->dst_first, m->dst_n) &&
-	       list_ok(s, m->src_first, m->src_n) && m->dport_lo <= m->dport_hi &&
-	       m->sport_lo <= m->sport_hi;
+	return (netdev || inet) && netdev == first_netdev &&
+	       list_ok(s, pooled, m->dst_first, m->dst_n) &&
+	       list_ok(s, pooled, m->src_first, m->src_n) && m->dport_lo <= m->dport_hi &&
+	       m->sport_lo <= m->sport_hi && m->exempt <= EXEMPT_CHOSEN;
 }
 
-static bool gate_ok(const struct nft_gate_spec *s)
+static bool conditions_ok(const struct gate_conditions *c)
 {
-	if (!netns_ok(&s->netns) || !own_name(s->table, sizeof(s->table)) ||
-	    !terminated(s->dev, sizeof(s->dev)) || !terminated(s->fwd_dev, sizeof(s->fwd_dev)) ||
-	    s->action > GATE_UNREACHABLE || s->n_matches == 0 || s->n_matches > GATE_MATCHES ||
-	    s->n_prefixes > GATE_PREFIXES || s->share_ppm > PPM)
+	return !(c->given & ~(uint32_t)GATE_CONDITIONS) && !(c->mark & ~c->mark_mask) &&
+	       c->dscp < 64 && !(c->tcp_flags & ~c->tcp_mask) && c->length_lo <= c->length_hi;
+}
+
+/* Whose packets. */
+static bool select_ok(const struct nft_gate_spec *s, uint32_t pooled)
+{
+	if (!netns_ok(&s->netns) || !terminated(s->dev, sizeof(s->dev)) || s->n_matches == 0 ||
+	    s->n_matches > GATE_MATCHES || s->n_prefixes > GATE_PREFIXES)
 		return false;
 	for (unsigned i = 0; i < s->n_prefixes; i++) {
-		const struct net_prefix *p = &s->prefix[i];
-
-		if (!(p->family == 4 && p->len <= 32) && !(p->family == 6 && p->len <= 128))
+		if (!net_prefix_ok(&s->prefix[i]))
 			return false;
 	}
 	for (unsigned i = 0; i < s->n_matches; i++) {
-		if (!match_ok(s, &s->match[i]))
+		if (!match_ok(s, pooled, &s->match[i]))
 			return false;
 	}
+	return true;
+}
+
+static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
+{
+	if (!select_ok(s, pooled) || !own_name(s->table, sizeof(s->table)) ||
+	    !terminated(s->fwd_dev, sizeof(s->fwd_dev)) || s->action > GATE_TAG ||
+	    (s->tag & ~GATE_TAG_MASK) ||
+	    (s->action == GATE_TAG) != (s->tag && (s->only.given & GATE_CGROUP)) ||
+	    s->share_ppm > PPM || s->of_flows > 1 || (s->every && s->share_ppm != PPM) ||
+	    !conditions_ok(&s->only))
+		return false;
 	return s->action != GATE_FWD || own_name(s->fwd_dev, sizeof(s->fwd_dev));
+}
+
+/* Sockets have no device's hooks. */
+static bool reset_ok(const struct sock_reset_spec *s)
+{
+	return select_ok(&s->select, 0) && s->every_ns >= 0 &&
+	       (s->select.match[0].hook == GATE_OUTPUT || s->select.match[0].hook == GATE_INPUT);
 }
 
 static bool netem_ok(const struct netem_side_spec *s)
 {
+	struct err ignored;
+
 	return netns_ok(&s->netns) && own_name(s->ifb, sizeof(s->ifb)) &&
-	       terminated(s->dev, sizeof(s->dev)) && s->delay_ns >= 0 &&
-	       s->delay_ns <= NETEM_MAX_NS && s->jitter_ns >= 0 && s->jitter_ns <= NETEM_MAX_NS &&
-	       s->delay_corr_ppm <= PPM && s->loss_ppm <= PPM && s->loss_corr_ppm <= PPM &&
-	       s->dist <= DIST_PARETONORMAL && s->limit > 0;
+	       terminated(s->dev, sizeof(s->dev)) && s->limit > 0 && s->limit <= NETEM_QUEUE_MAX &&
+	       netem_spec_check(s, &ignored) == 0;
 }
 
 static bool signal_ok(const struct signal_spec *s)
@@ -122,13 +161,24 @@ static bool signal_ok(const struct signal_spec *s)
 	       terminated(s->cgroup, sizeof(s->cgroup));
 }
 
-static bool union_ok(const struct change_spec *s)
+static bool port_ok(const struct port_addr *p)
+{
+	return (p->family == 0 || p->family == 4 || p->family == 6) && p->port &&
+	       (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP);
+}
+
+static bool device_ok(const char dev[IFNAMSIZ])
+{
+	return terminated(dev, IFNAMSIZ) && dev[0];
+}
+
+static bool union_ok(const struct change_spec *s, uint32_t pooled)
 {
 	switch (s->kind) {
 	case CHANGE_NETEM_SIDE:
 		return netem_ok(&s->u.netem);
 	case CHANGE_NFT_GATE:
-		return gate_ok(&s->u.gate);
+		return gate_ok(&s->u.gate, pooled);
 	case CHANGE_FILL:
 		return terminated(s->u.fill.path, sizeof(s->u.fill.path)) &&
 		       s->u.fill.path[0] == '/';
@@ -141,6 +191,12 @@ static bool union_ok(const struct change_spec *s)
 		       s->u.freeze.cgroup[0] == '/';
 	case CHANGE_SIGNAL:
 		return signal_ok(&s->u.signal);
+	case CHANGE_SOCK_RESET:
+		return reset_ok(&s->u.reset);
+	case CHANGE_PORT:
+		return netns_ok(&s->u.port.netns) && port_ok(&s->u.port.at);
+	case CHANGE_LINK:
+		return netns_ok(&s->u.link.netns) && device_ok(s->u.link.dev);
 	default:
 		return false;
 	}
@@ -163,6 +219,11 @@ static bool undo_union_ok(const struct undo *u)
 	case CHANGE_FREEZE:
 		return terminated(u->u.freeze.cgroup, sizeof(u->u.freeze.cgroup)) &&
 		       u->u.freeze.cgroup[0] == '/';
+	case CHANGE_PORT:
+		return port_ok(&u->u.port);
+	case CHANGE_LINK:
+		return device_ok(u->u.link.dev) && u->u.link.ifindex > 0 &&
+		       u->u.link.mtu_set <= u->u.link.mtu_before;
 	default:
 		return true;
 	}
@@ -200,6 +261,13 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 	case CHANGE_NFT_GATE:
 		device_words(s->u.gate.dev, &s->u.gate.netns, ret);
 		break;
+	case CHANGE_LINK:
+		device_words(s->u.link.dev, &s->u.link.netns, ret);
+		break;
+	case CHANGE_PORT:
+		text_add(ret, "the port ");
+		port_add(ret, &s->u.port.at);
+		break;
 	case CHANGE_FILL:
 		text_add(ret, "the file system of '%s'", s->u.fill.path);
 		break;
@@ -218,15 +286,16 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 	}
 }
 
-int change_spec_check(const struct change_spec *s, struct err *e)
+int change_spec_check(const struct change_spec *s, uint32_t pooled, struct err *e)
 {
-	if (!change_ops_of(s->kind))
+	const struct change_ops *ops = change_ops_of(s->kind);
+
+	if (!ops)
 		return err_set(e, EINVAL, "change kind %u is not in the closed set", s->kind);
 	if (s->lease_ms < LEASE_MIN_MS || s->lease_ms > LEASE_MAX_MS)
 		return err_set(e, EINVAL, "a lease of %u ms is outside %d to %d ms", s->lease_ms,
 			       LEASE_MIN_MS, LEASE_MAX_MS);
-	if (!union_ok(s))
-		return err_set(e, EINVAL, "a '%s' change has a value out of bounds",
-			       change_ops_of(s->kind)->kind);
+	if (!union_ok(s, pooled))
+		return err_set(e, EINVAL, "a '%s' change has a value out of bounds", ops->kind);
 	return 0;
 }

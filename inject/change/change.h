@@ -18,6 +18,9 @@ enum change_kind {
 	CHANGE_FREEZE = 5, /* cgroup v2 freezer */
 	CHANGE_STOP = 6,   /* SIGSTOP / SIGCONT */
 	CHANGE_SIGNAL = 7,
+	CHANGE_SOCK_RESET = 8, /* SOCK_DESTROY */
+	CHANGE_PORT = 9,       /* a bound socket */
+	CHANGE_LINK = 10,      /* a device's state or MTU */
 	CHANGE_KIND_COUNT
 };
 
@@ -44,19 +47,60 @@ struct net_prefix {
 	uint8_t addr[16];
 };
 
-/* Everything given must hold. A list [first, first + n) of the pool means "any of these"; n = 0
- * means any address. */
+/* Addresses that stand outside the messages: those of a run. See pool.h. */
+struct address_pool {
+	uint32_t n;
+	const struct net_prefix *at;
+};
+
+/* Everything given must hold. A list [first, first + n) of addresses means "any of these"; n = 0
+ * means any address. From GATE_PREFIXES on they stand in the pool of the run. */
 struct net_match {
-	uint16_t dst_first, dst_n, src_first, src_n;
+	uint32_t dst_first, dst_n, src_first, src_n;
 	uint16_t dport_lo, dport_hi, sport_lo, sport_hi; /* host order; 0, 0 = any */
 	uint8_t proto;                                   /* IPPROTO_*, 0 = any */
 	uint8_t hook;   /* the one GATE_* hook in which it stands */
-	uint8_t exempt; /* matching packets pass untouched; exemptions stand first */
+	uint8_t exempt; /* enum gate_exempt: matching packets pass untouched; these stand first */
 	uint8_t pad;
 };
 
+/* By brink itself, for the host and the operator, or by the user. */
+enum gate_exempt { EXEMPT_SHIELD = 1, EXEMPT_CHOSEN = 2 };
 enum gate_hook { GATE_EGRESS = 1, GATE_INGRESS = 2, GATE_OUTPUT = 4, GATE_INPUT = 8 };
-enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE };
+
+/* What must hold on top of a match, for all matches of a gate that act; exemptions ask for none of
+ * it. */
+enum gate_condition {
+	GATE_MARK = 1,
+	GATE_DSCP = 2,
+	GATE_USER = 4,
+	GATE_FLAGS = 8,
+	GATE_LENGTH = 16,
+	GATE_CGROUP = 32,
+	GATE_CONDITIONS = 63 /* all of them */
+};
+struct gate_conditions {
+	uint32_t given; /* enum gate_condition */
+	uint32_t mark, mark_mask;
+	uint32_t uid;                  /* of whoever opened the socket that sends the packet */
+	uint16_t length_lo, length_hi; /* of the IP packet; UINT16_MAX = as long as can be */
+	uint8_t dscp;
+	uint8_t tcp_flags, tcp_mask; /* of byte 13 of the TCP header, RFC 9293 */
+	uint8_t pad;
+	uint32_t cgroup_level; /* how deep it is; the root is 0 */
+	uint64_t cgroup;       /* inode of its cgroup v2 directory, which is its id */
+};
+
+/*
+ * The netdev hooks do not know whose socket a packet is of. So a first gate, in the output hook,
+ * puts a tag into these bits of the packet's mark, and the one in the egress hook asks for the tag
+ * and takes it off again, before tc or the device sees it. One for each such fault of a run.
+ */
+#define GATE_TAG_SHIFT 26
+#define GATE_TAGS      31u
+#define GATE_TAG_MASK  (GATE_TAGS << GATE_TAG_SHIFT)
+
+enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE, GATE_TAG };
 
 /*
  * An own table with owner flag whose rules act only while the lease element lives. EGRESS/INGRESS
@@ -68,27 +112,57 @@ struct nft_gate_spec {
 	char dev[IFNAMSIZ];     /* "" = any device (inet family only) */
 	char fwd_dev[IFNAMSIZ]; /* GATE_FWD: the ifb */
 	uint8_t action;
-	uint8_t of_connections; /* share counts new TCP connections, chosen by a hash of their
-				   addresses and ports */
+	uint8_t of_flows; /* share counts flows, chosen by a hash of protocol, addresses and ports
+			   */
 	uint16_t n_matches, n_prefixes;
+	uint32_t pool_crc;  /* crc32c of the addresses in the pool, 0 = none: for texts only */
 	uint32_t share_ppm; /* 1,000,000 = all */
+	uint32_t every;     /* > 0: each packet of this number only, counted over all matches */
 	uint32_t seed;
+	uint32_t tag; /* GATE_TAG: to put on; else to ask for, 0 = none */
+	struct gate_conditions only;
 	struct net_match match[GATE_MATCHES];
 	struct net_prefix prefix[GATE_PREFIXES];
 };
 
+/* Ends TCP connections: those whose packets a gate with these matches would judge in OUTPUT and
+ * INPUT. Of the gate only netns, dev, matches and prefixes are used. */
+struct sock_reset_spec {
+	struct nft_gate_spec select;
+	int64_t every_ns; /* > 0: again at this period, what is found then */
+};
+
 enum netem_dist { DIST_UNIFORM, DIST_NORMAL, DIST_PARETO, DIST_PARETONORMAL };
 
-/* An own ifb with netem. tc-netem(8); percentages in parts per million. */
+/* Which packets are lost: each by itself, or by one of tc-netem(8)'s two models. */
+enum netem_loss { LOSS_RANDOM, LOSS_GILBERT_ELLIOTT, LOSS_MARKOV };
+
+/*
+ * An own ifb with netem. tc-netem(8); percentages in parts per million. Fields of faults point into
+ * it: see netem_spec.h.
+ */
 struct netem_side_spec {
 	struct netns_ref netns;
 	char ifb[IFNAMSIZ];
 	char dev[IFNAMSIZ]; /* whose packets it will get: for texts only */
 	int64_t delay_ns, jitter_ns;
 	uint32_t delay_corr_ppm, loss_ppm, loss_corr_ppm;
-	uint32_t dist;
+	uint32_t dist;  /* enum netem_dist, of the jitter */
 	uint32_t limit; /* packets */
-	uint32_t pad;
+	uint32_t loss_model;
+	/* LOSS_GILBERT_ELLIOTT: p, r, 1-h and 1-k */
+	uint32_t good_to_bad_ppm, bad_to_good_ppm, loss_in_bad_ppm, loss_in_good_ppm;
+	uint32_t p13_ppm, p31_ppm, p32_ppm, p23_ppm, p14_ppm; /* LOSS_MARKOV */
+	uint32_t duplicate_ppm, duplicate_corr_ppm;
+	uint32_t corrupt_ppm, corrupt_corr_ppm;
+	uint32_t reorder_ppm, reorder_corr_ppm;
+	uint32_t slot_dist;
+	int64_t reorder_gap;
+	uint64_t rate;                                     /* bytes a second, 0 = any */
+	int64_t packet_overhead, cell_size, cell_overhead; /* bytes */
+	int64_t slot_min_ns, slot_max_ns;                  /* both 0 = no slots */
+	int64_t slot_packets;                              /* in one slot; 0 = any number */
+	uint64_t slot_bytes;
 };
 
 struct fill_spec {
@@ -134,6 +208,25 @@ struct signal_spec {
 	uint8_t by_pid, pad[7];
 };
 
+struct port_addr {
+	uint8_t family; /* 4, 6; 0 = every address of both */
+	uint8_t proto;  /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t port;  /* host order */
+	uint8_t addr[16];
+};
+
+struct port_spec {
+	struct netns_ref netns;
+	struct port_addr at;
+};
+
+struct link_spec {
+	struct netns_ref netns;
+	char dev[IFNAMSIZ];
+	uint32_t mtu; /* 0 = the device goes down */
+	uint32_t pad;
+};
+
 /* What to do, as plain data of a fixed size: the whole message from runner to keeper. */
 struct change_spec {
 	uint16_t kind; /* enum change_kind */
@@ -146,6 +239,9 @@ struct change_spec {
 		struct pause_spec pause;
 		struct freeze_spec freeze;
 		struct signal_spec signal;
+		struct sock_reset_spec reset;
+		struct port_spec port;
+		struct link_spec link;
 	} u;
 };
 
@@ -190,6 +286,13 @@ struct undo {
 			int32_t signal;
 			uint32_t n_procs;
 		} signal;
+		struct port_addr port;
+		struct {
+			char dev[IFNAMSIZ];
+			int32_t ifindex;
+			uint32_t mtu_before, mtu_set; /* 0, 0: it was up and went down */
+			uint32_t had;                 /* routes and addresses in use, before */
+		} link;
 	} u;
 	char by_hand[512];
 };
@@ -202,7 +305,8 @@ struct change {
 	const struct change_ops *ops;
 	const struct change_spec *spec;
 	const struct undo *undo;
-	const struct shield *shield; /* what a repeated signal must never hit. Borrowed */
+	const struct shield *shield;     /* what a repeated signal must never hit. Borrowed */
+	const struct address_pool *pool; /* of the run; NULL = none. Borrowed */
 	void *live;
 };
 
@@ -261,8 +365,10 @@ const struct change_ops *change_ops_of(unsigned kind);
 void change_resource_words(const struct change_spec *s, struct text *ret);
 /* The network namespace that a change works in; NULL = it has nothing to do with any. */
 const struct netns_ref *change_netns(const struct change_spec *s);
-/* Is every number, length and string of a spec that came over a socket within its bounds? */
-int change_spec_check(const struct change_spec *s, struct err *e);
+/* Is every number, length and string of a spec that came over a socket within its bounds? pooled:
+ * addresses in the pool of the run. */
+int change_spec_check(const struct change_spec *s, uint32_t pooled, struct err *e);
+bool net_prefix_ok(const struct net_prefix *p);
 /*
  * The same of a record that came from a journal, whoever wrote it: what undo removes by its name
  * must bear brink's mark, or it is somebody else's. -EBADMSG.

@@ -4,9 +4,13 @@
 #include "base/units.h"
 #include "inject/change/nft_rules.h"
 
-static void add_prefixes(struct text *t, const struct nft_gate_spec *s, unsigned first, unsigned n)
+static void add_prefixes(struct text *t, const struct nft_gate_spec *s, uint32_t first, uint32_t n)
 {
-	for (unsigned i = first; i < first + n; i++) {
+	if (first >= GATE_PREFIXES) {
+		text_add(t, "%u addresses", n);
+		return;
+	}
+	for (uint32_t i = first; i < first + n; i++) {
 		const struct net_prefix *p = &s->prefix[i];
 		char name[INET6_ADDRSTRLEN] = "?";
 
@@ -18,7 +22,7 @@ static void add_prefixes(struct text *t, const struct nft_gate_spec *s, unsigned
 }
 
 static void add_end(struct text *t, const struct nft_gate_spec *s, const char *word,
-		    const unsigned list[2], const uint16_t ports[2])
+		    const uint32_t list[2], const uint16_t ports[2])
 {
 	if (!list[1] && !ports[1])
 		return;
@@ -51,7 +55,7 @@ static const char *proto_name(uint8_t proto)
 
 static void add_match(struct text *t, const struct nft_gate_spec *s, const struct net_match *m)
 {
-	const unsigned src[2] = { m->src_first, m->src_n }, dst[2] = { m->dst_first, m->dst_n };
+	const uint32_t src[2] = { m->src_first, m->src_n }, dst[2] = { m->dst_first, m->dst_n };
 	const uint16_t sport[2] = { m->sport_lo, m->sport_hi },
 		       dport[2] = { m->dport_lo, m->dport_hi };
 	bool in = m->hook & (GATE_INGRESS | GATE_INPUT);
@@ -61,20 +65,42 @@ static void add_match(struct text *t, const struct nft_gate_spec *s, const struc
 	add_end(t, s, "to", dst, dport);
 }
 
-void gate_print_action(const struct nft_gate_spec *s, struct text *t)
+/* What the user has excluded; it stands there once for each end and hook. */
+static void add_excluded(struct text *t, const struct nft_gate_spec *s)
 {
-	static const char *const words[] = { [GATE_FWD] = "forward",
-					     [GATE_DROP] = "drop",
-					     [GATE_RESET] = "answer with a reset",
-					     [GATE_UNREACHABLE] = "answer unreachable" };
+	for (unsigned i = 0; i < s->n_matches; i++) {
+		const struct net_match *m = &s->match[i];
+		const uint32_t dst[2] = { m->dst_first, m->dst_n };
+		const uint16_t dport[2] = { m->dport_lo, m->dport_hi };
+
+		if (m->exempt != EXEMPT_CHOSEN || m->hook != s->match[0].hook || m->src_n ||
+		    m->sport_hi)
+			continue;
+		text_add(t, " except%s", proto_name(m->proto));
+		add_end(t, s, "of", dst, dport);
+	}
+}
+
+static void add_conditions(struct text *t, const struct gate_conditions *c)
+{
+	if (c->given & GATE_MARK)
+		text_add(t, " mark 0x%x/0x%x", c->mark, c->mark_mask);
+	if (c->given & GATE_DSCP)
+		text_add(t, " dscp %u", c->dscp);
+	if (c->given & GATE_LENGTH)
+		text_add(t, " length %u-%u", c->length_lo, c->length_hi);
+	if (c->given & GATE_USER)
+		text_add(t, " of uid %u", c->uid);
+	if (c->given & GATE_CGROUP)
+		text_add(t, " of sockets of cgroup %llu", (unsigned long long)c->cgroup);
+	if (c->given & GATE_FLAGS)
+		text_add(t, " tcp flags 0x%02x/0x%02x", c->tcp_flags, c->tcp_mask);
+}
+
+void gate_print_matches(const struct nft_gate_spec *s, struct text *t)
+{
 	bool more = false;
 
-	text_add(t, "%s ", words[s->action]);
-	if (s->share_ppm < 1000000) {
-		units_add_percent(t, s->share_ppm);
-		text_add(t, " of ");
-	}
-	text_add(t, "%s ", s->of_connections ? "new TCP connections" : "packets");
 	for (unsigned i = 0; i < s->n_matches; i++) {
 		if (s->match[i].exempt)
 			continue;
@@ -82,8 +108,33 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 		add_match(t, s, &s->match[i]);
 		more = true;
 	}
+	add_conditions(t, &s->only);
+	if (s->tag)
+		text_add(t, " (tag 0x%x in the mark)", s->tag);
+	add_excluded(t, s);
+	if (s->pool_crc) /* tells one list from another of the same length */
+		text_add(t, " (crc32c of the addresses %08x)", s->pool_crc);
 	if (s->dev[0])
 		text_add(t, " on %s", s->dev);
+}
+
+void gate_print_action(const struct nft_gate_spec *s, struct text *t)
+{
+	static const char *const words[] = { [GATE_FWD] = "forward",
+					     [GATE_DROP] = "drop",
+					     [GATE_RESET] = "answer with a reset",
+					     [GATE_UNREACHABLE] = "answer unreachable",
+					     [GATE_TAG] = "tag" };
+
+	text_add(t, "%s ", words[s->action]);
+	if (s->share_ppm < 1000000) {
+		units_add_percent(t, s->share_ppm);
+		text_add(t, " of ");
+	}
+	if (s->every)
+		text_add(t, "one in %u of ", s->every);
+	text_add(t, "%s ", s->of_flows ? "flows" : "packets");
+	gate_print_matches(s, t);
 	if (s->action == GATE_FWD)
 		text_add(t, " to %s", s->fwd_dev);
 }

@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "base/crc32c.h"
-#include "base/units.h"
 #include "inject/change/kinds.h"
 #include "inject/change/link_watch.h"
+#include "inject/change/netem_spec.h"
 #include "inject/change/netns.h"
 #include "inject/change/tc_msg.h"
 
@@ -21,6 +21,9 @@ struct side_live {
 	int ifindex;
 	int watch; /* of its qdiscs, from firing on; 0 = none yet */
 };
+
+/* brink doctor names more of them. */
+#define IN_PACKAGES ", in linux-image (Debian, not -cloud), linux-modules-extra (Ubuntu)"
 
 static const struct netem_side_spec *spec_of(const struct change *c)
 {
@@ -75,7 +78,7 @@ static int side_arm(struct change *c, struct err *e)
 	if (rc == 0)
 		rc = link_add_ifb(&l->sock, s->ifb, mac, e);
 	if (rc == -EOPNOTSUPP)
-		return err_ctx(e, "this kernel has no ifb (module 'ifb')");
+		return err_ctx(e, "this kernel has no ifb: module 'ifb'" IN_PACKAGES);
 	if (rc == 0)
 		rc = link_find(&l->sock, s->ifb, &made, e);
 	if (rc < 0)
@@ -83,7 +86,7 @@ static int side_arm(struct change *c, struct err *e)
 	l->ifindex = made.ifindex;
 	rc = netem_set(&l->sock, made.ifindex, s, e);
 	if (rc == -ENOENT)
-		return err_ctx(e, "this kernel has no netem (module 'sch_netem')");
+		return err_ctx(e, "this kernel has no netem: module 'sch_netem'" IN_PACKAGES);
 	return rc;
 }
 
@@ -198,41 +201,12 @@ static int side_resource(const struct change_spec *s, struct text *ret_key)
 	return 0;
 }
 
-static void add_netem(struct text *t, const struct netem_side_spec *s)
-{
-	static const char *const dists[] = { "", " distribution normal", " distribution pareto",
-					     " distribution paretonormal" };
-
-	text_add(t, "netem limit %u", s->limit);
-	if (s->delay_ns) {
-		text_add(t, " delay ");
-		units_add_duration(t, s->delay_ns);
-	}
-	if (s->jitter_ns) {
-		text_add(t, " ");
-		units_add_duration(t, s->jitter_ns);
-	}
-	if (s->delay_corr_ppm) {
-		text_add(t, " ");
-		units_add_percent(t, s->delay_corr_ppm);
-	}
-	text_add(t, "%s", dists[s->dist & 3]);
-	if (s->loss_ppm) {
-		text_add(t, " loss ");
-		units_add_percent(t, s->loss_ppm);
-	}
-	if (s->loss_corr_ppm) {
-		text_add(t, " ");
-		units_add_percent(t, s->loss_corr_ppm);
-	}
-}
-
 static int side_print(const struct change_spec *cs, struct text *ret_do, struct text *ret_undo)
 {
 	const struct netem_side_spec *s = &cs->u.netem;
 
 	text_add(ret_do, "tc   new device %s (ifb) with ", s->ifb);
-	add_netem(ret_do, s);
+	netem_spec_add(ret_do, s);
 	text_add(ret_do, " (root qdisc of %s untouched)", s->dev);
 	text_add(ret_undo, "ip   %s is deleted once it holds no packet", s->ifb);
 	return 0;

@@ -11,7 +11,8 @@
 #include "base/io.h"
 #include "inject/proc_fs.h"
 
-#define SOCKS_MAX 32
+#define SOCKS_MAX    48
+#define SOCKS_OF_ONE 3 /* protocols in use: routes, nf_tables, sock_diag */
 
 /*
  * The one mutable table outside the log level: sockets that undo will need, opened while opening
@@ -275,7 +276,7 @@ int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, s
 	}
 	if (n_socks == SOCKS_MAX)
 		return err_set(e, EMFILE, "more than %d network namespaces in one run",
-			       SOCKS_MAX / 2);
+			       SOCKS_MAX / SOCKS_OF_ONE);
 	o.sock = &socks[n_socks].sock;
 	rc = current_cookie(&own, e);
 	if (rc < 0)

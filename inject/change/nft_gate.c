@@ -14,7 +14,6 @@
 #include "inject/change/nft_rules.h"
 #include "inject/change/tc_msg.h"
 
-#define ARM_BYTES           ((size_t)192 * 1024) /* below the default send buffer, net.core.wmem_default */
 #define GATE_BYTES          512
 #define REFRESHES_PER_LEASE 6
 
@@ -142,7 +141,8 @@ static int index_of(const char *dev, int *ret, struct err *e)
 static int build(struct gate_live *g, const struct change *c, struct err *e)
 {
 	const struct nft_gate_spec *s = spec_of(c);
-	AUTO(auto_free) char *bytes = aligned_alloc(16, ARM_BYTES);
+	AUTO(auto_free) char *bytes = aligned_alloc(16, GATE_BATCH_BYTES);
+	struct gate_load load;
 	struct nlbuf b;
 	int fwd = 0;
 
@@ -160,13 +160,15 @@ static int build(struct gate_live *g, const struct change *c, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	b = nlbuf_on(bytes, ARM_BYTES);
-	nft_begin(&b);
-	nft_table(&b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
-	gate_sets(&b, s);
-	gate_chains(&b, s);
-	gate_rules(&b, s, (uint32_t)fwd);
-	nft_commit(&b);
+	load = gate_load_of(s, c->pool);
+	for (b = nlbuf_on(bytes, GATE_BATCH_BYTES); gate_load_next(&b, &load);
+	     b = nlbuf_on(bytes, GATE_BATCH_BYTES)) {
+		int rc = nlsock_talk(&g->sock, &b, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	gate_write(&b, s, c->pool, (uint32_t)fwd);
 	return nlsock_talk(&g->sock, &b, e);
 }
 

@@ -50,6 +50,12 @@ void nft_set(struct nlbuf *b, uint8_t family, const char *table, const struct nf
 	nlbuf_be32(b, NFTA_SET_KEY_TYPE, set->key_type);
 	nlbuf_be32(b, NFTA_SET_KEY_LEN, set->key_len);
 	nlbuf_be32(b, NFTA_SET_ID, set->id);
+	if (set->size) {
+		size_t desc = nlbuf_nest(b, NFTA_SET_DESC);
+
+		nlbuf_be32(b, NFTA_SET_DESC_SIZE, set->size);
+		nlbuf_end(b, desc);
+	}
 }
 
 struct nft_elems nft_elems_open(struct nlbuf *b, uint16_t cmd, uint8_t family, const char *table,
@@ -103,6 +109,13 @@ void nft_chain(struct nlbuf *b, uint8_t family, const char *table,
 		nlbuf_str(b, NFTA_HOOK_DEV, chain->dev);
 	nlbuf_end(b, nest);
 	nlbuf_be32(b, NFTA_CHAIN_POLICY, NF_ACCEPT);
+}
+
+void nft_plain_chain(struct nlbuf *b, uint8_t family, const char *table, const char *chain)
+{
+	create(b, NFT_MSG_NEWCHAIN, family, NLM_F_EXCL, "cannot create an nft chain");
+	nlbuf_str(b, NFTA_CHAIN_TABLE, table);
+	nlbuf_str(b, NFTA_CHAIN_NAME, chain);
 }
 
 struct nft_rule nft_rule_open(struct nlbuf *b, uint8_t family, const char *table, const char *chain)
@@ -162,16 +175,41 @@ void nft_payload(struct nlbuf *b, uint32_t base, uint32_t offset, uint32_t len, 
 	expr_close(b, x);
 }
 
-void nft_mask(struct nlbuf *b, unsigned reg, const void *mask, size_t len)
+void nft_meta_set(struct nlbuf *b, uint32_t key, unsigned reg)
 {
-	static const char zero[16];
+	struct expr x = expr_open(b, "meta");
+
+	put_reg(b, NFTA_META_SREG, reg);
+	nlbuf_be32(b, NFTA_META_KEY, key);
+	expr_close(b, x);
+}
+
+void nft_bits(struct nlbuf *b, unsigned reg, const void *mask, const void *flip, size_t len)
+{
 	struct expr x = expr_open(b, "bitwise");
 
 	put_reg(b, NFTA_BITWISE_SREG, reg);
 	put_reg(b, NFTA_BITWISE_DREG, reg);
 	nlbuf_be32(b, NFTA_BITWISE_LEN, (uint32_t)len);
 	data(b, NFTA_BITWISE_MASK, mask, len);
-	data(b, NFTA_BITWISE_XOR, zero, len);
+	data(b, NFTA_BITWISE_XOR, flip, len);
+	expr_close(b, x);
+}
+
+void nft_mask(struct nlbuf *b, unsigned reg, const void *mask, size_t len)
+{
+	static const char zero[16];
+
+	nft_bits(b, reg, mask, zero, len);
+}
+
+void nft_socket_cgroup(struct nlbuf *b, uint32_t level, unsigned reg)
+{
+	struct expr x = expr_open(b, "socket");
+
+	nlbuf_be32(b, NFTA_SOCKET_KEY, NFT_SOCKET_CGROUPV2);
+	put_reg(b, NFTA_SOCKET_DREG, reg);
+	nlbuf_be32(b, NFTA_SOCKET_LEVEL, level);
 	expr_close(b, x);
 }
 
@@ -218,15 +256,25 @@ static void to_network_order(struct nlbuf *b, unsigned reg)
 	expr_close(b, x);
 }
 
-void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg)
+static void number(struct nlbuf *b, uint32_t type, uint32_t mod, unsigned reg)
 {
 	struct expr x = expr_open(b, "numgen");
 
 	put_reg(b, NFTA_NG_DREG, reg);
 	nlbuf_be32(b, NFTA_NG_MODULUS, mod);
-	nlbuf_be32(b, NFTA_NG_TYPE, NFT_NG_RANDOM);
+	nlbuf_be32(b, NFTA_NG_TYPE, type);
 	expr_close(b, x);
 	to_network_order(b, reg);
+}
+
+void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg)
+{
+	number(b, NFT_NG_RANDOM, mod, reg);
+}
+
+void nft_count(struct nlbuf *b, uint32_t mod, unsigned reg)
+{
+	number(b, NFT_NG_INCREMENTAL, mod, reg);
 }
 
 void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32_t seed,
@@ -257,7 +305,7 @@ void nft_fwd(struct nlbuf *b, unsigned reg)
 	expr_close(b, x);
 }
 
-void nft_verdict(struct nlbuf *b, uint32_t verdict)
+static void put_verdict(struct nlbuf *b, uint32_t verdict, const char *chain)
 {
 	struct expr x = expr_open(b, "immediate");
 	size_t outer, inner;
@@ -266,9 +314,21 @@ void nft_verdict(struct nlbuf *b, uint32_t verdict)
 	outer = nlbuf_nest(b, NFTA_IMMEDIATE_DATA);
 	inner = nlbuf_nest(b, NFTA_DATA_VERDICT);
 	nlbuf_be32(b, NFTA_VERDICT_CODE, verdict);
+	if (chain)
+		nlbuf_str(b, NFTA_VERDICT_CHAIN, chain);
 	nlbuf_end(b, inner);
 	nlbuf_end(b, outer);
 	expr_close(b, x);
+}
+
+void nft_verdict(struct nlbuf *b, uint32_t verdict)
+{
+	put_verdict(b, verdict, NULL);
+}
+
+void nft_goto(struct nlbuf *b, const char *chain)
+{
+	put_verdict(b, (uint32_t)NFT_GOTO, chain);
 }
 
 void nft_reject(struct nlbuf *b, uint32_t type, uint8_t code)

@@ -26,6 +26,7 @@ struct nft_set_def {
 	uint32_t flags;    /* NFT_SET_* */
 	uint32_t key_type; /* for listings only: nft(8) data type number */
 	uint32_t key_len, id;
+	uint32_t size; /* how many elements there will be; 0 = not said */
 };
 void nft_set(struct nlbuf *b, uint8_t family, const char *table, const struct nft_set_def *set);
 
@@ -48,6 +49,9 @@ struct nft_chain_def {
 void nft_chain(struct nlbuf *b, uint8_t family, const char *table,
 	       const struct nft_chain_def *chain);
 
+/* A chain of no hook: rules come to it by nft_goto(). */
+void nft_plain_chain(struct nlbuf *b, uint8_t family, const char *table, const char *chain);
+
 struct nft_rule {
 	size_t list;
 };
@@ -58,18 +62,26 @@ void nft_rule_close(struct nlbuf *b, struct nft_rule r);
 /* Expressions of the open rule. */
 void nft_meta(struct nlbuf *b, uint32_t key, unsigned reg);
 void nft_payload(struct nlbuf *b, uint32_t base, uint32_t offset, uint32_t len, unsigned reg);
+void nft_meta_set(struct nlbuf *b, uint32_t key, unsigned reg);
 void nft_mask(struct nlbuf *b, unsigned reg, const void *mask, size_t len);
+/* reg = (reg & mask) ^ flip */
+void nft_bits(struct nlbuf *b, unsigned reg, const void *mask, const void *flip, size_t len);
+/* reg, 8 bytes = id of the cgroup v2 that the packet's socket was made in, or of its ancestor at
+ * that level: nft_socket.c, kernel 5.13. In the hooks input, output and prerouting only. */
+void nft_socket_cgroup(struct nlbuf *b, uint32_t level, unsigned reg);
 void nft_cmp(struct nlbuf *b, unsigned reg, uint32_t op, const void *v, size_t len);
 void nft_imm(struct nlbuf *b, unsigned reg, uint32_t v);
 void nft_lookup(struct nlbuf *b, const char *set, uint32_t id, unsigned reg);
-/* reg = a random number below mod, or a hash of len bytes at reg `from` (seeded) below mod;
- * big-endian, for nft_cmp. */
+/* reg = a random number below mod, the next of 0, 1, ... mod - 1, or a hash of len bytes at reg
+ * `from` (seeded) below mod; big-endian, for nft_cmp. */
 void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg);
+void nft_count(struct nlbuf *b, uint32_t mod, unsigned reg);
 void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32_t seed,
 	      unsigned reg);
 void nft_counter(struct nlbuf *b);
 void nft_fwd(struct nlbuf *b, unsigned reg);
 void nft_verdict(struct nlbuf *b, uint32_t verdict);
+void nft_goto(struct nlbuf *b, const char *chain);
 void nft_reject(struct nlbuf *b, uint32_t type, uint8_t code);
 
 #endif

@@ -6,129 +6,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inject/change/nft_sets.h"
+
 #define SHARE_ALL        1000000u
-#define TYPE_IPV4        7u /* nft(8) data types, for listings only */
-#define TYPE_IPV6        8u
-#define TYPE_MARK        19u
 #define TCP_FLAGS_OFFSET 13
-#define TCP_SYN_ACK      0x12
-#define TCP_SYN          0x02
+#define IPV6_HEADER      40
+#define EVERY_CHAIN      "every"
 #define PRIO_GATE \
 	(-100) /* before the host's own filters: they never see what the fault takes away */
-
-/* A set is named after the first prefix that it holds, so that rules and sets agree without a
- * table. */
-static void set_name(char *buf, size_t size, unsigned first, unsigned family)
-{
-	snprintf(buf, size, "a%u_v%u", first, family);
-}
-
-/* Ids for lookups inside the same batch; the lease set has 1. */
-static uint32_t set_id(unsigned first, unsigned family)
-{
-	return 2 + first * 2 + (family == 6);
-}
+#define PRIO_TAG                                                                         \
+	10000 /* behind all of the host's own: they never see the tag, nor write over it \
+	       */
 
 uint8_t gate_family(const struct nft_gate_spec *s)
 {
 	bool netdev = s->n_matches && (s->match[0].hook & (GATE_EGRESS | GATE_INGRESS));
 
 	return netdev ? NFPROTO_NETDEV : NFPROTO_INET;
-}
-
-/* First address after a prefix; false when the prefix reaches to the end of the address space. */
-static bool after_prefix(const struct net_prefix *p, uint8_t next[16])
-{
-	int at = p->len / 8, bytes = p->family == 4 ? 4 : 16;
-	unsigned carry = p->len % 8 ? 1u << (8 - p->len % 8) : 0;
-
-	memcpy(next, p->addr, 16);
-	if (!carry) { /* a whole number of bytes: one up in the last byte of the prefix */
-		at--;
-		carry = 1;
-	}
-	for (; at >= 0 && at < bytes && carry; at--) {
-		carry += next[at];
-		next[at] = (uint8_t)carry;
-		carry >>= 8;
-	}
-	return !carry;
-}
-
-static unsigned count_family(const struct nft_gate_spec *s, unsigned first, unsigned n,
-			     unsigned family)
-{
-	unsigned found = 0;
-
-	for (unsigned i = first; i < first + n; i++)
-		found += s->prefix[i].family == family;
-	return found;
-}
-
-static bool has_interval(const struct nft_gate_spec *s, unsigned first, unsigned n, unsigned family)
-{
-	for (unsigned i = first; i < first + n; i++) {
-		if (s->prefix[i].family == family && s->prefix[i].len != (family == 4 ? 32 : 128))
-			return true;
-	}
-	return false;
-}
-
-/* One set of the addresses of one family among prefixes [first, first + n), which do not overlap.
- */
-static void address_set(struct nlbuf *b, const struct nft_gate_spec *s, unsigned first, unsigned n,
-			unsigned family)
-{
-	bool interval = has_interval(s, first, n, family);
-	uint32_t len = family == 4 ? 4 : 16;
-	uint8_t fam = gate_family(s), next[16];
-	struct nft_elems list;
-	char name[16];
-
-	if (!count_family(s, first, n, family))
-		return;
-	set_name(name, sizeof(name), first, family);
-	nft_set(b, fam, s->table,
-		&(struct nft_set_def){ .name = name,
-				       .flags =
-					       NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
-				       .key_type = family == 4 ? TYPE_IPV4 : TYPE_IPV6,
-				       .key_len = len,
-				       .id = set_id(first, family) });
-	list = nft_elems_open(b, NFT_MSG_NEWSETELEM, fam, s->table, name, "cannot fill an nft set");
-	for (unsigned i = first; i < first + n; i++) {
-		if (s->prefix[i].family != family)
-			continue;
-		nft_elem(b, s->prefix[i].addr, len, 0, 0);
-		if (interval && after_prefix(&s->prefix[i], next))
-			nft_elem(b, next, len, NFT_SET_ELEM_INTERVAL_END, 0);
-	}
-	nft_elems_close(b, list);
-}
-
-void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
-{
-	bool done[GATE_PREFIXES] = { false };
-
-	nft_set(b, gate_family(s), s->table,
-		&(struct nft_set_def){ .name = GATE_LEASE_SET,
-				       .flags = NFT_SET_TIMEOUT,
-				       .key_type = TYPE_MARK,
-				       .key_len = 4,
-				       .id = GATE_LEASE_ID });
-	for (unsigned i = 0; i < s->n_matches; i++) {
-		const struct net_match *m = &s->match[i];
-		const unsigned lists[2][2] = { { m->dst_first, m->dst_n },
-					       { m->src_first, m->src_n } };
-
-		for (unsigned k = 0; k < 2; k++) {
-			if (!lists[k][1] || done[lists[k][0]])
-				continue;
-			done[lists[k][0]] = true;
-			address_set(b, s, lists[k][0], lists[k][1], 4);
-			address_set(b, s, lists[k][0], lists[k][1], 6);
-		}
-	}
 }
 
 struct hook_chain {
@@ -149,6 +43,12 @@ static const struct hook_chain hook_chains[] = {
 	{ GATE_INPUT, "forward_in", NF_INET_FORWARD, NFT_META_IIFNAME },
 };
 
+/* The forward hook knows of no socket. */
+static bool chain_used(const struct nft_gate_spec *s, const struct hook_chain *h)
+{
+	return !(s->only.given & GATE_CGROUP) || h->number != NF_INET_FORWARD || !h->iface;
+}
+
 static uint8_t hooks_used(const struct nft_gate_spec *s)
 {
 	uint8_t used = 0;
@@ -158,32 +58,42 @@ static uint8_t hooks_used(const struct nft_gate_spec *s)
 	return used;
 }
 
-void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
+static void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
 {
 	uint8_t fam = gate_family(s), used = hooks_used(s);
 
+	if (s->every)
+		nft_plain_chain(b, fam, s->table, EVERY_CHAIN);
 	for (size_t i = 0; i < ARRAY_LEN(hook_chains); i++) {
 		const struct hook_chain *h = &hook_chains[i];
 
-		if (used & h->hook)
+		if ((used & h->hook) && chain_used(s, h))
 			nft_chain(b, fam, s->table,
-				  &(struct nft_chain_def){ .name = h->chain,
-							   .hook = h->number,
-							   .prio = PRIO_GATE,
-							   .dev = fam == NFPROTO_NETDEV ? s->dev :
-											  NULL });
+				  &(struct nft_chain_def){
+					  .name = h->chain,
+					  .hook = h->number,
+					  .prio = s->action == GATE_TAG ? PRIO_TAG : PRIO_GATE,
+					  .dev = fam == NFPROTO_NETDEV ? s->dev : NULL });
 	}
 }
 
 /* One rule to write: a match in one chain, for one family and one protocol. */
 struct rule {
 	const struct nft_gate_spec *s;
+	const struct address_pool *pool;
 	const struct net_match *m;
 	const struct hook_chain *h;
 	unsigned family; /* 4 or 6 */
 	uint8_t proto;   /* 0 = any */
+	bool other;      /* protocols other than TCP and UDP, which have rules of their own */
 	uint32_t fwd_ifindex;
 };
+
+bool gate_proto_has_ports(uint8_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
+}
 
 static void match_family(struct nlbuf *b, const struct rule *r)
 {
@@ -222,17 +132,17 @@ static void load_address(struct nlbuf *b, unsigned family, bool dst, unsigned re
 
 static void match_addresses(struct nlbuf *b, const struct rule *r)
 {
-	const unsigned lists[2][2] = { { r->m->src_first, r->m->src_n },
+	const uint32_t lists[2][2] = { { r->m->src_first, r->m->src_n },
 				       { r->m->dst_first, r->m->dst_n } };
 
 	for (unsigned dst = 0; dst < 2; dst++) {
-		char name[16];
+		char name[GATE_SET_NAME];
 
 		if (!lists[dst][1])
 			continue;
-		set_name(name, sizeof(name), lists[dst][0], r->family);
+		gate_set_name(name, lists[dst][0], r->family);
 		load_address(b, r->family, dst, 0);
-		nft_lookup(b, name, set_id(lists[dst][0], r->family), 0);
+		nft_lookup(b, name, gate_set_id(lists[dst][0], r->family), 0);
 	}
 }
 
@@ -251,42 +161,155 @@ static void match_port(struct nlbuf *b, uint32_t offset, uint16_t lo, uint16_t h
 	nft_cmp(b, 0, NFT_CMP_LTE, &last, 2);
 }
 
-/* A share of packets is a die per packet; a share of connections is a hash, so that a repeated SYN
- * fares the same. */
-static void match_share(struct nlbuf *b, const struct rule *r)
+/* meta and the mask of a mark are numbers of this machine's byte order; headers are not. */
+static void match_mark(struct nlbuf *b, const struct gate_conditions *c)
 {
-	uint32_t below = htonl(r->s->share_ppm);
-	uint8_t mask = TCP_SYN_ACK, syn = TCP_SYN;
-	uint32_t len = r->family == 4 ? 4 : 16;
-	unsigned regs = len / 4;
+	nft_meta(b, NFT_META_MARK, 0);
+	nft_mask(b, 0, &c->mark_mask, sizeof(c->mark_mask));
+	nft_cmp(b, 0, NFT_CMP_EQ, &c->mark, sizeof(c->mark));
+}
 
-	if (r->s->of_connections) {
-		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, 0);
-		nft_mask(b, 0, &mask, 1);
-		nft_cmp(b, 0, NFT_CMP_EQ, &syn, 1);
+static void match_tag(struct nlbuf *b, uint32_t tag)
+{
+	const uint32_t mask = GATE_TAG_MASK;
+
+	nft_meta(b, NFT_META_MARK, 0);
+	nft_mask(b, 0, &mask, sizeof(mask));
+	nft_cmp(b, 0, NFT_CMP_EQ, &tag, sizeof(tag));
+}
+
+/* 0 takes it off. */
+static void write_tag(struct nlbuf *b, uint32_t tag)
+{
+	const uint32_t rest = ~GATE_TAG_MASK;
+
+	nft_meta(b, NFT_META_MARK, 0);
+	nft_bits(b, 0, &rest, &tag, sizeof(tag));
+	nft_meta_set(b, NFT_META_MARK, 0);
+}
+
+/* RFC 2474: the upper six bits of the TOS byte of IPv4, and of the traffic class of IPv6, which
+ * begins in the middle of the first byte. */
+static void match_dscp(struct nlbuf *b, const struct gate_conditions *c, unsigned family)
+{
+	uint16_t mask = htons(family == 4 ? 0x00fc : 0x0fc0);
+	uint16_t want = htons((uint16_t)(c->dscp << (family == 4 ? 2 : 6)));
+
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, 0, 2, 0);
+	nft_mask(b, 0, &mask, sizeof(mask));
+	nft_cmp(b, 0, NFT_CMP_EQ, &want, sizeof(want));
+}
+
+/* The length that the IP header says: meta length counts the Ethernet header on one hook and not on
+ * the other. IPv6 says how much comes after its own header. */
+static void match_length(struct nlbuf *b, const struct gate_conditions *c, unsigned family)
+{
+	unsigned before = family == 4 ? 0 : IPV6_HEADER;
+	uint16_t lo = htons((uint16_t)(c->length_lo > before ? c->length_lo - before : 0));
+	uint16_t hi = htons((uint16_t)(c->length_hi - before));
+
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, family == 4 ? 2 : 4, 2, 0);
+	nft_cmp(b, 0, NFT_CMP_GTE, &lo, sizeof(lo));
+	if (c->length_hi < UINT16_MAX)
+		nft_cmp(b, 0, NFT_CMP_LTE, &hi, sizeof(hi));
+}
+
+static void match_conditions(struct nlbuf *b, const struct rule *r)
+{
+	const struct gate_conditions *c = &r->s->only;
+
+	if (r->s->tag && r->s->action != GATE_TAG)
+		match_tag(b, r->s->tag);
+	if (c->given & GATE_CGROUP) {
+		nft_socket_cgroup(b, c->cgroup_level, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &c->cgroup, sizeof(c->cgroup));
 	}
-	if (r->s->share_ppm == SHARE_ALL)
-		return;
-	if (r->s->of_connections) {
-		load_address(b, r->family, false, 0);
-		load_address(b, r->family, true, regs);
-		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4, 2 * regs);
-		nft_hash(b, 0, 2 * len + 4, SHARE_ALL, r->s->seed, 2 * regs + 1);
-		nft_cmp(b, 2 * regs + 1, NFT_CMP_LT, &below, 4);
-	} else {
-		nft_random(b, SHARE_ALL, 0);
-		nft_cmp(b, 0, NFT_CMP_LT, &below, 4);
+	if (c->given & GATE_MARK)
+		match_mark(b, c);
+	if (c->given & GATE_DSCP)
+		match_dscp(b, c, r->family);
+	if (c->given & GATE_LENGTH)
+		match_length(b, c, r->family);
+	if (c->given & GATE_USER) {
+		nft_meta(b, NFT_META_SKUID, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &c->uid, sizeof(c->uid));
+	}
+	if (c->given & GATE_FLAGS) {
+		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, 0);
+		nft_mask(b, 0, &c->tcp_mask, 1);
+		nft_cmp(b, 0, NFT_CMP_EQ, &c->tcp_flags, 1);
 	}
 }
 
-static void act(struct nlbuf *b, const struct rule *r)
+static bool comes_back(const struct rule *r)
+{
+	uint8_t used = hooks_used(r->s);
+
+	return (used & (GATE_EGRESS | GATE_OUTPUT)) && (r->h->hook & (GATE_INGRESS | GATE_INPUT));
+}
+
+static bool hashes(const struct nft_gate_spec *s)
+{
+	return s->of_flows && s->share_ppm < SHARE_ALL;
+}
+
+/* Both ways of a flow come to the same number: what comes back is read the other way round. Ports
+ * are in the same place in every protocol that has them; of the others a flow is a pair of
+ * addresses. */
+static void match_flow(struct nlbuf *b, const struct rule *r)
+{
+	uint32_t len = r->family == 4 ? 4 : 16, all = 2 * len;
+	unsigned at = 2 * len / 4;
+	bool back = comes_back(r);
+
+	load_address(b, r->family, back, 0);
+	load_address(b, r->family, !back, len / 4);
+	if (gate_proto_has_ports(r->proto)) {
+		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, back ? 2 : 0, 2, at++);
+		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, back ? 0 : 2, 2, at++);
+		all += 8; /* each port in a register of its own, zeroes behind it */
+	}
+	nft_hash(b, 0, all, SHARE_ALL, r->s->seed ^ r->proto, at);
+}
+
+/* A share of packets is a die per packet; a share of flows is a hash, so that whatever belongs to
+ * one fares the same. */
+static void match_share(struct nlbuf *b, const struct rule *r)
+{
+	uint32_t below = htonl(r->s->share_ppm);
+	unsigned at = 0;
+
+	if (r->s->share_ppm == SHARE_ALL)
+		return;
+	if (r->s->of_flows) {
+		match_flow(b, r);
+		at = (r->family == 4 ? 2 : 8) + (gate_proto_has_ports(r->proto) ? 2 : 0);
+	} else {
+		nft_random(b, SHARE_ALL, 0);
+	}
+	nft_cmp(b, at, NFT_CMP_LT, &below, sizeof(below));
+}
+
+static void act(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
 {
 	nft_imm(b, 0, htonl(GATE_LEASE_KEY));
 	nft_lookup(b, GATE_LEASE_SET, GATE_LEASE_ID, 0);
+	if (s->every) { /* behind the lease: the first one counts from where the fault begins */
+		uint32_t last = htonl(s->every - 1);
+
+		nft_count(b, s->every, 0);
+		nft_cmp(b, 0, NFT_CMP_EQ, &last, sizeof(last));
+	}
+	if (s->action == GATE_TAG) { /* the gate that asks for the tag counts */
+		write_tag(b, s->tag);
+		return;
+	}
 	nft_counter(b);
-	switch (r->s->action) {
+	if (s->tag)
+		write_tag(b, 0);
+	switch (s->action) {
 	case GATE_FWD:
-		nft_imm(b, 0, r->fwd_ifindex);
+		nft_imm(b, 0, fwd_ifindex);
 		nft_fwd(b, 0);
 		break;
 	case GATE_RESET:
@@ -300,69 +323,148 @@ static void act(struct nlbuf *b, const struct rule *r)
 	}
 }
 
+/* meta l4proto is the one behind IPv6's extension headers. */
+static void match_proto(struct nlbuf *b, const struct rule *r)
+{
+	static const uint8_t have_own[] = { IPPROTO_TCP, IPPROTO_UDP };
+
+	if (r->proto || r->other)
+		nft_meta(b, NFT_META_L4PROTO, 0);
+	if (r->proto)
+		nft_cmp(b, 0, NFT_CMP_EQ, &r->proto, 1);
+	for (size_t i = 0; r->other && i < ARRAY_LEN(have_own); i++)
+		nft_cmp(b, 0, NFT_CMP_NEQ, &have_own[i], 1);
+}
+
 static void write_rule(struct nlbuf *b, const struct rule *r)
 {
 	struct nft_rule open = nft_rule_open(b, gate_family(r->s), r->s->table, r->h->chain);
-	uint8_t proto = r->proto;
 
 	match_family(b, r);
 	match_device(b, r);
-	if (proto) {
-		nft_meta(b, NFT_META_L4PROTO, 0);
-		nft_cmp(b, 0, NFT_CMP_EQ, &proto, 1);
-	}
+	match_proto(b, r);
 	match_addresses(b, r);
 	match_port(b, 0, r->m->sport_lo, r->m->sport_hi);
 	match_port(b, 2, r->m->dport_lo, r->m->dport_hi);
 	if (r->m->exempt) {
 		nft_verdict(b, NF_ACCEPT);
 	} else {
+		match_conditions(b, r);
 		match_share(b, r);
-		act(b, r);
+		if (r->s->every)
+			nft_goto(b, EVERY_CHAIN);
+		else
+			act(b, r->s, r->fwd_ifindex);
 	}
 	nft_rule_close(b, open);
 }
 
+static bool list_possible(const struct rule *r, uint32_t first, uint32_t n)
+{
+	struct gate_list l = gate_list_of(r->s, r->pool, first, n);
+
+	return !n || gate_list_has(&l, r->family);
+}
+
 /* Is there anything to match in this family? An address list without members of it matches nothing
- * there. */
+ * there; no IPv6 packet is shorter than its header. */
 static bool family_possible(const struct rule *r)
 {
 	const struct net_match *m = r->m;
+	const struct gate_conditions *c = &r->s->only;
 
-	return (!m->dst_n || count_family(r->s, m->dst_first, m->dst_n, r->family)) &&
-	       (!m->src_n || count_family(r->s, m->src_first, m->src_n, r->family)) &&
-	       !(r->proto == IPPROTO_ICMP && r->family == 6) &&
-	       !(r->proto == IPPROTO_ICMPV6 && r->family == 4);
+	return list_possible(r, m->dst_first, m->dst_n) &&
+	       list_possible(r, m->src_first, m->src_n) &&
+	       !(r->proto == IPPROTO_ICMPV6 && r->family == 4) &&
+	       !(!m->exempt && (c->given & GATE_LENGTH) && r->family == 6 &&
+		 c->length_hi < IPV6_HEADER);
 }
 
-/* A port without a protocol means TCP and UDP: the same bytes of other protocols are no ports. */
-static void rules_of_match(struct nlbuf *b, struct rule r)
+/* For both families; ICMP is ICMPv6 in IPv6. */
+static void rules_of_proto(struct nlbuf *b, struct rule r)
 {
-	const struct net_match *m = r.m;
-	bool ports = m->dport_hi || m->sport_hi;
-	const uint8_t protos[2] = { m->proto || !ports ? m->proto : IPPROTO_TCP,
-				    m->proto || !ports ? 0 : IPPROTO_UDP };
+	for (r.family = 4; r.family <= 6; r.family += 2) {
+		struct rule one = r;
 
-	for (unsigned k = 0; k < 2; k++) {
-		if (k && !protos[k])
-			continue;
-		for (r.family = 4; r.family <= 6; r.family += 2) {
-			r.proto = protos[k];
-			if (family_possible(&r))
-				write_rule(b, &r);
-		}
+		if (one.proto == IPPROTO_ICMP && one.family == 6)
+			one.proto = IPPROTO_ICMPV6;
+		if (family_possible(&one))
+			write_rule(b, &one);
 	}
 }
 
-void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+/* A port without a protocol means TCP and UDP: the same bytes of other protocols are no ports. What
+ * hashes flows needs to know where there are some. */
+static void rules_of_match(struct nlbuf *b, struct rule r)
+{
+	const struct net_match *m = r.m;
+	bool ports = m->dport_hi || m->sport_hi, flows = !m->exempt && hashes(r.s);
+
+	if (m->proto || (!ports && !flows)) {
+		r.proto = m->proto;
+		rules_of_proto(b, r);
+		return;
+	}
+	r.proto = IPPROTO_TCP;
+	rules_of_proto(b, r);
+	r.proto = IPPROTO_UDP;
+	rules_of_proto(b, r);
+	if (!ports) {
+		r.proto = 0;
+		r.other = true;
+		rules_of_proto(b, r);
+	}
+}
+
+/* Behind all others: whatever the fault leaves alone loses its tag too. */
+static void untag_rule(struct nlbuf *b, const struct nft_gate_spec *s, const char *chain)
+{
+	struct nft_rule open = nft_rule_open(b, gate_family(s), s->table, chain);
+
+	match_tag(b, s->tag);
+	write_tag(b, 0);
+	nft_rule_close(b, open);
+}
+
+/* The one rule behind all of them: one counter for every protocol, family and direction. */
+static void every_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+{
+	struct nft_rule open = nft_rule_open(b, gate_family(s), s->table, EVERY_CHAIN);
+
+	act(b, s, fwd_ifindex);
+	nft_rule_close(b, open);
+	if (s->tag)
+		untag_rule(b, s, EVERY_CHAIN);
+}
+
+static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s,
+		       const struct address_pool *pool, uint32_t fwd_ifindex)
 {
 	for (size_t h = 0; h < ARRAY_LEN(hook_chains); h++) {
 		for (unsigned i = 0; i < s->n_matches; i++) {
-			if (s->match[i].hook == hook_chains[h].hook)
+			if (s->match[i].hook == hook_chains[h].hook &&
+			    chain_used(s, &hook_chains[h]))
 				rules_of_match(b, (struct rule){ .s = s,
+								 .pool = pool,
 								 .m = &s->match[i],
 								 .h = &hook_chains[h],
 								 .fwd_ifindex = fwd_ifindex });
 		}
+		if (s->tag && s->action != GATE_TAG && (hooks_used(s) & hook_chains[h].hook))
+			untag_rule(b, s, hook_chains[h].chain);
 	}
+	if (s->every)
+		every_rule(b, s, fwd_ifindex);
+}
+
+void gate_write(struct nlbuf *b, const struct nft_gate_spec *s, const struct address_pool *pool,
+		uint32_t fwd_ifindex)
+{
+	nft_begin(b);
+	if (!gate_load_of(s, pool).n_lists)
+		nft_table(b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
+	gate_sets(b, s);
+	gate_chains(b, s);
+	gate_rules(b, s, pool, fwd_ifindex);
+	nft_commit(b);
 }

@@ -173,34 +173,133 @@ int netem_table(enum netem_dist dist, int16_t *ret, unsigned n)
 	return 0;
 }
 
+static int add_table(struct nlbuf *b, uint16_t type, uint32_t dist, struct err *e)
+{
+	int16_t table[DIST_POINTS];
+
+	if (dist == DIST_UNIFORM) /* netem's own, without a table */
+		return 0;
+	if (netem_table((enum netem_dist)dist, table, DIST_POINTS) < 0)
+		return err_set(e, ENOMEM, "no memory for a netem table");
+	nlbuf_attr(b, type, table, sizeof(table));
+	return 0;
+}
+
+static void add_corr(struct nlbuf *b, const struct netem_side_spec *s)
+{
+	const struct tc_netem_corr corr = { .delay_corr = netem_share(s->delay_corr_ppm),
+					    .loss_corr = netem_share(s->loss_corr_ppm),
+					    .dup_corr = netem_share(s->duplicate_corr_ppm) };
+
+	if (corr.delay_corr || corr.loss_corr || corr.dup_corr)
+		nlbuf_attr(b, TCA_NETEM_CORR, &corr, sizeof(corr));
+}
+
+/* tc-netem(8) takes 1-h; the kernel h, the share of the bad state that survives: loss_gilb_ell().
+ */
+static void add_loss_model(struct nlbuf *b, const struct netem_side_spec *s)
+{
+	const struct tc_netem_gemodel ge = { .p = netem_share(s->good_to_bad_ppm),
+					     .r = netem_share(s->bad_to_good_ppm),
+					     .h = netem_share(1000000 - s->loss_in_bad_ppm),
+					     .k1 = netem_share(s->loss_in_good_ppm) };
+	const struct tc_netem_gimodel gi = { .p13 = netem_share(s->p13_ppm),
+					     .p31 = netem_share(s->p31_ppm),
+					     .p32 = netem_share(s->p32_ppm),
+					     .p14 = netem_share(s->p14_ppm),
+					     .p23 = netem_share(s->p23_ppm) };
+	size_t nest;
+
+	if (s->loss_model == LOSS_RANDOM)
+		return;
+	nest = nlbuf_nest(b, TCA_NETEM_LOSS);
+	if (s->loss_model == LOSS_GILBERT_ELLIOTT)
+		nlbuf_attr(b, NETEM_LOSS_GE, &ge, sizeof(ge));
+	else
+		nlbuf_attr(b, NETEM_LOSS_GI, &gi, sizeof(gi));
+	nlbuf_end(b, nest);
+}
+
+/* The older attribute has 32 bits for the rate; where they do not do, netem takes the larger one.
+ */
+static void add_rate(struct nlbuf *b, const struct netem_side_spec *s)
+{
+	const struct tc_netem_rate rate = {
+		.rate = s->rate > UINT32_MAX ? UINT32_MAX : (uint32_t)s->rate,
+		.packet_overhead = (int32_t)s->packet_overhead,
+		.cell_size = (uint32_t)s->cell_size,
+		.cell_overhead = (int32_t)s->cell_overhead,
+	};
+
+	if (!s->rate)
+		return;
+	if (s->rate > UINT32_MAX)
+		nlbuf_attr(b, TCA_NETEM_RATE64, &s->rate, sizeof(s->rate));
+	nlbuf_attr(b, TCA_NETEM_RATE, &rate, sizeof(rate));
+}
+
+/* With a distribution netem uses its table and the middle; without one the two ends. */
+static int add_slot(struct nlbuf *b, const struct netem_side_spec *s, struct err *e)
+{
+	struct tc_netem_slot slot = { .min_delay = s->slot_min_ns,
+				      .max_delay = s->slot_max_ns,
+				      .max_packets = (int32_t)s->slot_packets,
+				      .max_bytes = (int32_t)s->slot_bytes };
+
+	if (!s->slot_max_ns)
+		return 0;
+	if (s->slot_dist != DIST_UNIFORM) {
+		slot.dist_delay = (s->slot_min_ns + s->slot_max_ns) / 2;
+		slot.dist_jitter = (s->slot_max_ns - s->slot_min_ns) / 2;
+	}
+	nlbuf_attr(b, TCA_NETEM_SLOT, &slot, sizeof(slot));
+	return add_table(b, TCA_NETEM_SLOT_DIST, s->slot_dist, e);
+}
+
+static int add_netem(struct nlbuf *b, const struct netem_side_spec *s, struct err *e)
+{
+	const struct tc_netem_qopt q = { .limit = s->limit,
+					 .loss = netem_share(s->loss_ppm),
+					 .duplicate = netem_share(s->duplicate_ppm),
+					 .gap = s->reorder_ppm ? (uint32_t)s->reorder_gap : 0 };
+	const struct tc_netem_reorder reorder = { netem_share(s->reorder_ppm),
+						  netem_share(s->reorder_corr_ppm) };
+	const struct tc_netem_corrupt corrupt = { netem_share(s->corrupt_ppm),
+						  netem_share(s->corrupt_corr_ppm) };
+	int rc;
+
+	nlbuf_raw(b, &q, sizeof(q));
+	nlbuf_attr(b, TCA_NETEM_LATENCY64, &s->delay_ns, sizeof(s->delay_ns));
+	nlbuf_attr(b, TCA_NETEM_JITTER64, &s->jitter_ns, sizeof(s->jitter_ns));
+	add_corr(b, s);
+	add_loss_model(b, s);
+	if (s->reorder_ppm)
+		nlbuf_attr(b, TCA_NETEM_REORDER, &reorder, sizeof(reorder));
+	if (s->corrupt_ppm)
+		nlbuf_attr(b, TCA_NETEM_CORRUPT, &corrupt, sizeof(corrupt));
+	add_rate(b, s);
+	rc = add_table(b, TCA_NETEM_DELAY_DIST, s->dist, e);
+	return rc < 0 ? rc : add_slot(b, s, e);
+}
+
 int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec, struct err *e)
 {
-	_Alignas(16) char bytes[DIST_POINTS * sizeof(int16_t) + 1024];
-	int16_t table[DIST_POINTS];
+	_Alignas(16) char bytes[2 * DIST_POINTS * sizeof(int16_t) + 1024];
 	struct tcmsg t = { .tcm_ifindex = ifindex,
 			   .tcm_parent = TC_H_ROOT,
 			   .tcm_handle = NETEM_HANDLE };
-	struct tc_netem_qopt q = { .limit = spec->limit, .loss = netem_share(spec->loss_ppm) };
-	struct tc_netem_corr corr = { .delay_corr = netem_share(spec->delay_corr_ppm),
-				      .loss_corr = netem_share(spec->loss_corr_ppm) };
-	struct nlbuf b;
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
 	size_t options;
+	int rc;
 
-	if (spec->dist != DIST_UNIFORM && netem_table(spec->dist, table, DIST_POINTS) < 0)
-		return err_set(e, ENOMEM, "no memory for a netem table");
-	b = nlbuf_on(bytes, sizeof(bytes));
 	nlbuf_msg(&b, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &t, sizeof(t),
 		  "cannot add netem");
 	nlbuf_str(&b, TCA_KIND, "netem");
-	options = nlbuf_nest(&b,
-			     TCA_OPTIONS); /* the struct, then attributes, inside one TCA_OPTIONS */
-	nlbuf_raw(&b, &q, sizeof(q));
-	nlbuf_attr(&b, TCA_NETEM_LATENCY64, &spec->delay_ns, sizeof(spec->delay_ns));
-	nlbuf_attr(&b, TCA_NETEM_JITTER64, &spec->jitter_ns, sizeof(spec->jitter_ns));
-	if (corr.delay_corr || corr.loss_corr)
-		nlbuf_attr(&b, TCA_NETEM_CORR, &corr, sizeof(corr));
-	if (spec->dist != DIST_UNIFORM)
-		nlbuf_attr(&b, TCA_NETEM_DELAY_DIST, table, sizeof(table));
+	/* the struct, then attributes, inside one TCA_OPTIONS */
+	options = nlbuf_nest(&b, TCA_OPTIONS);
+	rc = add_netem(&b, spec, e);
+	if (rc < 0)
+		return rc;
 	nlbuf_end(&b, options);
 	return nlsock_talk(s, &b, e);
 }

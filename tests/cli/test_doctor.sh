@@ -35,7 +35,7 @@ if unshare --net sh -c 'ip link add i type ifb && tc qdisc add dev i root netem 
 	prints 'net.delay net.loss'
 else
 	is_rc 8
-	prints 'FAIL  net.delay net.loss: tried: qdisc netem on a scratch ifb device: .*netem'
+	prints 'FAIL  net.delay net.loss .*net.impair: tried: qdisc netem on a scratch ifb device: .*netem'
 	prints 'linux-modules-extra'
 fi
 echo "# $case_name"

@@ -3,17 +3,17 @@
 # brink list and brink explain: every fault, key and code of this version has its page.
 . "$(dirname "$0")/lib.sh"
 
-faults="net.delay net.loss net.drop proc.kill proc.pause disk.fill"
+faults="net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.partition net.reset net.port_taken net.link_down net.mtu proc.kill proc.pause disk.fill"
 expect 0 list faults
 silent_err "list faults"
 narrow "list faults"
-[ "$(grep -o '^[a-z.]*' "$out" | xargs)" = "$faults" ] || bad "list faults"
+[ "$(grep -o '^[a-z._]*' "$out" | xargs)" = "$faults" ] || bad "list faults"
 for class in self-ending one-shot; do
 	has "$out" "$class"
 done
 ! grep -q 'said in the plan' "$out" || bad "a fault without a class"
 expect 0 list faults --json
-jq -es 'length == 6 and all(.[]; .fault and .class and .summary)' "$out" >/dev/null || bad "list faults --json"
+jq -es --argjson n "$(wc -w <<<"$faults")" 'length == $n and all(.[]; .fault and .class and .summary)' "$out" >/dev/null || bad "list faults --json"
 expect 0 list probes
 [ "$(grep -o '^[a-z_]*' "$out" | xargs)" = "http tcp command process_up" ] || bad "list probes"
 expect 0 list probes --json

@@ -33,7 +33,7 @@ for what in "Ctrl-C, once" "Ctrl-C, twice" Ctrl-Z "closed terminal" "suspend, re
 done
 
 expect 0 list faults
-for fault in $(grep -o '^[a-z.]*' "$out"); do
+for fault in $(grep -o '^[a-z._]*' "$out"); do
 	has brink-experiment.5.txt " $fault "
 	expect 0 explain "$fault" --json
 	while read -r line; do

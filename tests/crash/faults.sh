@@ -6,13 +6,13 @@
 # NAME or NAME+VARIANT, one a line. Those that want a kernel with netem and ifb are left out where there is none: the vm
 # lane has one. BRINK_FAULTS: exactly these.
 fault_names() {
-	local name known=" net.delay net.loss net.drop net.drop+own proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
+	local name known=" net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.drop+own net.partition net.reset net.port_taken net.port_taken+own net.link_down net.mtu proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
 	for name in $("$BRINK" list faults --json | jq -r '.. | .name? // empty'); do
 		[[ $known == *" $name "* ]] || { echo "no example of $name in tests/crash/faults.sh" >&2; return 1; }
 	done
 	for name in ${BRINK_FAULTS:-$known}; do
 		case $name in
-		net.delay | net.loss) [ -n "${BRINK_FAULTS:-}" ] || has_netem || continue ;;
+		net.delay | net.loss | net.duplicate | net.corrupt | net.reorder | net.rate | net.slot | net.impair) [ -n "${BRINK_FAULTS:-}" ] || has_netem || continue ;;
 		esac
 		echo "$name"
 	done
@@ -90,8 +90,20 @@ fault_item() { # $1: as above
 	case $1 in
 	net.delay) echo 'net.delay: {to: "10.78.0.2:7002", delay: 300ms, direction: both, netns: cr_a}' ;;
 	net.loss) echo 'net.loss: {to: "10.78.0.2:7002", loss: 100%, direction: both, netns: cr_a}' ;;
+	net.duplicate) echo 'net.duplicate: {to: "10.78.0.2:7002", share: 100%, direction: both, netns: cr_a}' ;;
+	net.corrupt) echo 'net.corrupt: {to: "10.78.0.2:7002", share: 100%, direction: both, netns: cr_a}' ;;
+	net.reorder) echo 'net.reorder: {to: "10.78.0.2:7002", share: 50%, delay: 300ms, direction: both, netns: cr_a}' ;;
+	net.rate) echo 'net.rate: {to: "10.78.0.2:7002", rate: 4kbit, queue_packets: 5, direction: both, netns: cr_a}' ;;
+	net.slot) echo 'net.slot: {to: "10.78.0.2:7002", min_delay: 300ms, max_delay: 300ms, direction: both, netns: cr_a}' ;;
+	net.impair) echo 'net.impair: {to: "10.78.0.2:7002", delay: 300ms, jitter: 50ms, loss: 20%, duplicate: 20%, direction: both, netns: cr_a}' ;;
 	net.drop) echo 'net.drop: {to: "10.78.0.2:7002", netns: cr_a}' ;;
+	net.partition) echo 'net.partition: {from: 10.78.0.2, not: "*:7001", netns: cr_a}' ;;
 	net.drop+own) echo 'net.drop: {to: "127.0.0.1:7003"}' ;;
+	net.reset) echo 'net.reset: {to: "10.78.0.2:7002", netns: cr_a, every: 1s}' ;;
+	net.port_taken) echo 'net.port_taken: {port: 7010, netns: cr_a}' ;;
+	net.port_taken+own) echo 'net.port_taken: {port: 7010, proto: udp, address: 127.0.0.1}' ;;
+	net.link_down) echo 'net.link_down: {dev: lo, netns: cr_a}' ;;
+	net.mtu) echo 'net.mtu: {dev: va, mtu: 1280, netns: cr_a}' ;;
 	proc.pause | proc.pause+stop) echo "proc.pause: {pid: $victim}" ;;
 	proc.pause+freeze) echo "proc.pause: {cgroup: /$cgroup}" ;;
 	proc.kill) echo "proc.kill: {pid: $prey, every: 5s}" ;;

@@ -3,9 +3,10 @@
  * Looks at the world from outside, with nothing of brink's: does anybody feel a fault?
  *   prog_felt worker FILE      a process that does something: counts in FILE until it is killed
  *   prog_felt normal|fault MS NETNS ADDRESS PORT DIR KIB FILE PID
- *     waits, at most so long, until everything is normal (something is felt): TCP connects, UDP
- *     comes back soon, DIR has KIB free, FILE is counted in, PID lives. PID 0: nobody must live and
- *     count. Prints what is felt and for how long; exit code 1 when the time is over.
+ *     waits, at most so long, until everything is normal (something is felt): TCP connects, a
+ *     connection stays, UDP comes back soon, a service can have port 7010, a large packet goes, DIR
+ *     has KIB free, FILE is counted in, PID lives. PID 0: nobody must live and count. Prints what
+ *     is felt and for how long; exit code 1 when the time is over.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,11 +29,26 @@
 #define CONNECT_MS 150
 #define ECHO_MS    150
 #define COUNT_MS   100
+#define TWICE_MS   20 /* a copy comes right behind the first */
 #define STEP_MS    4
 #define PAUSE_MS   10
 
-enum sense { SENSE_TCP, SENSE_UDP, SENSE_SPACE, SENSE_WORK, SENSE_LIFE, SENSES };
-static const char *const sense_names[SENSES] = { "tcp", "udp", "space", "work", "life" };
+#define SERVICE_PORT 7010
+#define LARGE        1400
+
+enum sense {
+	SENSE_TCP,
+	SENSE_STAYS,
+	SENSE_UDP,
+	SENSE_PORT,
+	SENSE_SIZE,
+	SENSE_SPACE,
+	SENSE_WORK,
+	SENSE_LIFE,
+	SENSES
+};
+static const char *const sense_names[SENSES] = { "tcp",  "connection", "udp",  "port",
+						 "size", "space",      "work", "life" };
 
 struct world {
 	struct sockaddr_in to;
@@ -88,7 +104,8 @@ static void work(const char *file)
 	}
 }
 
-static bool tcp_is_normal(const struct world *w)
+/* A new connection in *ret; its owner closes it in any case. */
+static bool connects(const struct world *w, int *ret)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
@@ -97,7 +114,33 @@ static bool tcp_is_normal(const struct world *w)
 		  (errno == EINPROGRESS && poll(&p, 1, CONNECT_MS) == 1 &&
 		   getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err == 0);
 
+	*ret = fd;
+	return ok;
+}
+
+static bool tcp_is_normal(const struct world *w)
+{
+	int fd;
+	bool ok = connects(w, &fd);
+
 	close(fd);
+	return ok;
+}
+
+/* The connection of the look before; that there is none is for the sense above to say. */
+static bool connection_stays(const struct world *w)
+{
+	static int fd = -1;
+	char c;
+	bool ok = fd < 0 || (recv(fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+
+	if (fd >= 0 && ok)
+		return true;
+	close(fd);
+	if (!connects(w, &fd)) {
+		close(fd);
+		fd = -1;
+	}
 	return ok;
 }
 
@@ -107,8 +150,33 @@ static bool udp_is_normal(const struct world *w)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char c = 'x';
 	bool ok = connect(fd, (const struct sockaddr *)&w->to, sizeof(w->to)) == 0 &&
-		  send(fd, &c, 1, 0) == 1 && poll(&p, 1, ECHO_MS) == 1 && recv(fd, &c, 1, 0) == 1;
+		  send(fd, &c, 1, 0) == 1 && poll(&p, 1, ECHO_MS) == 1 && recv(fd, &c, 1, 0) == 1 &&
+		  poll(&p, 1, TWICE_MS) == 0;
 
+	close(fd);
+	return ok;
+}
+
+static bool can_serve(int type)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(SERVICE_PORT) };
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	bool ok = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+
+	close(fd);
+	return ok;
+}
+
+static bool takes_large(const struct world *w)
+{
+	static const char bytes[LARGE];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), whole = IP_PMTUDISC_DO;
+	bool ok;
+
+	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &whole, sizeof(whole));
+	ok = sendto(fd, bytes, sizeof(bytes), 0, (const struct sockaddr *)&w->to, sizeof(w->to)) >=
+		     0 ||
+	     errno != EMSGSIZE;
 	close(fd);
 	return ok;
 }
@@ -154,7 +222,10 @@ static unsigned feel(const struct world *w)
 	unsigned felt = 0;
 
 	felt |= tcp_is_normal(w) ? 0 : 1U << SENSE_TCP;
+	felt |= connection_stays(w) ? 0 : 1U << SENSE_STAYS;
 	felt |= udp_is_normal(w) ? 0 : 1U << SENSE_UDP;
+	felt |= can_serve(SOCK_STREAM) && can_serve(SOCK_DGRAM) ? 0 : 1U << SENSE_PORT;
+	felt |= takes_large(w) ? 0 : 1U << SENSE_SIZE;
 	felt |= has_space(w) ? 0 : 1U << SENSE_SPACE;
 	felt |= !w->pid || counts(w) ? 0 : 1U << SENSE_WORK;
 	felt |= !w->pid || lives(w) ? 0 : 1U << SENSE_LIFE;

@@ -97,7 +97,7 @@ bad() {
 trial_file() { # $1: an item of faults:, with places
 	local t=$1 for=
 	t=${t//'{netns}'/cr_a} t=${t//'{addr}'/10.78.0.2} t=${t//'{port}'/7002} t=${t//'{dir}'/'/run/small'}
-	t=${t//'{pid}'/$worker} t=${t//'{cgroup}'/$cgroup}
+	t=${t//'{dev}'/va} t=${t//'{pid}'/$worker} t=${t//'{cgroup}'/$cgroup}
 	[ "$class" = one-shot ] || for="for: $HOLD"
 	cat >"$dir/x.yaml" <<YAML
 brink: 1

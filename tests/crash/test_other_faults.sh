@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # SIGKILL and SIGSTOP of everything at once, and of keeper and spare, with faults of other kinds: a paused process runs
-# again, a filled disk has its space back, several faults of one run all end.
+# again, a filled disk has its space back, a taken port is free, several faults of one run all end.
 # shellcheck source=tests/crash/world.sh
 . "$(dirname "$0")/world.sh"
 
@@ -24,6 +24,9 @@ faults:
   - id: full
     disk.fill: {path: /run/full, leave: 4MiB}
     for: 60s
+  - id: taken
+    net.port_taken: {port: 7010, netns: cr_a}
+    for: 60s
 YAML
 }
 ticks() { # the victim counts into a file: it runs as long as that changes
@@ -34,6 +37,7 @@ ticks() { # the victim counts into a file: it runs as long as that changes
 paused() { ! ticks 300; }
 free_kib() { df --output=avail -k /run/full | tail -n 1 | tr -d ' '; }
 has_space() { [ "$(free_kib)" -ge "$space" ]; }
+is_taken() { ip netns exec cr_a ss -Hltn 'sport = :7010' | grep -q 7010; }
 is_full() { [ "$(free_kib)" -le 5000 ]; }
 
 (while :; do echo "$EPOCHREALTIME" >"$dir/ticks" && sleep 0.02; done) &
@@ -46,9 +50,10 @@ many
 held() {
 	start
 	mkdir -p /run/brink/locks
-	poll 15000 eval '[ "$(grep -c " held " "$dir/err")" = 3 ]' || fail "never held"
+	poll 15000 eval '[ "$(grep -c " held " "$dir/err")" = 4 ]' || fail "never held"
 	blocked || fail "packets pass"
 	paused || fail "the process runs"
+	is_taken || fail "the port is free"
 	is_full || fail "the disk has $(free_kib) KiB"
 }
 ends() { # within the lease, whoever is dead
@@ -57,6 +62,7 @@ ends() { # within the lease, whoever is dead
 	poll $((LEASE_MS + SLACK_MS)) connects || fail "still cut off"
 	poll $((LEASE_MS + SLACK_MS)) has_space || fail "the disk is still full: $(free_kib) KiB"
 	ticks $((LEASE_MS + SLACK_MS)) || fail "still paused"
+	poll $((LEASE_MS + SLACK_MS)) eval '! is_taken' || fail "the port is still taken"
 	echo "# $case_name: all ended after $(($(now_ms) - began)) ms at most"
 }
 everybody() { ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }'; }

@@ -31,14 +31,18 @@ ticks() {
 }
 late() { [ "$(ip netns exec cr_a "$meter" udp 10.78.0.2 7002 2 3000 | sed 's/.*max_us \([0-9-]*\).*/\1/')" -ge 500000 ]; }
 lossy() { ip netns exec cr_a "$meter" udp 10.78.0.2 7002 8 1000 | grep -q 'lost [1-9]'; }
+taken() { ip netns exec cr_a ss -Hltn 'sport = :7010' | grep -q 7010; }
 felt() {
 	case $1 in
-	net.drop) blocked ;;
+	net.drop | net.partition) blocked ;;
+	net.port_taken) taken ;;
+	net.link_down) ! ip -n cr_a -o link show dev va | grep -q '[<,]UP[,>]' ;;
+	net.mtu) ip -n cr_a -o link show dev va | grep -q 'mtu 1280 ' ;;
 	net.delay) late ;;
 	net.loss) lossy ;;
 	proc.pause*) ! ticks 300 ;;
 	disk.fill) [ "$(df --output=avail -k /run/full | tail -n 1 | tr -d ' ')" -le 5000 ] ;;
-	proc.kill) said ' held \| fired ' ;;
+	net.reset | proc.kill) said ' held \| fired ' ;;
 	esac
 }
 world() { # all that the commands may not change, and the record apart
@@ -77,7 +81,7 @@ by_hand() { # $1: fault
 as_it_was() { world | cmp -s "$dir/world" -; }
 not_felt() { ! felt "$1"; }
 clean() { # $1: fault, before and after `brink revert`
-	[ "$1" = proc.kill ] || poll 5000 not_felt "$1" || fail "still felt after: $(cat "$dir/by-hand")"
+	[[ $1 == net.reset || $1 == proc.kill ]] || poll 5000 not_felt "$1" || fail "still felt after: $(cat "$dir/by-hand")"
 	poll 3000 as_it_was || fail "not as before: $(world | diff "$dir/world" -) after: $(cat "$dir/by-hand")"
 	poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink) after: $(cat "$dir/by-hand")"
 	"$BRINK" revert --print >"$dir/again" 2>&1 || fail "again: $(cat "$dir/again")"
@@ -111,6 +115,7 @@ world >"$dir/world"
 for fault in $("$BRINK" list faults --json | jq -r .fault); do
 	case $fault in
 	net.drop) try net.drop 'to: "10.78.0.2:7002", netns: cr_a' ;;
+	net.partition) try net.partition 'from: 10.78.0.2, not: "*:7001", netns: cr_a' ;;
 	net.delay | net.loss)
 		if [ -z "${BRINK_VM:-}" ]; then
 			echo "# $fault: this kernel is the host's; the guest's has netem"
@@ -123,6 +128,10 @@ for fault in $("$BRINK" list faults --json | jq -r .fault); do
 			try net.loss 'to: "10.78.0.2:7002", loss: 60%, netns: cr_a'
 		fi
 		;;
+	net.port_taken) try net.port_taken 'port: 7010, netns: cr_a' ;;
+	net.link_down) try net.link_down 'dev: va, netns: cr_a' ;;
+	net.mtu) try net.mtu 'dev: va, mtu: 1280, netns: cr_a' ;;
+	net.reset) try net.reset 'to: "10.78.0.2:7002", netns: cr_a, every: 500ms' ;; # the run goes on
 	proc.kill) try proc.kill "pid: VICTIM, signal: CONT, every: 500ms" ;; # the run goes on
 	proc.pause)
 		try proc.pause "pid: VICTIM"

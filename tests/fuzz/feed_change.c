@@ -34,7 +34,14 @@ static void feed_gate(struct feed *f, struct nft_gate_spec *s)
 	s->netns.cookie = 1;
 	s->share_ppm = feed_u32(f) % 1000001;
 	s->action = feed_u8(f) % 4;
-	s->of_connections = feed_u8(f) & 1;
+	s->of_flows = feed_u8(f) & 1;
+	s->every = s->share_ppm == 1000000 ? feed_u8(f) : 0;
+	s->only = (struct gate_conditions){ .given = feed_u8(f) & GATE_CONDITIONS,
+					    .mark_mask = feed_u8(f),
+					    .uid = feed_u8(f),
+					    .length_hi = feed_u16(f),
+					    .dscp = feed_u8(f) & 63,
+					    .tcp_mask = feed_u8(f) };
 	s->n_prefixes = feed_u8(f) % 5;
 	s->n_matches = 1 + feed_u8(f) % 3;
 	snprintf(s->table, sizeof(s->table), "brink_t");
@@ -79,7 +86,10 @@ void feed_change(struct feed *f, struct change_spec *ret)
 							 .ifb = "brinkifb",
 							 .limit = 1 + feed_u8(f),
 							 .delay_ns = feed_u32(f),
-							 .loss_ppm = feed_u32(f) % 1000001 };
+							 .loss_ppm = feed_u32(f) % 1000001,
+							 .rate = feed_u32(f),
+							 .slot_max_ns = feed_u32(f),
+							 .duplicate_ppm = feed_u32(f) };
 		snprintf(ret->u.netem.dev, sizeof(ret->u.netem.dev), "%s", PICK(f, devices));
 		break;
 	case CHANGE_NFT_GATE:
@@ -92,6 +102,20 @@ void feed_change(struct feed *f, struct change_spec *ret)
 	case CHANGE_FREEZE:
 		snprintf(ret->u.freeze.cgroup, sizeof(ret->u.freeze.cgroup), "/sys/fs/cgroup%s",
 			 PICK(f, cgroups));
+		break;
+	case CHANGE_SOCK_RESET:
+		feed_gate(f, &ret->u.reset.select);
+		break;
+	case CHANGE_LINK:
+		ret->u.link.netns.cookie = 1 + feed_u8(f) % 40;
+		ret->u.link.mtu = feed_u32(f);
+		snprintf(ret->u.link.dev, sizeof(ret->u.link.dev), "%s", PICK(f, devices));
+		break;
+	case CHANGE_PORT:
+		ret->u.port = (struct port_spec){ .netns.cookie = 1 + feed_u8(f) % 40,
+						  .at = { .family = feed_u8(f) % 8,
+							  .proto = feed_u8(f) % 32,
+							  .port = (uint16_t)feed_u32(f) } };
 		break;
 	case CHANGE_SIGNAL:
 		feed_signal(f, &ret->u.signal);

@@ -117,6 +117,16 @@ static struct world {
 
 static struct feed cgroup_text;
 
+static bool is_shot(unsigned kind)
+{
+	return kind == CHANGE_SIGNAL || kind == CHANGE_SOCK_RESET;
+}
+
+static bool is_guarded(unsigned kind)
+{
+	return kind == CHANGE_STOP || kind == CHANGE_FREEZE || kind == CHANGE_LINK;
+}
+
 const struct change_ops *__wrap_change_ops_of(unsigned kind);
 int64_t __wrap_clock_mono_ns(void);
 int64_t __wrap_clock_boot_ns(void);
@@ -206,7 +216,7 @@ static int prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	struct err ignored;
 
-	FUZZ_MUST(change_spec_check(c->spec, &ignored) == 0); /* only what was checked */
+	FUZZ_MUST(change_spec_check(c->spec, 0, &ignored) == 0); /* only what was checked */
 	FUZZ_MUST(!w.k.guarded && w.n_holders == 0);
 	w.n_prepared++;
 	ret->kind = c->spec->kind;
@@ -219,6 +229,12 @@ static int prepare(struct change *c, struct undo *ret, struct err *e)
 		snprintf(ret->u.fill.path, sizeof(ret->u.fill.path), "/x");
 	if (ret->kind == CHANGE_PAUSE || ret->kind == CHANGE_STOP)
 		ret->u.pause.proc = c->spec->u.pause.proc;
+	if (ret->kind == CHANGE_PORT)
+		ret->u.port = c->spec->u.port.at;
+	if (ret->kind == CHANGE_LINK) {
+		memcpy(ret->u.link.dev, c->spec->u.link.dev, sizeof(ret->u.link.dev));
+		ret->u.link.ifindex = 1;
+	}
 	return has(T_NO_MODULES) ? err_set(e, EIO, "it cannot be prepared") : 0;
 }
 
@@ -291,9 +307,7 @@ const struct change_ops *__wrap_change_ops_of(unsigned kind)
 
 	if (!kind || kind >= CHANGE_KIND_COUNT)
 		return NULL;
-	return kind == CHANGE_SIGNAL                        ? &ops[2] :
-	       kind == CHANGE_STOP || kind == CHANGE_FREEZE ? &ops[1] :
-							      &ops[0];
+	return is_shot(kind) ? &ops[2] : is_guarded(kind) ? &ops[1] : &ops[0];
 }
 
 /* ---- processes ---- */
@@ -308,12 +322,12 @@ static void each_thing(const struct holder *h, void (*fn)(struct thing *t, unsig
 
 static void build(struct thing *t, unsigned slot)
 {
-	t->there = w.k.spec[slot]->kind != CHANGE_SIGNAL;
+	t->there = !is_shot(w.k.spec[slot]->kind);
 }
 
 static void feel(struct thing *t, unsigned slot)
 {
-	t->there = t->felt = w.k.spec[slot]->kind != CHANGE_SIGNAL;
+	t->there = t->felt = !is_shot(w.k.spec[slot]->kind);
 }
 
 static void quiet(struct thing *t, unsigned slot)

@@ -81,7 +81,7 @@ static void judge(const struct policy *p, struct feed *f)
 	r = policy_check_run(p, &limits, &run, &e);
 	FUZZ_MUST(r == 0 || e.code == -r);
 	feed_change(f, s);
-	FUZZ_MUST(change_spec_check(s, &e) == 0);
+	FUZZ_MUST(change_spec_check(s, 0, &e) == 0);
 	what.kind = kinds[s->kind];
 	r = policy_check_fault(p, &limits, &what, &v, &e);
 	FUZZ_MUST(r == 0 || e.code == -r);

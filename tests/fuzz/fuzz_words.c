@@ -49,6 +49,10 @@ static void sizes(const char *s)
 		FUZZ_MUST(!t.cut && t.len > 1);
 	}
 	t = text_on(shown, sizeof(shown));
+	if (units_rate(s, &n, &e) == 0) {
+		units_add_rate(&t, n);
+		FUZZ_MUST(!t.cut && units_rate(shown, &n, &e) == 0);
+	}
 	if (units_percent(s, &ppm, &e) == 0) {
 		FUZZ_MUST(ppm <= 1000000);
 		units_add_percent(&t, ppm);

@@ -2,8 +2,13 @@
 /*
  * An echo server and a meter, for tests that must see what a fault does to packets, by user-space
  * clocks. prog_meter serve ADDRESS PORT [PORT...]      UDP and TCP echo; prints "ready", ends when
- * stdin closes prog_meter udp ADDRESS PORT COUNT GAP_US     prints "sent N lost N min_us N
- * median_us N max_us N p10_us N p90_us N eperm N": of round trips; eperm counts refused sends
+ * stdin closes prog_meter udp ADDRESS PORT COUNT GAP_US [BYTES]     prints "sent N lost N min_us N
+ * median_us N max_us N p10_us N p90_us N eperm N": of round trips; eperm counts refused sends; then
+ * "dup N reordered N bursts N": echoes of packets that had one, echoes behind that of a later
+ * packet, and runs of lost packets; "took_ms N groups N": from the first packet sent to the last
+ * echo, and how many groups of echoes had 50 ms of silence before them. With BYTES as one more
+ * argument the packets are so long and without a UDP checksum, and "corrupt N max_bits N" tells how
+ * many came back changed, and by how many bits at most (of those that still bear their number)
  *   prog_meter connect ADDRESS PORT COUNT        prints "ok N refused N timeout N other N" (200 ms
  * each) prog_meter burst ADDRESS PORT COUNT FIRST_SOURCE_PORT WAIT_MS the same, all at once, from
  * successive ports; then "map 0110..." prog_meter stream ADDRESS PORT               one TCP
@@ -66,11 +71,23 @@ static struct target target_of(const char *address, const char *port)
 	return t;
 }
 
+/* Room for what comes while this process waits for a processor: what is lost must be lost by the
+ * network. As root more than net.core.rmem_max. */
+static void make_room(int fd)
+{
+	int bytes = 8 << 20;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
 static int bound(const struct target *t, int type)
 {
 	int fd = socket(t->a.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (type == SOCK_DGRAM)
+		make_room(fd);
 	if (bind(fd, (const struct sockaddr *)&t->a, t->len) < 0 ||
 	    (type == SOCK_STREAM && listen(fd, STREAMS_MAX) < 0)) {
 		perror("prog_meter: bind");
@@ -161,25 +178,93 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Takes echoes until `until`; each carries its number and the time at which it was sent. */
-static void collect(int fd, int64_t until, int64_t *took, unsigned count, unsigned *got)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int64_t m[2];
+#define PATTERN   0x5a
+#define BYTES_MAX 1472
+#define SILENT_NS INT64_C(50000000)
+#define COPY_NS   INT64_C(500000000)
 
-	while (*got < count) {
+struct message {
+	int64_t number, sent;
+	uint8_t rest[BYTES_MAX - 16];
+};
+
+struct meter {
+	int fd;
+	unsigned count, got, dup, reordered, corrupt, max_bits, groups;
+	size_t bytes;
+	int64_t newest, first_sent, last_echo;
+	int64_t sent[COUNT_MAX], took[COUNT_MAX];
+};
+
+/* How many bits of a message are not as they were sent; its number is taken for true. */
+static unsigned wrong_bits(const struct meter *m, const struct message *msg)
+{
+	unsigned n = (unsigned)__builtin_popcountll(
+		(unsigned long long)(msg->sent ^ m->sent[msg->number]));
+
+	for (size_t i = 16; i < m->bytes; i++)
+		n += (unsigned)__builtin_popcount(msg->rest[i - 16] ^ PATTERN);
+	return n;
+}
+
+static void take(struct meter *m, const struct message *msg, int64_t now)
+{
+	unsigned bits;
+
+	m->groups += now - m->last_echo > SILENT_NS;
+	m->last_echo = now;
+	if (msg->number < 0 || msg->number >= m->count || !m->sent[msg->number]) {
+		m->corrupt++;
+		return;
+	}
+	bits = wrong_bits(m, msg);
+	m->corrupt += bits > 0;
+	m->max_bits = bits > m->max_bits ? bits : m->max_bits;
+	if (m->took[msg->number] >= 0) {
+		m->dup++;
+		return;
+	}
+	m->reordered += msg->number < m->newest;
+	m->newest = msg->number > m->newest ? msg->number : m->newest;
+	m->took[msg->number] = now - m->sent[msg->number];
+	m->got++;
+}
+
+/* Takes echoes until `until` or until each of `enough` packets has one. */
+static void collect(struct meter *m, int64_t until, unsigned enough)
+{
+	struct pollfd p = { .fd = m->fd, .events = POLLIN };
+	struct message msg;
+
+	while (m->got < enough) {
 		int64_t left = until - now_ns();
 		struct timespec t = { left / 1000000000, left % 1000000000 };
 
 		if (left <= 0 || ppoll(&p, 1, &t, NULL) <= 0)
 			return;
-		while (recv(fd, m, sizeof(m), MSG_DONTWAIT) == sizeof(m)) {
-			if (m[0] < 0 || m[0] >= count || took[m[0]] >= 0)
-				continue;
-			took[m[0]] = now_ns() - m[1];
-			++*got;
-		}
+		while (recv(m->fd, &msg, sizeof(msg), MSG_DONTWAIT) == (ssize_t)m->bytes)
+			take(m, &msg, now_ns());
 	}
+}
+
+static void send_one(struct meter *m, unsigned i, unsigned *eperm)
+{
+	struct message msg = { .number = i, .sent = now_ns() };
+
+	memset(msg.rest, PATTERN, sizeof(msg.rest));
+	m->sent[i] = msg.sent;
+	/* an error of a refused packet counts as lost */
+	if (send(m->fd, &msg, m->bytes, 0) < 0 && errno == EPERM)
+		++*eperm;
+}
+
+static unsigned lost_runs(const struct meter *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->count; i++)
+		n += m->took[i] < 0 && (i == 0 || m->took[i - 1] >= 0);
+	return n;
 }
 
 /* Of n sorted times; -1 when there are none. */
@@ -190,37 +275,51 @@ static long long quantile_us(const int64_t *took, unsigned n, unsigned percent)
 	return n ? (long long)took[at < n ? at : n - 1] / 1000 : -1;
 }
 
-static int measure(char **argv)
+static int measure(int argc, char **argv)
 {
 	struct target t = target_of(argv[2], argv[3]);
-	unsigned count = (unsigned)atoi(argv[4]), got = 0, n = 0, eperm = 0;
-	int64_t gap = atoll(argv[5]) * 1000, next = now_ns();
+	static struct meter m;
 	static int64_t took[COUNT_MAX];
-	int fd = socket(t.a.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int64_t gap = atoll(argv[5]) * 1000, next = now_ns(), last;
+	unsigned n = 0, eperm = 0, bursts;
+	int on = 1;
 
-	if (count < 1 || count > COUNT_MAX || connect(fd, (struct sockaddr *)&t.a, t.len) < 0)
+	m = (struct meter){ .fd = socket(t.a.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+			    .count = (unsigned)atoi(argv[4]),
+			    .bytes = argc > 6 ? (size_t)atoi(argv[6]) : 16,
+			    .newest = -1 };
+	if (m.count < 1 || m.count > COUNT_MAX || m.bytes < 16 || m.bytes > BYTES_MAX ||
+	    connect(m.fd, (struct sockaddr *)&t.a, t.len) < 0)
 		return 2;
-	memset(took, 0xff, sizeof(took));
-	for (unsigned i = 0; i < count; i++) {
-		int64_t m[2] = { i, now_ns() };
-
-		/* an error of a refused packet counts as lost */
-		if (send(fd, m, sizeof(m), 0) < 0 && errno == EPERM)
-			eperm++;
+	make_room(m.fd);
+	if (argc > 6)
+		setsockopt(m.fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on));
+	memset(m.took, 0xff, sizeof(m.took));
+	m.first_sent = next;
+	for (unsigned i = 0; i < m.count; i++) {
+		send_one(&m, i, &eperm);
 		next += gap;
-		collect(fd, next, took, count + 1,
-			&got); /* + 1: waits for the time, not for a full set */
+		collect(&m, next, m.count + 1); /* + 1: waits for the time, not for a full set */
 	}
-	collect(fd, now_ns() + TAIL_NS, took, count, &got);
-	for (unsigned i = 0; i < count; i++) {
-		if (took[i] >= 0)
-			took[n++] = took[i];
+	do { /* as long as any come */
+		last = m.last_echo;
+		collect(&m, now_ns() + TAIL_NS, m.count);
+	} while (m.got < m.count && m.last_echo != last);
+	if (m.dup) /* the copy of the last one is still to come */
+		collect(&m, now_ns() + COPY_NS, m.count + 1);
+	for (unsigned i = 0; i < m.count; i++) {
+		if (m.took[i] >= 0)
+			took[n++] = m.took[i];
 	}
+	bursts = lost_runs(&m);
 	qsort(took, n, sizeof(took[0]), by_value);
-	printf("sent %u lost %u min_us %lld median_us %lld max_us %lld", count, count - n,
+	printf("sent %u lost %u min_us %lld median_us %lld max_us %lld", m.count, m.count - n,
 	       quantile_us(took, n, 0), quantile_us(took, n, 50), quantile_us(took, n, 100));
-	printf(" p10_us %lld p90_us %lld eperm %u\n", quantile_us(took, n, 10),
+	printf(" p10_us %lld p90_us %lld eperm %u", quantile_us(took, n, 10),
 	       quantile_us(took, n, 90), eperm);
+	printf(" dup %u reordered %u bursts %u took_ms %lld groups %u corrupt %u max_bits %u\n",
+	       m.dup, m.reordered, bursts, (long long)(m.last_echo - m.first_sent) / 1000000,
+	       m.groups, m.corrupt, m.max_bits);
 	return 0;
 }
 
@@ -347,8 +446,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc >= 4 && strcmp(argv[1], "serve") == 0)
 		return serve(argc, argv);
-	if (argc == 6 && strcmp(argv[1], "udp") == 0)
-		return measure(argv);
+	if ((argc == 6 || argc == 7) && strcmp(argv[1], "udp") == 0)
+		return measure(argc, argv);
 	if (argc == 5 && strcmp(argv[1], "connect") == 0)
 		return connects(argv);
 	if (argc == 7 && strcmp(argv[1], "burst") == 0)

@@ -386,7 +386,7 @@ static void a_spec_that_means_a_whole_group_is_out_of_bounds(void **state)
 		f->r.spec.u.signal.n_procs = 1;
 		f->r.spec.u.signal.proc[0].pid = bad[i];
 		f->r.spec.lease_ms = 3000;
-		assert_int_equal(change_spec_check(&f->r.spec, &f->r.e), -EINVAL);
+		assert_int_equal(change_spec_check(&f->r.spec, 0, &f->r.e), -EINVAL);
 	}
 }
 

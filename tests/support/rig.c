@@ -94,7 +94,7 @@ int rig_start(struct rig *r)
 		r->spec.lease_ms = 3000;
 	memset(&r->e, 0, sizeof(r->e));
 	memset(&r->undo, 0, sizeof(r->undo));
-	assert_int_equal(change_spec_check(&r->spec, &r->e), 0);
+	assert_int_equal(change_spec_check(&r->spec, 0, &r->e), 0);
 	r->undo.kind = r->spec.kind;
 	r->undo.fault = r->spec.fault;
 	snprintf(r->undo.run_id, sizeof(r->undo.run_id), "01JD3W9K7Q0000000000000000");

@@ -77,7 +77,7 @@ static int plan(struct fixture *f)
 	memset(&f->e, 0, sizeof(f->e));
 	rc = disk_fill_fault.plan(f->spec, &f->ctx, &f->plan, &f->e);
 	if (rc == 0)
-		assert_int_equal(change_spec_check(&f->plan.change[0], &f->e), 0);
+		assert_int_equal(change_spec_check(&f->plan.change[0], 0, &f->e), 0);
 	return rc;
 }
 

@@ -18,12 +18,14 @@
 	}
 static const struct strings none = { 0 };
 
+static struct arena memory; /* of all groups, until the tests are over */
+
 static struct net_groups groups(struct strings list, uint8_t proto)
 {
 	struct net_groups g;
 	struct err e;
 
-	if (net_groups_parse(&list, proto, &g, &e) < 0)
+	if (net_groups_parse(&list, proto, &memory, &g, &e) < 0)
 		fail_msg("%s", e.msg[0]);
 	return g;
 }
@@ -35,7 +37,7 @@ static const char *shown(const struct net_groups *g)
 
 	for (unsigned i = 0; i < g->n; i++) {
 		text_add(&t, "%s", i ? " | " : "");
-		endpoint_add(&t, &g->at[i]);
+		net_group_add(&t, &g->at[i]);
 	}
 	return buf;
 }
@@ -73,24 +75,14 @@ static void an_empty_list_is_anything(void **state)
 
 static void too_many_and_contradictions_are_refused(void **state)
 {
-	static char text[ENDPOINT_PREFIXES + 1][32];
-	const char *at[ENDPOINT_PREFIXES + 1];
-	struct strings list = { .n = ENDPOINT_PREFIXES + 1, .at = at };
+	struct strings list = LIST(":1", ":2", ":3", ":4", ":5", ":6", ":7");
 	struct net_groups g;
 	struct err e;
 
 	(void)state;
-	for (unsigned i = 0; i <= ENDPOINT_PREFIXES; i++) {
-		snprintf(text[i], sizeof(text[i]), "10.0.%u.1:80", i);
-		at[i] = text[i];
-	}
-	assert_int_equal(net_groups_parse(&list, 0, &g, &e), -E2BIG);
-	list.n--;
-	assert_int_equal(net_groups_parse(&list, 0, &g, &e), 0);
-	list = LIST(":1", ":2", ":3", ":4", ":5", ":6", ":7");
-	assert_int_equal(net_groups_parse(&list, 0, &g, &e), -E2BIG);
+	assert_int_equal(net_groups_parse(&list, 0, &memory, &g, &e), -E2BIG);
 	list = LIST(":80/udp");
-	assert_int_equal(net_groups_parse(&list, 6, &g, &e), -EINVAL);
+	assert_int_equal(net_groups_parse(&list, 6, &memory, &g, &e), -EINVAL);
 }
 
 static int match(struct nft_gate_spec *g, struct strings to, struct strings from,
@@ -99,7 +91,9 @@ static int match(struct nft_gate_spec *g, struct strings to, struct strings from
 {
 	struct net_groups t = groups(to, 0), f = groups(from, 0);
 
-	return net_matches(g, &(struct net_select){ &t, &f, dir, flows }, ret_exempted, e);
+	return net_matches(g,
+			   &(struct net_select){ .to = &t, .from = &f, .dir = dir, .flows = flows },
+			   ret_exempted, e);
 }
 
 static unsigned acting(const struct nft_gate_spec *g, uint8_t hook)
@@ -171,7 +165,7 @@ static void lists_are_multiplied_and_bounded(void **state)
 			 -EINVAL);
 }
 
-static void a_reset_and_a_share_of_connections_are_tcp(void **state)
+static void a_reset_and_flags_are_tcp(void **state)
 {
 	struct nft_gate_spec g = { .action = GATE_RESET };
 	unsigned exempted;
@@ -180,7 +174,7 @@ static void a_reset_and_a_share_of_connections_are_tcp(void **state)
 	(void)state;
 	assert_int_equal(match(&g, LIST("10.0.0.1:80"), none, NET_OUT, NULL, &exempted, &e), 0);
 	assert_int_equal(g.match[g.n_matches - 1].proto, IPPROTO_TCP);
-	g = (struct nft_gate_spec){ .action = GATE_DROP, .of_connections = 1 };
+	g = (struct nft_gate_spec){ .action = GATE_DROP, .only = { .given = GATE_FLAGS } };
 	assert_int_equal(match(&g, LIST("10.0.0.1:80"), none, NET_OUT, NULL, &exempted, &e), 0);
 	assert_int_equal(g.match[g.n_matches - 1].proto, IPPROTO_TCP);
 	g = (struct nft_gate_spec){ .action = GATE_RESET };
@@ -326,7 +320,7 @@ static void the_exemption_is_exactly_the_session(void **state)
 	assert_int_equal(m->sport_lo, 22);
 	assert_int_equal(m->sport_hi, 22);
 	assert_int_equal(m->dport_hi, 0);
-	m = &g.match[2];
+	m = &g.match[1];
 	assert_int_equal(m->exempt, 1);
 	assert_int_equal(m->hook, GATE_INGRESS);
 	assert_int_equal(m->dport_lo, 22);
@@ -429,6 +423,94 @@ static void a_session_that_finds_no_room_is_refused_and_not_a_hit(void **state)
 	shield_flows_done(&s);
 }
 
+static void what_is_excluded_passes_at_either_end_in_every_hook(void **state)
+{
+	struct nft_gate_spec g = { .action = GATE_DROP };
+	struct net_groups to = groups(LIST("10.0.0.0/8"), 0), from = groups(none, 0),
+			  not = groups(LIST("10.0.0.1", "10.0.0.2", "*:22"), 0);
+	struct net_select sel = { &to, &from, NET_BOTH, NULL, &not, false };
+	unsigned exempted, seen = 0;
+	bool acts = false;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(net_matches(&g, &sel, &exempted, &e), 0);
+	assert_int_equal(exempted, 0);
+	assert_int_equal(g.n_prefixes, 2 + 1 + 1); /* excluded ones stand in the pool once */
+	for (unsigned i = 0; i < g.n_matches; i++) {
+		const struct net_match *m = &g.match[i];
+
+		acts |= !m->exempt;
+		if (m->exempt != EXEMPT_CHOSEN)
+			continue;
+		assert_false(acts);
+		seen++;
+		if (m->dst_n || m->src_n)
+			assert_int_equal(m->dst_n + m->src_n, 2);
+		else
+			assert_int_equal(m->dport_lo + m->sport_lo, 22);
+	}
+	assert_int_equal(seen, 2 * 2 * 2);
+}
+
+static void between_two_ends_both_ways_stand_in_both_hooks(void **state)
+{
+	struct net_groups a = groups(LIST("10.0.0.1"), 0), b = groups(LIST("10.0.0.2"), 0);
+
+	(void)state;
+	for (unsigned both = 0; both < 2; both++) {
+		struct nft_gate_spec g = { .action = GATE_DROP };
+		struct net_select sel = { &b, &a, both ? NET_BOTH : NET_OUT, NULL, NULL, true };
+		unsigned exempted, there[2] = { 0 }, back[2] = { 0 }, exempts_nd = 0;
+		struct err e;
+
+		assert_int_equal(net_matches(&g, &sel, &exempted, &e), 0);
+		for (unsigned i = 0; i < g.n_matches; i++) {
+			const struct net_match *m = &g.match[i];
+			unsigned in = m->hook == GATE_INGRESS;
+
+			exempts_nd += m->exempt && m->proto == IPPROTO_ICMPV6;
+			if (m->exempt)
+				continue;
+			if (g.prefix[m->dst_first].addr[3] == 2)
+				there[in]++;
+			else
+				back[in]++;
+		}
+		assert_int_equal(there[0], 1);
+		assert_int_equal(there[1], 1);
+		assert_int_equal(back[0], both);
+		assert_int_equal(back[1], both);
+		assert_int_equal(exempts_nd, 2); /* once in a hook, however many paths it has */
+	}
+}
+
+static void icmp_never_takes_neighbour_discovery(void **state)
+{
+	struct nft_gate_spec g = { .action = GATE_DROP };
+	unsigned exempted;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(match(&g, LIST("*/icmp"), none, NET_BOTH, NULL, &exempted, &e), 0);
+	assert_true(exempts(&g, GATE_EGRESS, IPPROTO_ICMPV6, 130 << 8, 0));
+	assert_true(exempts(&g, GATE_INGRESS, IPPROTO_ICMPV6, 130 << 8, 0));
+}
+
+static void protocols_without_ports_take_none(void **state)
+{
+	struct net_groups any = groups(none, 0), icmp = groups(LIST("*/icmp"), 0),
+			  port = groups(LIST("*:80"), 0), sctp = groups(LIST("*:80/sctp"), 0),
+			  both = groups(LIST("10.0.0.1:80/icmp"), 0);
+	struct err e;
+
+	(void)state;
+	assert_int_equal(net_groups_agree(&icmp, &any, &e), 0);
+	assert_int_equal(net_groups_agree(&sctp, &any, &e), 0);
+	assert_int_equal(net_groups_agree(&icmp, &port, &e), -EINVAL);
+	assert_int_equal(net_groups_agree(&both, &any, &e), -EINVAL);
+}
+
 /* Whatever net_matches makes, the keeper's own check of the message takes. */
 static void what_is_planned_passes_the_keepers_check(void **state)
 {
@@ -456,7 +538,7 @@ static void what_is_planned_passes_the_keepers_check(void **state)
 			  &exempted, &e) < 0)
 			continue;
 		good++;
-		assert_int_equal(change_spec_check(&s, &e), 0);
+		assert_int_equal(change_spec_check(&s, 0, &e), 0);
 	}
 	assert_true(good > 200);
 }
@@ -469,7 +551,7 @@ int main(void)
 		cmocka_unit_test(too_many_and_contradictions_are_refused),
 		cmocka_unit_test(every_direction_has_its_hook_and_both_turns_the_ends_round),
 		cmocka_unit_test(lists_are_multiplied_and_bounded),
-		cmocka_unit_test(a_reset_and_a_share_of_connections_are_tcp),
+		cmocka_unit_test(a_reset_and_flags_are_tcp),
 		cmocka_unit_test(what_a_host_needs_to_stay_on_its_network_passes),
 		cmocka_unit_test(the_operators_session_passes_where_it_could_be_hit),
 		cmocka_unit_test(the_exemption_is_exactly_the_session),
@@ -477,6 +559,10 @@ int main(void)
 		cmocka_unit_test(more_sessions_than_addresses_find_room_let_the_whole_port_pass),
 		cmocka_unit_test(sessions_give_way_to_the_addresses_of_the_fault),
 		cmocka_unit_test(a_session_that_finds_no_room_is_refused_and_not_a_hit),
+		cmocka_unit_test(what_is_excluded_passes_at_either_end_in_every_hook),
+		cmocka_unit_test(between_two_ends_both_ways_stand_in_both_hooks),
+		cmocka_unit_test(icmp_never_takes_neighbour_discovery),
+		cmocka_unit_test(protocols_without_ports_take_none),
 		cmocka_unit_test(what_is_planned_passes_the_keepers_check),
 	};
 

@@ -12,9 +12,7 @@
 #include "inject/change/nlsock.h"
 #include "tests/support/test.h"
 
-#define BATCH_BYTES (192 * 1024)
-
-static _Alignas(16) char bytes[BATCH_BYTES];
+static _Alignas(16) char bytes[GATE_BATCH_BYTES];
 static struct nlbuf batch;
 
 static const struct nlmsghdr *next(const struct nlmsghdr *h)
@@ -77,12 +75,7 @@ static unsigned messages(uint16_t cmd)
 static void write_gate(const struct nft_gate_spec *s)
 {
 	batch = nlbuf_on(bytes, sizeof(bytes));
-	nft_begin(&batch);
-	nft_table(&batch, gate_family(s), s->table, NFT_TABLE_F_OWNER);
-	gate_sets(&batch, s);
-	gate_chains(&batch, s);
-	gate_rules(&batch, s, 7);
-	nft_commit(&batch);
+	gate_write(&batch, s, NULL, 7);
 	assert_false(batch.full);
 }
 
@@ -105,6 +98,10 @@ static const char *words(const struct nlmsghdr *h)
 		if (nlattr_is(name, "lookup"))
 			text_add(&t, "@%s",
 				 (const char *)nlattr_data(sure(inner(data, NFTA_LOOKUP_SET))));
+		else if (inner(verdict, NFTA_VERDICT_CHAIN))
+			text_add(&t, "goto:%s",
+				 (const char *)nlattr_data(
+					 sure(inner(verdict, NFTA_VERDICT_CHAIN))));
 		else if (nlattr_is(name, "immediate") && verdict)
 			text_add(&t, "%s",
 				 number(inner(verdict, NFTA_VERDICT_CODE)) == NF_DROP ? "drop" :
@@ -227,17 +224,148 @@ static void shares_are_a_die_or_a_hash_before_the_lease(void **state)
 	assert_string_equal(
 		words(message(NFT_MSG_NEWRULE, 0)),
 		"meta cmp meta cmp payload cmp numgen byteorder cmp immediate @lease counter drop");
-	s.of_connections = 1;
+	s.of_flows = 1;
+	s.only = (struct gate_conditions){ .given = GATE_FLAGS, .tcp_mask = 0x12, .tcp_flags = 2 };
 	write_gate(&s);
 	assert_string_equal(
 		words(message(NFT_MSG_NEWRULE, 0)),
-		"meta cmp meta cmp payload cmp payload bitwise cmp payload payload payload hash byteorder cmp "
-		"immediate @lease counter drop");
+		"meta cmp meta cmp payload cmp payload bitwise cmp payload payload payload payload "
+		"hash byteorder cmp immediate @lease counter drop");
 	s.share_ppm = 1000000; /* all new ones: still only the first packet of each */
 	write_gate(&s);
 	assert_string_equal(
 		words(message(NFT_MSG_NEWRULE, 0)),
 		"meta cmp meta cmp payload cmp payload bitwise cmp immediate @lease counter drop");
+}
+
+static void flows_of_every_protocol_are_hashed_each_in_its_own_way(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	s.share_ppm = 300000;
+	s.of_flows = 1;
+	s.match[0] = (struct net_match){ .hook = GATE_EGRESS };
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 6); /* TCP, UDP and the others, twice */
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 2)),
+			    "meta cmp meta cmp payload payload payload payload hash byteorder cmp "
+			    "immediate @lease counter drop");
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 4)),
+			    "meta cmp meta cmp cmp payload payload hash byteorder cmp "
+			    "immediate @lease counter drop");
+	s.match[0].exempt = EXEMPT_CHOSEN; /* asks no hash */
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 2);
+}
+
+/* The offsets of the payload expressions of a rule, in their order. */
+static const char *offsets(const struct nlmsghdr *h)
+{
+	static char buf[200];
+	struct text t = text_on(buf, sizeof(buf));
+	const struct nlattr *list = sure(attr(h, NFTA_RULE_EXPRESSIONS));
+	const char *p = nlattr_data(list), *end = p + nlattr_len(list);
+
+	for (; p < end; p += NLA_ALIGN(((const struct nlattr *)(const void *)p)->nla_len)) {
+		const struct nlattr *a = (const struct nlattr *)(const void *)p;
+
+		if (nlattr_is(sure(inner(a, NFTA_EXPR_NAME)), "payload"))
+			text_add(&t, "%s%u", t.len ? " " : "",
+				 number(inner(inner(a, NFTA_EXPR_DATA), NFTA_PAYLOAD_OFFSET)));
+	}
+	return buf;
+}
+
+static void what_comes_back_on_a_flow_is_hashed_the_other_way_round(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	s.share_ppm = 300000;
+	s.of_flows = 1;
+	s.n_matches = 2;
+	s.match[1] = s.match[0];
+	s.match[1].hook = GATE_INGRESS;
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 4);
+	assert_string_equal(offsets(message(NFT_MSG_NEWRULE, 0)), "2 12 16 0 2");
+	assert_string_equal(offsets(message(NFT_MSG_NEWRULE, 1)), "2 8 24 0 2");
+	assert_string_equal(offsets(message(NFT_MSG_NEWRULE, 2)), "2 16 12 2 0");
+	assert_string_equal(offsets(message(NFT_MSG_NEWRULE, 3)), "2 24 8 2 0");
+	s.n_matches = 1; /* incoming alone stays as it is */
+	s.match[0].hook = GATE_INGRESS;
+	write_gate(&s);
+	assert_string_equal(offsets(message(NFT_MSG_NEWRULE, 0)), "2 12 16 0 2");
+}
+
+static void conditions_bind_what_acts_and_no_exemption(void **state)
+{
+	static const struct {
+		uint32_t given;
+		const char *want;
+	} cases[] = {
+		{ GATE_MARK, "meta cmp meta cmp payload cmp meta bitwise cmp" },
+		{ GATE_DSCP, "meta cmp meta cmp payload cmp payload bitwise cmp" },
+		{ GATE_USER, "meta cmp meta cmp payload cmp meta cmp" },
+		{ GATE_FLAGS, "meta cmp meta cmp payload cmp payload bitwise cmp" },
+		{ GATE_LENGTH, "meta cmp meta cmp payload cmp payload cmp cmp" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+		char want[200];
+
+		s.only = (struct gate_conditions){ .given = cases[i].given, .length_hi = 100 };
+		snprintf(want, sizeof(want), "%s immediate @lease counter drop", cases[i].want);
+		write_gate(&s);
+		assert_int_equal(messages(NFT_MSG_NEWRULE), 2);
+		assert_string_equal(words(message(NFT_MSG_NEWRULE, 0)), want);
+		assert_string_equal(words(message(NFT_MSG_NEWRULE, 1)), want);
+		s.match[0].exempt = EXEMPT_CHOSEN;
+		write_gate(&s);
+		assert_string_equal(words(message(NFT_MSG_NEWRULE, 0)),
+				    "meta cmp meta cmp payload cmp accept");
+	}
+	{ /* no IPv6 packet is that short */
+		struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+		s.only = (struct gate_conditions){ .given = GATE_LENGTH, .length_hi = 39 };
+		write_gate(&s);
+		assert_int_equal(messages(NFT_MSG_NEWRULE), 1);
+	}
+}
+
+static void every_nth_packet_is_counted_in_one_place(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	s.every = 3;
+	s.match[0].proto = 0; /* two protocols, two families */
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWCHAIN), 2);
+	assert_null(attr(message(NFT_MSG_NEWCHAIN, 0), NFTA_CHAIN_HOOK));
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 5);
+	for (unsigned i = 0; i < 4; i++)
+		assert_string_equal(words(message(NFT_MSG_NEWRULE, i)),
+				    "meta cmp meta cmp payload cmp goto:every");
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 4)),
+			    "immediate @lease numgen byteorder cmp counter drop");
+}
+
+static void icmp_is_icmpv6_in_ipv6(void **state)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+
+	(void)state;
+	s.match[0] = (struct net_match){ .hook = GATE_EGRESS, .proto = IPPROTO_ICMP };
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 2);
+	s.match[0].proto = IPPROTO_ICMPV6;
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 1);
 }
 
 static void both_ends_are_asked_in_one_rule(void **state)
@@ -335,7 +463,7 @@ static void the_largest_gate_fits(void **state)
 	(void)state;
 	s = gate(GATE_DROP, GATE_EGRESS);
 	s.share_ppm = 1;
-	s.of_connections = 1;
+	s.of_flows = 1;
 	for (unsigned i = 0; i < GATE_PREFIXES; i++)
 		add_prefix(&s, i % 2 ? "fd00::" : "10.0.0.0", 16);
 	s.n_matches = GATE_MATCHES;
@@ -350,12 +478,7 @@ static void the_largest_gate_fits(void **state)
 						 .sport_lo = 1,
 						 .sport_hi = 2 };
 	batch = nlbuf_on(bytes, sizeof(bytes));
-	nft_begin(&batch);
-	nft_table(&batch, gate_family(&s), s.table, NFT_TABLE_F_OWNER);
-	gate_sets(&batch, &s);
-	gate_chains(&batch, &s);
-	gate_rules(&batch, &s, 7);
-	nft_commit(&batch);
+	gate_write(&batch, &s, NULL, 7);
 	/* it may be too large: then it says so, and nothing is sent */
 	assert_true(batch.full || batch.n <= NLBUF_MESSAGES);
 	assert_true(batch.len <= sizeof(bytes));
@@ -369,6 +492,11 @@ int main(void)
 		cmocka_unit_test(an_exemption_accepts_and_asks_nobody),
 		cmocka_unit_test(a_port_without_a_protocol_is_tcp_and_udp),
 		cmocka_unit_test(shares_are_a_die_or_a_hash_before_the_lease),
+		cmocka_unit_test(flows_of_every_protocol_are_hashed_each_in_its_own_way),
+		cmocka_unit_test(what_comes_back_on_a_flow_is_hashed_the_other_way_round),
+		cmocka_unit_test(conditions_bind_what_acts_and_no_exemption),
+		cmocka_unit_test(every_nth_packet_is_counted_in_one_place),
+		cmocka_unit_test(icmp_is_icmpv6_in_ipv6),
 		cmocka_unit_test(both_ends_are_asked_in_one_rule),
 		cmocka_unit_test(ranges_end_where_the_next_address_begins),
 		cmocka_unit_test(the_largest_gate_fits),

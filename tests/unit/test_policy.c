@@ -121,7 +121,9 @@ static bool says(const struct world *w, const char *text)
 
 static int check(struct world *w, const char *kind, int64_t for_ns, const struct change_spec *c)
 {
-	const struct policy_fault f = { kind, for_ns, c, 1 };
+	const struct policy_fault f = {
+		.kind = kind, .for_ns = for_ns, .change = c, .n_changes = 1
+	};
 	int rc;
 
 	assert_true(w->loaded);

@@ -87,7 +87,7 @@ static int plan(struct fixture *f)
 	memset(&f->e, 0, sizeof(f->e));
 	rc = proc_pause_fault.plan(&f->spec, &f->ctx, &f->plan, &f->e);
 	for (unsigned i = 0; rc == 0 && i < f->plan.n_changes; i++)
-		assert_int_equal(change_spec_check(&f->plan.change[i], &f->e), 0);
+		assert_int_equal(change_spec_check(&f->plan.change[i], 0, &f->e), 0);
 	return rc;
 }
 

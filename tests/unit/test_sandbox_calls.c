@@ -106,6 +106,14 @@ static const struct {
 	{ CHANGE_STOP, { "ptrace", SYS_ptrace, { PTRACE_SEIZE, 0x7ffffffe } } },
 	{ CHANGE_SIGNAL, { "a file for writing", SYS_openat, { AT_FDCWD, 0, O_RDWR } } },
 	{ CHANGE_SIGNAL, { "a socket", SYS_socket, { AF_NETLINK, 3 } } },
+	{ CHANGE_SOCK_RESET, { "the network", SYS_socket, { AF_INET, SOCK_STREAM } } },
+	{ CHANGE_SOCK_RESET, { "a file for writing", SYS_openat, { AT_FDCWD, 0, O_WRONLY } } },
+	{ CHANGE_SOCK_RESET, { "a signal", SYS_pidfd_send_signal, { 999, 0 } } },
+	{ CHANGE_LINK, { "a file", SYS_openat, { AT_FDCWD, 0, O_RDONLY } } },
+	{ CHANGE_LINK, { "the network", SYS_socket, { AF_INET, SOCK_STREAM } } },
+	{ CHANGE_PORT, { "a connection", SYS_connect, { 999, 0 } } },
+	{ CHANGE_PORT, { "netlink", SYS_socket, { AF_NETLINK, 3 } } },
+	{ CHANGE_PORT, { "a file", SYS_openat, { AT_FDCWD, 0, O_RDONLY } } },
 };
 
 static int call(const struct foreign *f)
@@ -175,14 +183,22 @@ static void what_no_process_of_a_run_does_kills_every_kind_of_them(void **state)
 	printf("# counted: foreign_calls %u\n", n);
 }
 
+/* The one thing that only this kind does. */
+static bool is_own(unsigned change, const struct foreign *f)
+{
+	return change == CHANGE_PORT && f->nr == SYS_listen;
+}
+
 static void a_holder_may_only_what_its_kind_of_change_needs(void **state)
 {
 	bool seen[CHANGE_KIND_COUNT] = { 0 };
 
 	(void)state;
 	for (unsigned kind = 0; kind < CHANGE_KIND_COUNT; kind++) {
-		for (size_t i = 0; change_ops_of(kind) && i < ARRAY_LEN(foreign_to_all); i++)
-			must_die(SANDBOX_HOLDER, kind, &foreign_to_all[i]);
+		for (size_t i = 0; change_ops_of(kind) && i < ARRAY_LEN(foreign_to_all); i++) {
+			if (!is_own(kind, &foreign_to_all[i]))
+				must_die(SANDBOX_HOLDER, kind, &foreign_to_all[i]);
+		}
 	}
 	for (size_t i = 0; i < ARRAY_LEN(foreign_to_holder); i++) {
 		must_die(SANDBOX_HOLDER, foreign_to_holder[i].kind, &foreign_to_holder[i].call);

@@ -151,6 +151,166 @@ static void netem_is_told_exactly_what_was_asked(void **state)
 	assert_int_equal(basics()->loss, UINT32_MAX); /* all of them */
 }
 
+/* The attribute as a struct of just its size. */
+static void attribute(uint16_t type, void *ret, size_t n)
+{
+	const struct nlattr *a = option(type);
+
+	assert_non_null(a);
+	assert_int_equal(nlattr_len(a), n);
+	memcpy(ret, nlattr_data(a), n);
+}
+
+static void set(const struct netem_side_spec *s)
+{
+	struct nlsock sock = { 0 };
+	struct err e;
+
+	assert_int_equal(netem_set(&sock, 42, s, &e), 0);
+}
+
+static void share_is(uint32_t v, double want)
+{
+	near(v / 4294967295.0, want, 1e-6);
+}
+
+static void duplicates_corruption_and_reordering_each_have_their_attribute(void **state)
+{
+	struct netem_side_spec s = { .duplicate_ppm = 50000, .limit = 1 };
+	struct tc_netem_corrupt corrupt;
+	struct tc_netem_reorder reorder;
+	struct tc_netem_corr corr;
+
+	(void)state;
+	set(&s);
+	share_is(basics()->duplicate, 0.05);
+	assert_int_equal(basics()->gap, 0);
+	for (uint16_t type = TCA_NETEM_CORR; type < TCA_NETEM_LATENCY64; type++)
+		assert_null(option(type));
+	assert_null(option(TCA_NETEM_SLOT));
+	assert_null(option(TCA_NETEM_SLOT_DIST));
+	s.duplicate_corr_ppm = 250000;
+	s.corrupt_ppm = 10000;
+	s.corrupt_corr_ppm = 20000;
+	set(&s);
+	attribute(TCA_NETEM_CORR, &corr, sizeof(corr));
+	share_is(corr.dup_corr, 0.25);
+	assert_int_equal(corr.loss_corr, 0);
+	attribute(TCA_NETEM_CORRUPT, &corrupt, sizeof(corrupt));
+	share_is(corrupt.probability, 0.01);
+	share_is(corrupt.correlation, 0.02);
+	s = (struct netem_side_spec){ .delay_ns = NS_PER_MS,
+				      .reorder_ppm = 300000,
+				      .reorder_corr_ppm = 40000,
+				      .reorder_gap = 5 };
+	set(&s);
+	assert_int_equal(basics()->gap, 5); /* 0 would mean: no reordering */
+	attribute(TCA_NETEM_REORDER, &reorder, sizeof(reorder));
+	share_is(reorder.probability, 0.3);
+	share_is(reorder.correlation, 0.04);
+}
+
+static void a_rate_has_64_bits(void **state)
+{
+	struct netem_side_spec s = { .rate = 125000,
+				     .packet_overhead = -14,
+				     .cell_size = 48,
+				     .cell_overhead = 5,
+				     .limit = 1 };
+	struct tc_netem_rate rate;
+	uint64_t wide;
+
+	(void)state;
+	set(&s);
+	attribute(TCA_NETEM_RATE, &rate, sizeof(rate));
+	assert_int_equal(rate.rate, 125000);
+	assert_int_equal(rate.packet_overhead, -14);
+	assert_int_equal(rate.cell_size, 48);
+	assert_int_equal(rate.cell_overhead, 5);
+	assert_null(option(TCA_NETEM_RATE64));
+	s.rate = 12500000000; /* 100 gbit/s */
+	set(&s);
+	attribute(TCA_NETEM_RATE, &rate, sizeof(rate));
+	assert_int_equal(rate.rate, UINT32_MAX);
+	attribute(TCA_NETEM_RATE64, &wide, sizeof(wide));
+	assert_int_equal(wide, 12500000000);
+}
+
+static void slots_have_two_ends_or_a_table_around_their_middle(void **state)
+{
+	struct netem_side_spec s = { .slot_min_ns = 10 * NS_PER_MS,
+				     .slot_max_ns = 30 * NS_PER_MS,
+				     .slot_packets = 7,
+				     .slot_bytes = 9000,
+				     .limit = 1 };
+	struct tc_netem_slot slot;
+
+	(void)state;
+	set(&s);
+	attribute(TCA_NETEM_SLOT, &slot, sizeof(slot));
+	assert_int_equal(slot.min_delay, 10 * NS_PER_MS);
+	assert_int_equal(slot.max_delay, 30 * NS_PER_MS);
+	assert_int_equal(slot.max_packets, 7);
+	assert_int_equal(slot.max_bytes, 9000);
+	assert_int_equal(slot.dist_jitter, 0);
+	assert_null(option(TCA_NETEM_SLOT_DIST));
+	s.slot_dist = DIST_NORMAL;
+	s.dist = DIST_PARETO; /* both tables fit into one message */
+	set(&s);
+	attribute(TCA_NETEM_SLOT, &slot, sizeof(slot));
+	assert_int_equal(slot.dist_delay, 20 * NS_PER_MS);
+	assert_int_equal(slot.dist_jitter, 10 * NS_PER_MS);
+	assert_int_equal(netem_table(DIST_NORMAL, table, POINTS), 0);
+	assert_int_equal(nlattr_len(option(TCA_NETEM_SLOT_DIST)), sizeof(table));
+	assert_memory_equal(nlattr_data(option(TCA_NETEM_SLOT_DIST)), table, sizeof(table));
+}
+
+static const void *loss_model(uint16_t type, size_t n)
+{
+	const struct nlattr *a = option(TCA_NETEM_LOSS);
+
+	assert_non_null(a);
+	a = nlattr_find(nlattr_data(a), nlattr_len(a), type);
+	assert_non_null(a);
+	assert_int_equal(nlattr_len(a), n);
+	return nlattr_data(a);
+}
+
+static void a_loss_model_stands_in_a_nest_of_its_own(void **state)
+{
+	struct netem_side_spec s = { .loss_model = LOSS_GILBERT_ELLIOTT,
+				     .good_to_bad_ppm = 10000,
+				     .bad_to_good_ppm = 200000,
+				     .loss_in_bad_ppm = 700000,
+				     .loss_in_good_ppm = 3000,
+				     .limit = 1 };
+	struct tc_netem_gemodel ge;
+	struct tc_netem_gimodel gi;
+
+	(void)state;
+	set(&s);
+	memcpy(&ge, loss_model(NETEM_LOSS_GE, sizeof(ge)), sizeof(ge));
+	share_is(ge.p, 0.01);
+	share_is(ge.r, 0.2);
+	share_is(ge.h, 0.3); /* the kernel's h is what survives, the user's is what is lost */
+	share_is(ge.k1, 0.003);
+	assert_int_equal(basics()->loss, 0);
+	s = (struct netem_side_spec){ .loss_model = LOSS_MARKOV,
+				      .p13_ppm = 10000,
+				      .p31_ppm = 200000,
+				      .p32_ppm = 300000,
+				      .p23_ppm = 400000,
+				      .p14_ppm = 50000,
+				      .limit = 1 };
+	set(&s);
+	memcpy(&gi, loss_model(NETEM_LOSS_GI, sizeof(gi)), sizeof(gi));
+	share_is(gi.p13, 0.01);
+	share_is(gi.p31, 0.2);
+	share_is(gi.p32, 0.3);
+	share_is(gi.p23, 0.4);
+	share_is(gi.p14, 0.05);
+}
+
 static void an_ifb_is_made_new_and_up(void **state)
 {
 	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)sent;
@@ -178,6 +338,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_tables_have_the_shapes_of_their_names),
 		cmocka_unit_test(netem_is_told_exactly_what_was_asked),
+		cmocka_unit_test(duplicates_corruption_and_reordering_each_have_their_attribute),
+		cmocka_unit_test(a_rate_has_64_bits),
+		cmocka_unit_test(slots_have_two_ends_or_a_table_around_their_middle),
+		cmocka_unit_test(a_loss_model_stands_in_a_nest_of_its_own),
 		cmocka_unit_test(an_ifb_is_made_new_and_up),
 	};
 

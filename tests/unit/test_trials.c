@@ -9,8 +9,9 @@
 static const struct {
 	const char *place, *value;
 } world[] = {
-	{ "{netns}", "somewhere" }, { "{addr}", "192.0.2.7" }, { "{port}", "7002" },
-	{ "{pid}", "4242" },        { "{dir}", "/somewhere" }, { "{cgroup}", "/some/where" },
+	{ "{netns}", "somewhere" },    { "{addr}", "192.0.2.7" }, { "{port}", "7002" },
+	{ "{pid}", "4242" },           { "{dir}", "/somewhere" }, { "{dev}", "va" },
+	{ "{cgroup}", "/some/where" },
 };
 
 /* "to={addr}:{port} x=y" as "to: "192.0.2.7:7002", x: "y"" */

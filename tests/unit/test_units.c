@@ -108,6 +108,31 @@ static void sizes_know_powers_of_two_and_of_ten(void **state)
 		assert_int_equal(units_size(bad[i], &n, &e), -EINVAL);
 }
 
+static void rates_are_bits_or_bytes_a_second_and_never_bare(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {
+		{ "8bit", 1 },          { "1kbit", 125 },          { "1.5mbit", 187500 },
+		{ "10Mbit", 1250000 },  { "1gbit", 125000000 },    { "100gbit", 12500000000 },
+		{ "2MB/s", 2000000 },   { "1MiB/s", 1u << 20 },    { "125B/s", 125 },
+		{ "1Gbit", 125000000 }, { "1tbit", 125000000000 }, { "12bit", 2 },
+	};
+	static const char *const bad[] = { "10",     "10m", "mbit",     "10 mbit", "10mbit ",
+					   "-1mbit", "1MB", "10mbit/s", "" };
+	uint64_t n;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		assert_int_equal(units_rate(good[i].text, &n, &e), 0);
+		assert_int_equal(n, good[i].bytes);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(units_rate(bad[i], &n, &e), -EINVAL);
+}
+
 static void percentages_need_their_sign_and_end_at_100(void **state)
 {
 	static const char *const bad[] = { "30", "101%", "100.0001%", "-1%",
@@ -253,6 +278,15 @@ static const char *percent(uint32_t ppm)
 	return buf;
 }
 
+static const char *rate(uint64_t bytes)
+{
+	static char buf[40];
+	struct text t = text_on(buf, sizeof(buf));
+
+	units_add_rate(&t, bytes);
+	return buf;
+}
+
 static void values_are_written_as_a_person_would(void **state)
 {
 	(void)state;
@@ -268,6 +302,12 @@ static void values_are_written_as_a_person_would(void **state)
 	assert_string_equal(size(1536ull << 20), "1.5GiB");
 	assert_string_equal(size(512 << 10), "512KiB");
 	assert_string_equal(size(1023), "1023B");
+	assert_string_equal(rate(1), "8bit");
+	assert_string_equal(rate(125), "1kbit");
+	assert_string_equal(rate(187500), "1.5mbit");
+	assert_string_equal(rate(1250000), "10mbit");
+	assert_string_equal(rate(12500000000), "100gbit");
+	assert_string_equal(rate(125000000000000), "1000tbit");
 	assert_string_equal(percent(300000), "30%");
 	assert_string_equal(percent(5000), "0.5%");
 	assert_string_equal(percent(1), "0.0001%");
@@ -296,6 +336,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_duration_is_refused_with_a_right_form),
 		cmocka_unit_test(foreign_text_in_a_message_is_escaped_and_cut),
 		cmocka_unit_test(sizes_know_powers_of_two_and_of_ten),
+		cmocka_unit_test(rates_are_bits_or_bytes_a_second_and_never_bare),
 		cmocka_unit_test(percentages_need_their_sign_and_end_at_100),
 		cmocka_unit_test(whole_numbers_take_no_unit_and_do_not_overflow),
 		cmocka_unit_test(signals_have_names_and_numbers),

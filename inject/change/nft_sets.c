@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/change/nft_sets.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TYPE_IPV4 7u /* nft(8) data types, for listings only */
+#define TYPE_IPV6 8u
+#define TYPE_MARK 19u
+
+/* An attribute, and so the elements of one message, ends below 64 KiB: netlink(7). */
+#define ELEMS_BYTES 60000
+/* Of one batch: with one more message it is below GATE_BATCH_BYTES. */
+#define BATCH_FULL (2 * ELEMS_BYTES)
+
+void gate_set_name(char ret[GATE_SET_NAME], uint32_t first, unsigned family)
+{
+	snprintf(ret, GATE_SET_NAME, "a%u_v%u", first, family);
+}
+
+uint32_t gate_set_id(uint32_t first, unsigned family)
+{
+	return 2 + first * 2 + (family == 6);
+}
+
+static bool is_pooled(uint32_t first)
+{
+	return first >= GATE_PREFIXES;
+}
+
+struct gate_list gate_list_of(const struct nft_gate_spec *s, const struct address_pool *pool,
+			      uint32_t first, uint32_t n)
+{
+	return (struct gate_list){ first, n,
+				   is_pooled(first) ? pool->at + (first - GATE_PREFIXES) :
+						      s->prefix + first };
+}
+
+static bool is_single(const struct net_prefix *p)
+{
+	return p->len == (p->family == 4 ? 32 : 128);
+}
+
+static uint32_t count_family(const struct gate_list *l, unsigned family)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < l->n; i++)
+		n += l->at[i].family == family;
+	return n;
+}
+
+bool gate_list_has(const struct gate_list *l, unsigned family)
+{
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (l->at[i].family == family)
+			return true;
+	}
+	return false;
+}
+
+static bool has_interval(const struct gate_list *l, unsigned family)
+{
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (l->at[i].family == family && !is_single(&l->at[i]))
+			return true;
+	}
+	return false;
+}
+
+/* First address after a prefix; false when the prefix reaches to the end of the address space. */
+static bool after_prefix(const struct net_prefix *p, uint8_t next[16])
+{
+	int at = p->len / 8, bytes = p->family == 4 ? 4 : 16;
+	unsigned carry = p->len % 8 ? 1u << (8 - p->len % 8) : 0;
+
+	memcpy(next, p->addr, 16);
+	if (!carry) { /* a whole number of bytes: one up in the last byte of the prefix */
+		at--;
+		carry = 1;
+	}
+	for (; at >= 0 && at < bytes && carry; at--) {
+		carry += next[at];
+		next[at] = (uint8_t)carry;
+		carry >>= 8;
+	}
+	return !carry;
+}
+
+/* The set alone. The kernel takes a hash of a fixed size, the quickest it has, where it knows how
+ * many there will be: nft_set_hash.c. Ends of intervals count too, but not in every kernel. */
+static void define_set(struct nlbuf *b, const struct nft_gate_spec *s, const struct gate_list *l,
+		       unsigned family)
+{
+	bool interval = has_interval(l, family);
+	char name[GATE_SET_NAME];
+
+	gate_set_name(name, l->first, family);
+	nft_set(b, gate_family(s), s->table,
+		&(struct nft_set_def){ .name = name,
+				       .flags =
+					       NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
+				       .key_type = family == 4 ? TYPE_IPV4 : TYPE_IPV6,
+				       .key_len = family == 4 ? 4 : 16,
+				       .size = interval ? 0 : count_family(l, family),
+				       .id = gate_set_id(l->first, family) });
+}
+
+/* One element, and the end of its range, also where the next one begins there: two beginnings in a
+ * row are refused (nft_set_rbtree.c). */
+static void element(struct nlbuf *b, const struct net_prefix *p, bool interval)
+{
+	uint32_t len = p->family == 4 ? 4 : 16;
+	uint8_t next[16];
+
+	nft_elem(b, p->addr, len, 0, 0);
+	if (interval && after_prefix(p, next))
+		nft_elem(b, next, len, NFT_SET_ELEM_INTERVAL_END, 0);
+}
+
+/* One message of elements from *at on; *at moves behind the last one that found room. */
+static void elements(struct nlbuf *b, const struct nft_gate_spec *s, const struct gate_list *l,
+		     unsigned family, uint32_t *at)
+{
+	bool interval = has_interval(l, family);
+	size_t began = b->len;
+	struct nft_elems list;
+	char name[GATE_SET_NAME];
+
+	gate_set_name(name, l->first, family);
+	list = nft_elems_open(b, NFT_MSG_NEWSETELEM, gate_family(s), s->table, name,
+			      "cannot fill an nft set");
+	for (; *at < l->n && b->len - began < ELEMS_BYTES && !b->full; (*at)++) {
+		if (l->at[*at].family == family)
+			element(b, &l->at[*at], interval);
+	}
+	nft_elems_close(b, list);
+}
+
+/* Each list once, whatever number of matches share it: calls each() for lists that stand in the
+ * pool, or for those that do not. */
+static void each_list(const struct nft_gate_spec *s, const struct address_pool *pool, bool pooled,
+		      void (*each)(void *arg, const struct gate_list *l), void *arg)
+{
+	uint32_t seen[2 * GATE_MATCHES];
+	unsigned n_seen = 0;
+
+	for (unsigned i = 0; i < 2u * s->n_matches; i++) {
+		const struct net_match *m = &s->match[i / 2];
+		uint32_t first = i % 2 ? m->src_first : m->dst_first;
+		uint32_t n = i % 2 ? m->src_n : m->dst_n;
+		unsigned k = 0;
+
+		if (!n || is_pooled(first) != pooled)
+			continue;
+		while (k < n_seen && seen[k] != first)
+			k++;
+		if (k == n_seen) {
+			struct gate_list l = gate_list_of(s, pool, first, n);
+
+			seen[n_seen++] = first;
+			each(arg, &l);
+		}
+	}
+}
+
+struct writing {
+	struct nlbuf *b;
+	const struct nft_gate_spec *s;
+};
+
+static void write_small_set(void *arg, const struct gate_list *l)
+{
+	const struct writing *w = arg;
+
+	for (unsigned family = 4; family <= 6; family += 2) {
+		uint32_t at = 0;
+
+		if (!gate_list_has(l, family))
+			continue;
+		define_set(w->b, w->s, l, family);
+		elements(w->b, w->s, l, family, &at);
+	}
+}
+
+void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
+{
+	struct writing w = { b, s };
+
+	nft_set(b, gate_family(s), s->table,
+		&(struct nft_set_def){ .name = GATE_LEASE_SET,
+				       .flags = NFT_SET_TIMEOUT,
+				       .key_type = TYPE_MARK,
+				       .key_len = 4,
+				       .id = GATE_LEASE_ID });
+	each_list(s, NULL, false, write_small_set, &w);
+}
+
+static void define_pooled_set(void *arg, const struct gate_list *l)
+{
+	const struct writing *w = arg;
+
+	for (unsigned family = 4; family <= 6; family += 2) {
+		if (gate_list_has(l, family))
+			define_set(w->b, w->s, l, family);
+	}
+}
+
+static void note_list(void *arg, const struct gate_list *l)
+{
+	struct gate_load *load = arg;
+
+	load->list_first[load->n_lists] = l->first;
+	load->list_n[load->n_lists++] = l->n;
+}
+
+struct gate_load gate_load_of(const struct nft_gate_spec *s, const struct address_pool *pool)
+{
+	struct gate_load load = { .s = s, .pool = pool, .family = 4 };
+
+	each_list(s, pool, true, note_list, &load);
+	return load;
+}
+
+/* A list is read once for each family. */
+static bool next_part(struct gate_load *l, struct gate_list *ret)
+{
+	for (; l->list < l->n_lists; l->list++, l->family = 4) {
+		*ret = gate_list_of(l->s, l->pool, l->list_first[l->list], l->list_n[l->list]);
+		for (; l->family <= 6; l->family += 2, l->at = 0) {
+			while (l->at < ret->n && ret->at[l->at].family != l->family)
+				l->at++;
+			if (l->at < ret->n)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool gate_load_next(struct nlbuf *b, struct gate_load *l)
+{
+	struct writing w = { b, l->s };
+	struct gate_list part;
+
+	if (!next_part(l, &part))
+		return false;
+	nft_begin(b);
+	if (!l->begun) {
+		nft_table(b, gate_family(l->s), l->s->table, NFT_TABLE_F_OWNER);
+		each_list(l->s, l->pool, true, define_pooled_set, &w);
+		l->begun = true;
+	}
+	do
+		elements(b, l->s, &part, l->family, &l->at);
+	while (b->len < BATCH_FULL && next_part(l, &part));
+	nft_commit(b);
+	return true;
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device that goes down, or whose MTU is lower, in a network namespace of its own: it comes back
+ * with all that it had, or is not touched. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "inject/change/netns.h"
+#include "inject/link_aim.h"
+#include "tests/support/rig.h"
+#include "tests/support/test.h"
+
+#define LINK_CAPS (UINT64_C(1) << CAP_NET_ADMIN)
+#define STATE                                                                                          \
+	"{ ip -d -o link show va | sed 's/ state [A-Z]*//'; ip -d -o addr show dev va; "               \
+	"ip -4 route show table all; ip -6 route show table all | sort; ip neigh show nud permanent; " \
+	"grep -s . /proc/sys/net/ipv[46]/conf/va/* /proc/sys/net/ipv[46]/neigh/va/*; } 2>&1"
+
+struct fixture {
+	struct rig r;
+	char before[1 << 17], now[1 << 17];
+};
+
+static void must(const char *command)
+{
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
+static int own_namespace(void **state)
+{
+	(void)state;
+	return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0 ? 0 : -1;
+}
+
+static void read_state(char *ret, size_t size)
+{
+	FILE *f = popen(STATE, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(ret, 1, size - 1, f);
+	ret[n] = '\0';
+	pclose(f);
+}
+
+static bool settled(void *arg)
+{
+	(void)arg;
+	return system("! ip -6 addr show | grep -q tentative && "
+		      "ip -6 addr show dev va | grep -q fe80 && "
+		      "ip link show va | grep -q LOWER_UP") == 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	must("ip link add va type veth peer name vb && ip link set vb up && ip link set va up && "
+	     "ip addr add 10.9.0.1/24 dev va && ip addr add 10.9.0.2/24 dev va");
+	assert_true(rig_await(settled, NULL));
+	f->r.spec.kind = CHANGE_LINK;
+	f->r.caps = LINK_CAPS;
+	snprintf(f->r.spec.u.link.dev, IFNAMSIZ, "va");
+	assert_int_equal(netns_identify("", &f->r.spec.u.link.netns, &f->r.e), 0);
+	read_state(f->before, sizeof(f->before));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	rig_kill(&f->r);
+	must("ip link del va 2>/dev/null; ip link del br0 2>/dev/null; :");
+	free(f);
+	return 0;
+}
+
+static void fire(struct fixture *f)
+{
+	char text[1024];
+	int rc = rig_start(&f->r);
+
+	if (rc < 0)
+		print_message("%s\n", err_format(&f->r.e, text, sizeof(text)));
+	assert_int_equal(rc, 0);
+	rig_must(&f->r, RIG_ARM);
+	rig_must(&f->r, RIG_FIRE);
+}
+
+static bool is_up(void)
+{
+	return system("ip -o link show va | grep -q '[<,]UP[,>]'") == 0;
+}
+
+static unsigned mtu_now(void)
+{
+	char text[16] = "";
+
+	io_read_file(AT_FDCWD, "/proc/sys/net/ipv6/conf/va/mtu", text, sizeof(text));
+	return (unsigned)atoi(text);
+}
+
+static bool as_before(void *arg)
+{
+	struct fixture *f = arg;
+
+	read_state(f->now, sizeof(f->now));
+	return strcmp(f->before, f->now) == 0;
+}
+
+static void write_to(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void fail_difference(struct fixture *f)
+{
+	char command[300], a[64], b[64];
+
+	snprintf(a, sizeof(a), "/tmp/link-%d.before", getpid());
+	snprintf(b, sizeof(b), "/tmp/link-%d.now", getpid());
+	write_to(a, f->before);
+	write_to(b, f->now);
+	snprintf(command, sizeof(command), "diff %s %s; rm %s %s", a, b, a, b);
+	must(command);
+	fail_msg("not as before");
+}
+
+/* Addresses of a link come back when the other end has been seen and nobody else has them. */
+static void all_is_as_before(struct fixture *f)
+{
+	if (!rig_await(as_before, f))
+		fail_difference(f);
+}
+
+static bool all_gone(void *arg)
+{
+	struct fixture *f = arg;
+
+	return rig_gone(&f->r) == 0;
+}
+
+static void down_and_back_with_all_that_it_had(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	assert_true(is_up()); /* armed is without effect */
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), 0);
+	rig_must(&f->r, RIG_FIRE);
+	assert_false(is_up());
+	assert_int_equal(rig_ended(&f->r), 1);
+	assert_non_null(strstr(f->r.left, "'va' is down"));
+	assert_int_equal(rig_gone(&f->r), 1);
+	rig_must(&f->r, RIG_REFRESH);
+	rig_must(&f->r, RIG_QUIET);
+	assert_true(is_up());
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_true(rig_await(all_gone, f)); /* the kernel takes a moment */
+	rig_must(&f->r, RIG_EFFECT);
+	assert_int_equal(f->r.value, 1);
+	rig_must(&f->r, RIG_DRAIN); /* it has been waited for */
+	assert_true(as_before(f));
+}
+
+/* With the sysctl the kernel keeps IPv6 addresses that would be lost: they are allowed. */
+static void kept_addresses_are_no_reason(void **state)
+{
+	struct fixture *f = *state;
+
+	must("ip -6 addr add fd09::1/64 dev va && ip -6 addr add fd09::2/64 dev va nodad noprefixroute");
+	assert_true(rig_await(settled, NULL));
+	assert_int_equal(rig_start(&f->r), -EBUSY);
+	assert_true(rig_says(&f->r, "IPv6 address fd09::"));
+	must("echo 1 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down");
+	read_state(f->before, sizeof(f->before));
+	fire(f);
+	assert_false(is_up());
+	rig_kill(&f->r);
+	assert_int_equal(rig_undo(&f->r), 0);
+	all_is_as_before(f);
+}
+
+static void what_would_be_lost_is_named_and_nothing_touched(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *make, *says;
+	} cases[] = {
+		{ "ip route add 192.0.2.0/24 via 10.9.0.7", "route 192.0.2.0/24" },
+		{ "ip route add default via 10.9.0.7 table 77", "route default/0" },
+		{ "ip -6 route add 2001:db8::/32 dev va", "route 2001:db8::/32" },
+		{ "ip route add 192.0.2.0/24 nexthop via 10.9.0.7 nexthop via 10.9.0.8",
+		  "route 192.0.2.0/24" },
+		{ "ip -6 addr add fd09::1/64 dev va", "IPv6 address fd09::1" },
+		{ "ip -6 addr add fe80::77/64 dev va", "IPv6 address fe80::77" },
+		{ "ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev va nud permanent",
+		  "neighbour entry 10.9.0.9" },
+		{ "ip neigh add proxy 10.9.0.10 dev va", "neighbour entry 10.9.0.10" },
+		{ "ip nexthop add id 7 via 10.9.0.7 dev va", "nexthop 7" },
+		{ "ip link add br0 type bridge && ip link set va master br0", "port of another" },
+		{ "ip addr add 10.9.0.3/24 dev vb",
+		  "route 10.9.0.0/24 is one of another device too" },
+		{ "ip link set va down", "down already" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		must(cases[i].make);
+		read_state(f->before, sizeof(f->before));
+		assert_true(rig_start(&f->r) < 0);
+		assert_true(rig_says(&f->r, cases[i].says));
+		all_is_as_before(f);
+		teardown(state);
+		setup(state);
+		f = *state;
+	}
+}
+
+/* It comes between the plan and the shot. */
+static void it_is_looked_at_again_before_the_shot(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	must("ip route add 192.0.2.0/24 via 10.9.0.7");
+	assert_int_equal(rig_do(&f->r, RIG_FIRE), -EBUSY);
+	assert_true(is_up());
+}
+
+static void it_stays_when_the_holder_dies_and_undo_takes_it_back(void **state)
+{
+	struct fixture *f = *state;
+
+	fire(f);
+	rig_kill(&f->r);
+	assert_false(is_up());
+	assert_int_equal(rig_ended(&f->r), 1);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_true(is_up());
+	assert_true(rig_await(all_gone, f));  /* the kernel takes a moment */
+	assert_int_equal(rig_undo(&f->r), 0); /* once more does nothing */
+	all_is_as_before(f);
+}
+
+static void by_hand_the_printed_command_does_it(void **state)
+{
+	struct fixture *f = *state;
+
+	fire(f);
+	rig_kill(&f->r);
+	must(f->r.undo.by_hand);
+	assert_true(rig_await(all_gone, f)); /* the kernel takes a moment */
+	all_is_as_before(f);
+}
+
+static void what_others_do_ends_it_and_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	fire(f);
+	must("ip link set va up");
+	assert_int_equal(rig_do(&f->r, RIG_REFRESH), -ENOENT);
+	rig_must(&f->r, RIG_QUIET);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_true(rig_await(all_gone, f)); /* the kernel takes a moment */
+	assert_true(is_up());
+}
+
+static void another_device_of_that_name_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	fire(f);
+	must("ip link del va && ip link add va type veth peer name vb");
+	assert_int_equal(rig_do(&f->r, RIG_REFRESH), -ENOENT);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), 0);
+	assert_false(is_up());
+}
+
+static void the_mtu_is_lower_and_as_before(void **state)
+{
+	struct fixture *f = *state;
+
+	f->r.spec.u.link.mtu = 1400;
+	must("ip route add 192.0.2.0/24 via 10.9.0.7 && ip -6 addr add fd09::1/64 dev va nodad && "
+	     "ip -6 route add 2001:db8::/32 dev va"); /* all of this stays */
+	read_state(f->before, sizeof(f->before));
+	fire(f);
+	assert_int_equal(mtu_now(), 1400);
+	assert_int_equal(rig_ended(&f->r), 1);
+	assert_non_null(strstr(f->r.left, "MTU of 'va' is 1400"));
+	rig_must(&f->r, RIG_REFRESH);
+	rig_kill(&f->r);
+	assert_int_equal(mtu_now(), 1400);
+	assert_int_equal(rig_gone(&f->r), 1);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), 0);
+	all_is_as_before(f);
+	fire(f);
+	rig_must(&f->r, RIG_QUIET);
+	all_is_as_before(f);
+}
+
+static void an_mtu_that_others_set_is_a_conflict(void **state)
+{
+	struct fixture *f = *state;
+
+	f->r.spec.u.link.mtu = 1400;
+	fire(f);
+	must("ip link set va mtu 1450");
+	assert_int_equal(rig_do(&f->r, RIG_REFRESH), -ENOENT);
+	rig_must(&f->r, RIG_QUIET);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_int_equal(mtu_now(), 1450);
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), -EEXIST);
+	assert_true(rig_says(&f->r, "which brink has not set"));
+	must("ip link set va mtu 1500");
+	assert_int_equal(rig_gone(&f->r), 0);
+}
+
+static void an_mtu_that_would_cost_something_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t *mtu = &f->r.spec.u.link.mtu;
+
+	*mtu = 1279;
+	assert_int_equal(rig_start(&f->r), -EBUSY);
+	assert_true(rig_says(&f->r, "below 1280"));
+	*mtu = 1500;
+	assert_int_equal(rig_start(&f->r), -EINVAL);
+	assert_true(rig_says(&f->r, "MTU of 'va' is 1500"));
+	*mtu = 1280;
+	must("ip -6 route add 2001:db8::/32 dev va mtu 1490");
+	assert_int_equal(rig_start(&f->r), -EBUSY);
+	assert_true(rig_says(&f->r, "route 2001:db8::/32 has an MTU"));
+	must("ip -6 route del 2001:db8::/32 dev va && echo 1400 >/proc/sys/net/ipv6/conf/va/mtu");
+	assert_int_equal(rig_start(&f->r), -EBUSY);
+	assert_true(rig_says(&f->r, "IPv6 MTU is 1400"));
+	must("echo 1500 >/proc/sys/net/ipv6/conf/va/mtu && ip link add br0 type bridge && "
+	     "ip link set va master br0");
+	assert_int_equal(rig_start(&f->r), -EBUSY);
+	snprintf(f->r.spec.u.link.dev, IFNAMSIZ, "br0");
+	assert_int_equal(rig_start(&f->r), -EBUSY);
+	snprintf(f->r.spec.u.link.dev, IFNAMSIZ, "nodev");
+	assert_int_equal(rig_start(&f->r), -ENODEV);
+}
+
+/* Whoever plans in a namespace has it as his machine. */
+static void what_carries_the_operator_is_shielded(void **state)
+{
+	struct fixture *f = *state;
+	struct shield_flows flows = { 0 };
+	struct shield_flow session = { .family = 4, .local_port = 22, .remote = { 10, 9, 0, 7 } };
+	const struct targets targets = { .flows = &flows };
+	const struct plan_context ctx = { .run_id = "01JD3W9K7Q0000000000000000",
+					  .targets = &targets,
+					  .lease_ms = 3000 };
+	struct plan p = { 0 };
+
+	assert_int_equal(link_plan("va", NULL, 0, &ctx, &p, &f->r.e), 0);
+	assert_int_equal(change_spec_check(&p.change[0], 0, &f->r.e), 0);
+	assert_string_equal(p.summary, "va");
+	assert_int_equal(shield_flows_add(&flows, &session), 0);
+	assert_int_equal(link_plan("va", NULL, 0, &ctx, &p, &f->r.e), -EPERM);
+	assert_true(rig_says(&f->r, "carries a login session"));
+	assert_int_equal(link_plan("va", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
+	assert_int_equal(link_plan("vb", NULL, 0, &ctx, &p, &f->r.e), 0);
+	shield_flows_done(&flows);
+	must("ip route add default via 10.9.0.7");
+	assert_int_equal(link_plan("va", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
+	assert_true(rig_says(&f->r, "default route"));
+	assert_int_equal(link_plan("lo", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
+	assert_true(rig_says(&f->r, "loopback"));
+}
+
+static void a_forged_message_or_record_is_out_of_bounds(void **state)
+{
+	struct fixture *f = *state;
+	struct change_spec c = f->r.spec;
+	struct undo u;
+
+	assert_int_equal(rig_start(&f->r), 0);
+	u = f->r.undo;
+	assert_int_equal(change_undo_check(&u, &f->r.e), 0);
+	u.u.link.ifindex = 0;
+	assert_int_equal(change_undo_check(&u, &f->r.e), -EBADMSG);
+	u = f->r.undo;
+	memset(u.u.link.dev, 'x', sizeof(u.u.link.dev));
+	assert_int_equal(change_undo_check(&u, &f->r.e), -EBADMSG);
+	c.lease_ms = 3000;
+	assert_int_equal(change_spec_check(&c, 0, &f->r.e), 0);
+	c.u.link.dev[0] = '\0';
+	assert_int_equal(change_spec_check(&c, 0, &f->r.e), -EINVAL);
+	memset(c.u.link.dev, 'x', sizeof(c.u.link.dev));
+	assert_int_equal(change_spec_check(&c, 0, &f->r.e), -EINVAL);
+}
+
+static void without_the_right_it_says_which(void **state)
+{
+	struct fixture *f = *state;
+
+	f->r.caps = 0;
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	assert_int_equal(rig_do(&f->r, RIG_FIRE), -EACCES);
+	assert_true(rig_says(&f->r, "CAP_NET_ADMIN"));
+	assert_true(is_up());
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(down_and_back_with_all_that_it_had),
+		TEST(kept_addresses_are_no_reason),
+		TEST(what_would_be_lost_is_named_and_nothing_touched),
+		TEST(it_is_looked_at_again_before_the_shot),
+		TEST(it_stays_when_the_holder_dies_and_undo_takes_it_back),
+		TEST(by_hand_the_printed_command_does_it),
+		TEST(what_others_do_ends_it_and_stays),
+		TEST(another_device_of_that_name_is_left_alone),
+		TEST(the_mtu_is_lower_and_as_before),
+		TEST(an_mtu_that_others_set_is_a_conflict),
+		TEST(an_mtu_that_would_cost_something_is_refused),
+		TEST(what_carries_the_operator_is_shielded),
+		TEST(a_forged_message_or_record_is_out_of_bounds),
+		TEST(without_the_right_it_says_which),
+	};
+
+	return cmocka_run_group_tests(tests, own_namespace, NULL) != 0;
+}

@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# net.link_down and net.mtu as a user has them: felt while they hold, back byte for byte, also when all of brink is
+# killed and `brink revert` comes later; devices that carry the operator or the machine are refused.
+# shellcheck disable=SC1091,SC2154
+. "$(dirname "$0")/net_lib.sh"
+
+two_spaces
+ip -n "$a" -6 addr flush dev va # what IPv6 the device had would not come back: tried below
+ip -n "$b" -6 addr flush dev vb
+serve "$b" :: 7999 7001
+reaches() { in_a "$meter" connect 10.77.0.2 7001 1 2>/dev/null | grep -q '^ok 1'; }
+large_goes() { in_a ping -q -c 1 -W 1 -M do -s 1400 10.77.0.2 >/dev/null 2>&1; }
+large_goes || { reaches && large_goes; } || fail "the namespaces do not reach each other"
+before
+
+experiment down <<END
+faults:
+  - net.link_down: {dev: va, netns: $a}
+    for: 90s
+END
+experiment mtu <<END
+faults:
+  - net.mtu: {dev: va, mtu: 1300, netns: $a}
+    for: 90s
+END
+hold down 1
+! reaches || fail "down: it reaches"
+stop down
+await reaches 10 || fail "down: not back"
+await_up "$a" va
+same down
+! grep -q 'changed by others' "$dir/down.err" || fail "down: reported before all was back"
+! grep -q 'hit nothing' "$dir/down.err" || fail "down: says that it hit nothing"
+
+hold mtu 1
+reaches || fail "mtu: small packets do not go"
+! large_goes || fail "mtu: large ones go"
+stop mtu
+large_goes || fail "mtu: not back"
+same mtu
+
+# guarded: it stays when everybody is killed at once, and brink revert takes it back
+for name in down mtu; do
+	cp "$dir/$name.yaml" "$dir/$name-killed.yaml"
+	hold "$name-killed" 1
+	group=$(ps -eo pid=,ppid= | awk -v top="$run" '{ up[$1] = $2 } END { print top; for (n = 0; n < 8; n++)
+		for (p in up) if (p != top && (up[p] == top || up[p] in mine) && !(p in mine)) { mine[p]; print p } }')
+	# shellcheck disable=SC2086 # numbers
+	kill -STOP $group && kill -KILL $group
+	wait "$run" 2>/dev/null || :
+	run=
+	if [ "$name" = down ]; then ! reaches || fail "down: it is up by itself"; else ! large_goes || fail "mtu: it is back by itself"; fi
+	"$BRINK" revert >"$dir/revert.out" 2>"$dir/revert.err" || fail "$name: brink revert: exit $?"
+	grep -q '^CLEAN' "$dir/revert.err" || fail "$name: brink revert: not clean"
+	await reaches 10 && await large_goes 10 || fail "$name: not back"
+	await_up "$a" va
+	same "$name, killed"
+done
+
+refuse() { # $1: exit code, $2: words of the refusal, $3...: of the fault
+	local rc=0 want=$1 says=$2
+	shift 2
+	before
+	"$@" --for 1s >"$dir/try.out" 2>"$dir/try.err" || rc=$?
+	[ $rc = "$want" ] || fail "$*: exit $rc, not $want"
+	grep -q -- "$says" "$dir/try.err" || fail "$*: does not say '$says'"
+	grep -q 'Nothing was touched' "$dir/try.err" || fail "$*: was something touched?"
+	same "$*"
+}
+ip -n "$a" addr add fd77::1/64 dev va nodad
+refuse 8 "IPv6 address fd77::1" "$BRINK" try net.link_down dev=va netns="$a"
+ip -n "$a" addr del fd77::1/64 dev va
+ip -n "$a" route add default via 10.77.0.2
+refuse 8 "route default/0" "$BRINK" try net.link_down dev=va netns="$a"
+# brink in the namespace itself: that is its machine then
+refuse 4 "default route of this machine" in_a "$BRINK" try net.mtu dev=va mtu=1300
+refuse 4 "loopback of this machine" in_a "$BRINK" try net.link_down dev=lo
+refuse 4 "loopback of this machine" in_a "$BRINK" try net.mtu dev=lo mtu=1300
+refuse 8 "there is no device 'nodev'" in_a "$BRINK" try net.mtu dev=nodev mtu=1300
+refuse 3 "choose a lower one" "$BRINK" try net.mtu dev=va mtu=1500 netns="$a"
+echo "# counted: devices_put_back 4"

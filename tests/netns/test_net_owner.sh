@@ -1,0 +1,187 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Whose sockets: packets of a cgroup, a unit, a container, a process are dropped, reset or counted; those of everybody
+# else, to and from the same ports, are not. Out and in, IPv4 and IPv6, TCP and UDP, connections that stand already. No
+# packet leaves with brink's tag in its mark, and the host's own mark stays as it was.
+# shellcheck disable=SC1091,SC2154,SC2016,SC2086,SC2015
+. "$(dirname "$0")/net_lib.sh"
+
+root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[ -n "$root" ] || { echo "there is no cgroup v2 here"; exit 77; }
+top=brink-owner-$$
+id=$(printf '%064x' $$)
+cgroups="inner web.service docker-$id.scope alone crowd serves"
+own_clean_up() {
+	local c
+	for c in inner alone crowd; do # by their own numbers
+		kill $(cat "$root/$top/$c/cgroup.procs" 2>/dev/null) 2>/dev/null || :
+	done
+	kill $run $helpers 2>/dev/null || :
+	exec 7>&- || :
+	wait 2>/dev/null || :
+	run='' helpers='' server=''
+	for c in inner/below/web.service inner/below $cgroups; do
+		[ ! -d "$root/$top/$c" ] || rmdir "$root/$top/$c" || :
+	done
+	rmdir "$root/$top" || :
+}
+two_spaces
+mkdir "$root/$top"
+for c in $cgroups; do mkdir "$root/$top/$c"; done
+mkdir "$root/$top/inner/below"
+serve "$b" 127.0.0.1 7999
+for address in 10.77.0.2 fd77::2; do
+	# shellcheck disable=SC2046
+	serve "$b" $address $(seq 7400 7409)
+done
+
+within_cgroup() { # $1: which, $2...: a command in it
+	local c=$1
+	shift
+	(echo $BASHPID >"$root/$top/$c/cgroup.procs" && exec "$@")
+}
+in_a_of() { # $1: cgroup, the rest in $a
+	local c=$1
+	shift
+	within_cgroup "$c" ip netns exec "$a" "$@"
+}
+# a server of its own cgroup in $b, beside the others
+(echo $BASHPID >"$root/$top/serves/cgroup.procs" && exec ip netns exec "$b" "$meter" serve :: 7420 7421 <"$dir/hold" >"$dir/serves" 7>&-) &
+server="$server $!"
+await "grep -qs ready '$dir/serves'" 10 || fail "no server in a cgroup"
+in_a_of alone sleep 1000 7>&- & # one process, and a crowd
+helpers="$helpers $!"
+await "[ \$(wc -l <'$root/$top/alone/cgroup.procs') = 1 ]" 5 || fail "nobody is alone"
+alone=$(cat "$root/$top/alone/cgroup.procs")
+for _ in 1 2; do
+	in_a_of crowd sleep 1000 7>&- &
+	helpers="$helpers $!"
+done
+await "[ \$(wc -l <'$root/$top/crowd/cgroup.procs') = 2 ]" 5 || fail "there is no crowd"
+crowd=$(head -n 1 "$root/$top/crowd/cgroup.procs")
+
+# The host's own look at what leaves, behind brink's hook: marks with a tag, and its own mark.
+ip netns exec "$a" nft -f - <<END
+table netdev of_the_host {
+	counter tagged { }
+	counter own { }
+	chain c {
+		type filter hook egress device "va" priority 10;
+		meta mark & 0x7c000000 != 0 counter name tagged
+		meta mark & 0xff == 0x15 counter name own
+	}
+}
+END
+host_counts() { ip netns exec "$a" nft -j list counter netdev of_the_host "$1" | jq '.nftables[] | .counter? // empty | .packets'; }
+
+to() { echo "to: [\"10.77.0.2:$1\", \"[fd77::2]:$1\"], netns: $a"; }
+experiment owners <<END
+faults:
+  - net.drop: {$(to 7401), cgroup: /$top/inner}
+    for: 90s
+  - net.drop: {$(to 7402), unit: web.service}
+    for: 90s
+  - net.drop: {$(to 7403), container: ${id:0:60}}
+    for: 90s
+  - net.drop: {$(to 7404), pid: $alone}
+    for: 90s
+  - net.drop: {$(to 7405), cgroup: /$top/inner, reply: reset}
+    for: 90s
+  - net.drop: {$(to 7406), cgroup: /$top/inner, share: 50%}
+    for: 90s
+  - net.drop: {to: "*:7420-7421", direction: in, cgroup: /$top/serves, dev: vb, netns: $b}
+    for: 90s
+  - net.drop: {to: "*:7407", direction: in, cgroup: /$top/serves, dev: vb, netns: $b}
+    for: 90s
+END
+connect() { "$@" "$meter" connect "$address" "$port" 1; }
+tries() { # $1: what a connect must print, $2: port, $3...: who
+	local want=$1 port=$2 address
+	shift 2
+	for address in 10.77.0.2 fd77::2; do
+		case $want in
+		ok) await "connect $* | grep -q 'ok 1'" 5 || fail "$port at $address: $* was hit" ;;
+		*) connect "$@" | grep -q "$want 1" || fail "$port at $address: $* was not hit: $(connect "$@")" ;;
+		esac
+	done
+}
+tries ok 7401 in_a_of inner # nothing is in force
+tries ok 7420 in_a
+# two connections that stand before the fault: one of the cgroup, one of nobody
+stream() { # $1: name, $2...: who
+	local name=$1
+	shift
+	mkfifo "$dir/$name.in"
+	"$@" "$meter" stream 10.77.0.2 7401 <"$dir/$name.in" >"$dir/$name.out" 7>&- &
+	helpers="$helpers $!"
+}
+stream mine in_a_of inner
+exec 8>"$dir/mine.in"
+stream other in_a
+exec 9>"$dir/other.in"
+await "grep -q open '$dir/mine.out' && grep -q open '$dir/other.out'" 10 || fail "no connections"
+before
+"$BRINK" plan "$dir/owners.yaml" >"$dir/plan.out" 2>&1 || fail "cannot be planned: $(cat "$dir/plan.out")"
+hold owners 8
+echo x >&8
+echo x >&9
+await "grep -q lost '$dir/mine.out' && grep -q ok '$dir/other.out'" 10 ||
+	fail "connections that stood before: $(cat "$dir/mine.out" "$dir/other.out")"
+for who in inner inner/below; do tries timeout 7401 in_a_of $who; done
+for who in "in_a" "in_a_of crowd"; do tries ok 7401 $who; done
+tries timeout 7402 in_a_of web.service
+tries ok 7402 in_a_of inner
+tries timeout 7403 in_a_of "docker-$id.scope"
+tries ok 7403 in_a
+tries timeout 7404 in_a_of alone
+tries ok 7404 in_a_of crowd
+tries refused 7405 in_a_of inner
+tries ok 7405 in_a
+tries ok 7400 in_a_of inner # another port
+tries timeout 7420 in_a
+tries ok 7407 in_a # a server of another cgroup
+for address in 10.77.0.2 fd77::2; do
+	mine=$(in_a_of inner "$meter" udp $address 7401 20 1000)
+	expect "UDP to $address" "$mine" sent 20 lost 20
+	expect "UDP of others to $address" "$(in_a "$meter" udp $address 7401 20 1000)" lost 0
+	some=$(figure "$(in_a_of inner "$meter" udp $address 7406 200 500)" lost)
+	within "half of the UDP to $address" "$some" 60 140
+done
+in_a_of inner python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x15)
+for i in range(40):
+    s.sendto(b"x", ("10.77.0.2", 7406))
+'
+[ "$(host_counts own)" -gt 0 ] || fail "the host's own mark is lost"
+[ "$(host_counts tagged)" = 0 ] || fail "$(host_counts tagged) packets left with brink's tag"
+exec 8>&- 9>&-
+stop owners
+ip netns exec "$a" nft reset counters >/dev/null
+same
+grep -q "CLEAN  8 of 8 faults reverted" "$dir/owners.err" || fail "not all reverted"
+! grep -q "hit nothing\|did not bite" "$dir/owners.err" || grep "hit nothing\|did not bite" "$dir/owners.err"
+
+refused() { # $1: words, $2: the item
+	local rc=0
+	experiment bad <<-END
+		faults:
+		  - net.drop: {$(to 7401), $2}
+		    for: 10s
+	END
+	"$BRINK" run "$dir/bad.yaml" >"$dir/bad.out" 2>"$dir/bad.err" || rc=$?
+	[ $rc != 0 ] && grep -q -- "$1" "$dir/bad.err" || fail "$2: exit $rc, does not say '$1': $(cat "$dir/bad.err")"
+}
+mkdir "$root/$top/inner/below/web.service"
+refused "means more than one cgroup" "unit: web.service"
+rmdir "$root/$top/inner/below/web.service"
+refused "no cgroup of a unit 'nothing.service'" "unit: nothing.service"
+refused "no cgroup of a container" "container: ffffffffffff"
+refused "too short for the id" "container: abc"
+refused "shares its cgroup" "pid: $crowd"
+refused "there is no process" "pid: 4194303"
+refused "there is no cgroup" "cgroup: /$top/nowhere"
+refused "give one" "cgroup: /$top/inner, pid: $alone"
+refused "write two faults" "cgroup: /$top/inner, direction: both"
+same
