@@ -6,7 +6,7 @@ plain=$BRINK
 BRINK=$BUILD/hooked/brink
 # shellcheck disable=SC2034 # for start
 run_flags=--yes
-FAST='{id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 100ms}'
+FAST='{id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 100ms, fail_after: 20}'
 
 figure() { "$tool" show | sed -n "s/^$1 //p"; }
 # All are stopped first: the one that is killed last has no time to take anything back.
