@@ -10,9 +10,10 @@
 
 #define ANSWER_NS  (2 * NS_PER_S)
 #define DUMP_TRIES 5
-/* A batch is one datagram, and libnl's own choice is 32 KiB. The kernel doubles it, socket(7). */
-#define SEND_BYTES (256 * 1024)
-#define ERRNO_MAX  4095 /* MAX_ERRNO, include/linux/err.h */
+/* A batch is one datagram, with an answer for each of its messages, and libnl's own choice is 32
+ * KiB for either way. The kernel doubles it, socket(7). */
+#define BUFFER_BYTES (256 * 1024)
+#define ERRNO_MAX    4095 /* MAX_ERRNO, include/linux/err.h */
 
 int nlsock_open(int protocol, struct nlsock *ret, struct err *e)
 {
@@ -28,8 +29,9 @@ int nlsock_open(int protocol, struct nlsock *ret, struct err *e)
 		return err_set(e, EIO, "cannot open a netlink socket: %s", nl_geterror(rc));
 	}
 	*ret = (struct nlsock){ .sk = sk, .fd = nl_socket_get_fd(sk), .seq = 1 };
-	/* less is no error here: a batch that is too long for it is refused in words */
-	setsockopt(ret->fd, SOL_SOCKET, SO_SNDBUF, &(int){ SEND_BYTES }, sizeof(int));
+	/* less is no error here: what is too long for it is refused in words */
+	setsockopt(ret->fd, SOL_SOCKET, SO_SNDBUF, &(int){ BUFFER_BYTES }, sizeof(int));
+	setsockopt(ret->fd, SOL_SOCKET, SO_RCVBUF, &(int){ BUFFER_BYTES }, sizeof(int));
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		int on = 1;
 
