@@ -258,6 +258,8 @@ static int find_aim(const struct net_spec *spec, bool between, const struct plan
 		rc = netns_identify(flow.netns ? flow.netns : "", &ret->netns, e);
 	if (rc == 0)
 		rc = read_groups(&flow, net_groups_parse, mem, &ret->to, &ret->from, e);
+	if (rc == 0) /* files were not read for the check */
+		rc = net_groups_agree(&ret->to, &ret->from, e);
 	if (rc == 0)
 		rc = read_excluded(spec, flow.proto, net_groups_parse, mem, &ret->not, e);
 	if (rc == 0)
@@ -423,9 +425,15 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 		      (g.action == GATE_FWD || g.action == GATE_DROP);
 	int rc = 0;
 
+	if (tagged && ctx->fault_index >= GATE_TAGS)
+		return err_set(e, E2BIG,
+			       "only the first %u faults of a run can be aimed at a cgroup, unit, "
+			       "container or process: move it to the front",
+			       GATE_TAGS);
 	if (tagged) {
-		g.tag = tag.tag = (1 + ctx->fault_index % GATE_TAGS) << GATE_TAG_SHIFT;
-		g.only.given &= ~(uint32_t)GATE_CGROUP;
+		g.tag = tag.tag = (1 + ctx->fault_index) << GATE_TAG_SHIFT;
+		/* the tag may stand where the mark is looked at: who puts it on has judged that */
+		g.only.given &= ~(uint32_t)(GATE_CGROUP | GATE_MARK);
 		tag.action = GATE_TAG;
 		tag.share_ppm = PPM_ALL;
 		tag.every = 0;

@@ -38,8 +38,7 @@ static bool lists_meet(const struct gate_list *a, const struct gate_list *b)
 	return !a->n || !b->n;
 }
 
-/* ICMP stands for ICMPv6 too. */
-static bool protos_meet(uint8_t a, uint8_t b)
+bool net_protos_meet(uint8_t a, uint8_t b)
 {
 	return !a || !b || a == b || (a == IPPROTO_ICMP && b == IPPROTO_ICMPV6) ||
 	       (a == IPPROTO_ICMPV6 && b == IPPROTO_ICMP);
@@ -60,7 +59,7 @@ static bool matches_meet(const struct nft_gate_spec *a, const struct net_match *
 			       b_src = gate_list_of(b, pool, n->src_first, n->src_n);
 
 	return !m->exempt && !n->exempt && goes_out(m) == goes_out(n) &&
-	       protos_meet(m->proto, n->proto) &&
+	       net_protos_meet(m->proto, n->proto) &&
 	       ports_meet(m->dport_lo, m->dport_hi, n->dport_lo, n->dport_hi) &&
 	       ports_meet(m->sport_lo, m->sport_hi, n->sport_lo, n->sport_hi) &&
 	       lists_meet(&a_dst, &b_dst) && lists_meet(&a_src, &b_src);
@@ -79,13 +78,22 @@ static bool conditions_meet(const struct gate_conditions *a, const struct gate_c
 		 !ranges_meet(a->length_lo, a->length_hi, b->length_lo, b->length_hi));
 }
 
+/* Of two gates that ask for different tags those that put them on decide: the last tag stays. A
+ * cgroup of another depth may be within the other one. */
+static bool owners_meet(const struct nft_gate_spec *g, const struct nft_gate_spec *h)
+{
+	if (g->action != GATE_TAG && h->action != GATE_TAG)
+		return !g->tag || !h->tag || g->tag == h->tag;
+	return g->action == h->action &&
+	       (g->only.cgroup == h->only.cgroup || g->only.cgroup_level != h->only.cgroup_level);
+}
+
 bool gates_overlap(const struct change_spec *a, const struct change_spec *b,
 		   const struct address_pool *pool)
 {
 	const struct nft_gate_spec *g = &a->u.gate, *h = &b->u.gate;
 
-	if (a->kind != CHANGE_NFT_GATE || b->kind != CHANGE_NFT_GATE || g->action == GATE_TAG ||
-	    h->action == GATE_TAG || (g->tag && h->tag && g->tag != h->tag) ||
+	if (a->kind != CHANGE_NFT_GATE || b->kind != CHANGE_NFT_GATE || !owners_meet(g, h) ||
 	    g->netns.cookie != h->netns.cookie || strcmp(g->dev, h->dev) != 0 ||
 	    !conditions_meet(&g->only, &h->only))
 		return false;

@@ -11,4 +11,7 @@
 bool gates_overlap(const struct change_spec *a, const struct change_spec *b,
 		   const struct address_pool *pool);
 
+/* May a packet be of both? 0 = any; ICMP stands for ICMPv6 too. */
+bool net_protos_meet(uint8_t a, uint8_t b);
+
 #endif

@@ -131,6 +131,18 @@ static int search(const char *word, bool container, char *ret, size_t size, stru
 	return 0;
 }
 
+static bool has_below(const char *path)
+{
+	AUTO(close_dir) DIR *d = opendir(path);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			return true;
+	}
+	return false;
+}
+
 /* A socket belongs to the cgroup that it was made in: of a process that shares its own with others
  * the kernel cannot tell whose it is. */
 static int alone_in(const char *path, int64_t pid, struct err *e)
@@ -147,7 +159,7 @@ static int alone_in(const char *path, int64_t pid, struct err *e)
 		if (!line[strcspn(line, "\n")])
 			break;
 	}
-	if (n == -EFBIG || others)
+	if (n == -EFBIG || others || has_below(path))
 		return err_set(e, EBUSY,
 			       "process %lld shares its cgroup '%s' with others, and their sockets "
 			       "cannot be told apart: start it in one of its own (systemd-run "
@@ -197,7 +209,7 @@ static int find_path(const struct net_spec *spec, char *ret, size_t size, struct
 
 int net_owner_find(const struct net_spec *spec, struct gate_conditions *ret, struct err *e)
 {
-	char path[PATH_MAX], root[PATH_MAX];
+	char path[PATH_MAX], plain[PATH_MAX], root[PATH_MAX];
 	struct stat st;
 	int rc;
 
@@ -208,12 +220,14 @@ int net_owner_find(const struct net_spec *spec, struct gate_conditions *ret, str
 		rc = find_path(spec, path, sizeof(path), e);
 	if (rc < 0)
 		return rc;
-	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (!realpath(path, plain) || stat(plain, &st) < 0 || !S_ISDIR(st.st_mode))
 		return err_sys(e, "there is no cgroup '%s'", path);
+	if (strncmp(plain, root, strlen(root)) != 0)
+		return err_set(e, EINVAL, "'%s' is no path of a cgroup v2", path);
 	ret->given |= GATE_CGROUP;
 	ret->cgroup = st.st_ino; /* of 64 bits on cgroupfs: kernfs.h, kernfs_id() */
 	ret->cgroup_level = 0;
-	for (const char *c = path + strlen(root); *c; c++)
-		ret->cgroup_level += *c == '/' && c[1] && c[1] != '/';
+	for (const char *c = plain + strlen(root); *c; c++)
+		ret->cgroup_level += *c == '/';
 	return 0;
 }

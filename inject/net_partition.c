@@ -54,11 +54,12 @@ static const struct field_table fields = {
 };
 
 /* Hosts, not services: a half of what two hosts say to each other would be no partition. */
-static int hosts_only(const struct strings *list, const char *key, struct err *e)
+static int hosts_only(const struct strings *list, const char *key, bool look_up, struct err *e)
 {
 	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_groups g;
-	int rc = net_groups_syntax(list, 0, &mem, &g, e);
+	int rc = look_up ? net_groups_parse(list, 0, &mem, &g, e) :
+			   net_groups_syntax(list, 0, &mem, &g, e);
 
 	for (unsigned i = 0; i < g.n && rc == 0; i++) {
 		if (!g.at[i].n_prefixes)
@@ -73,7 +74,8 @@ static int hosts_only(const struct strings *list, const char *key, struct err *e
 }
 
 /* As a selector: a packet that goes out has the other side as its destination. */
-static int selector(const struct net_partition *p, struct net_spec *ret, struct err *e)
+static int selector(const struct net_partition *p, bool look_up, struct net_spec *ret,
+		    struct err *e)
 {
 	bool sides = p->between.n > 0;
 	int rc;
@@ -81,9 +83,10 @@ static int selector(const struct net_partition *p, struct net_spec *ret, struct 
 	*ret = p->net;
 	if (sides != (p->and.n > 0))
 		return err_set(e, EINVAL, "'between' and 'and' name the two sides: give both");
-	rc = sides ? hosts_only(&p->between, "between", e) : hosts_only(&p->from, "from", e);
+	rc = sides ? hosts_only(&p->between, "between", look_up, e) :
+		     hosts_only(&p->from, "from", look_up, e);
 	if (rc == 0 && sides)
-		rc = hosts_only(&p->and, "and", e);
+		rc = hosts_only(&p->and, "and", look_up, e);
 	if (!sides && p->net.direction == NET_IN) {
 		ret->from = p->from;
 	} else if (!sides) {
@@ -102,7 +105,7 @@ static int selector(const struct net_partition *p, struct net_spec *ret, struct 
 static int check_partition(const void *spec, struct err *e)
 {
 	struct net_spec net;
-	int rc = selector(spec, &net, e);
+	int rc = selector(spec, false, &net, e);
 
 	return rc < 0 ? rc : net_check(&net, e);
 }
@@ -116,7 +119,7 @@ static int plan_partition(const void *spec, const struct plan_context *ctx, stru
 					   .between = p->between.n > 0 };
 	struct net_spec net;
 	struct text t;
-	int rc = selector(p, &net, e);
+	int rc = selector(p, true, &net, e);
 
 	if (rc == 0)
 		rc = net_plan(&net, &how, ctx, ret, e);

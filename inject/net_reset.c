@@ -80,16 +80,22 @@ static bool chooses(const struct net_groups *g)
 	return false;
 }
 
+static int some_only(const struct flow_select *flow, const struct net_groups *to,
+		     const struct net_groups *from, struct err *e)
+{
+	if (!flow->dev && !chooses(to) && !chooses(from))
+		return err_set(e, EINVAL,
+			       "this would be every connection: say 'to', 'from' or 'dev'");
+	return net_groups_agree(to, from, e);
+}
+
 static int check_flow(const struct flow_select *flow, struct err *e)
 {
 	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_groups to, from;
 	int rc = read_groups(flow, net_groups_syntax, &mem, &to, &from, e);
 
-	if (rc == 0 && !flow->dev && !chooses(&to) && !chooses(&from))
-		return err_set(e, EINVAL,
-			       "this would be every connection: say 'to', 'from' or 'dev'");
-	return rc;
+	return rc < 0 ? rc : some_only(flow, &to, &from, e);
 }
 
 static int check_reset(const void *spec, struct err *e)
@@ -170,6 +176,8 @@ static int set_select(struct nft_gate_spec *g, const struct net_reset *r,
 		rc = can_reset(&g->netns, e);
 	if (rc == 0)
 		rc = read_groups(&flow, net_groups_parse, &mem, &to, &from, e);
+	if (rc == 0) /* files were not read for the check */
+		rc = some_only(&flow, &to, &from, e);
 	if (rc == 0 && flow.dev)
 		rc = route_check_device(&g->netns, flow.dev, qdisc, e);
 	g->action = GATE_RESET; /* in the hooks of sockets, TCP only */

@@ -9,6 +9,7 @@
 
 #include "inject/cgroup.h"
 #include "inject/change/nft_sets.h"
+#include "inject/net_overlap.h"
 #include "inject/proc_fs.h"
 #include "scenarios/policy_parts.h"
 
@@ -95,11 +96,20 @@ static bool flow_may_hit(const struct endpoint *d, const struct touch *t)
 	if (!t->match) /* netem: its packets are chosen by a gate of the same fault */
 		return false;
 	proto = t->match->proto;
-	if ((d->proto && proto && d->proto != proto) || (d->port_hi && !has_ports(proto)))
+	if (!net_protos_meet(d->proto, proto) || (d->port_hi && !has_ports(proto)))
 		return false;
 	ends_of(t, end);
 	return (counts(d, &end[0], &end[1]) && end_may_hit(d, &end[0])) ||
 	       (counts(d, &end[1], &end[0]) && end_may_hit(d, &end[1]));
+}
+
+static bool only_ipv4(const struct gate_end *end)
+{
+	for (unsigned i = 0; i < end->n; i++) {
+		if (end->p[i].family != 4)
+			return false;
+	}
+	return end->n > 0;
 }
 
 static bool flow_covers(const struct endpoint *d, const struct touch *t)
@@ -108,9 +118,12 @@ static bool flow_covers(const struct endpoint *d, const struct touch *t)
 
 	if (!t->match)
 		return true;
+	ends_of(t, end);
 	if (d->proto && d->proto != t->match->proto)
 		return false;
-	ends_of(t, end);
+	/* icmp of a fault is ICMPv6 too: no rule about one of them covers both */
+	if (d->proto == IPPROTO_ICMP && !only_ipv4(&end[0]) && !only_ipv4(&end[1]))
+		return false;
 	return end_covered(d, &end[0]) || end_covered(d, &end[1]);
 }
 

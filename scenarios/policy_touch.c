@@ -103,9 +103,11 @@ static int each_signalled(const struct walk *w, const struct signal_spec *s)
 		     w->e);
 }
 
-/* As the packets that would come to it. */
+/* As the packets that would come to it. 0.0.0.0 and :: are every address of the host, ip(7). */
 static int touch_port(const struct walk *w, const struct port_addr *p)
 {
+	static const uint8_t none[sizeof(p->addr)] = { 0 };
+	bool any = p->family == 0 || memcmp(p->addr, none, sizeof(none)) == 0;
 	struct nft_gate_spec gate = { .n_prefixes = 1,
 				      .prefix[0] = { .family = p->family,
 						     .len = p->family == 4 ? 32 : 128 },
@@ -114,7 +116,7 @@ static int touch_port(const struct walk *w, const struct port_addr *p)
 						    .proto = p->proto,
 						    .dport_lo = p->port,
 						    .dport_hi = p->port,
-						    .dst_n = p->family != 0 } };
+						    .dst_n = !any } };
 
 	memcpy(gate.prefix[0].addr, p->addr, sizeof(p->addr));
 	return each_match(w, &gate);

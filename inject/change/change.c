@@ -167,6 +167,12 @@ static bool port_ok(const struct port_addr *p)
 	       (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP);
 }
 
+/* 0 = it is about something else. Below 68 (RFC 791) the kernel takes IPv4 from the device. */
+static bool mtu_ok(uint32_t mtu)
+{
+	return !mtu || mtu >= 68;
+}
+
 static bool device_ok(const char dev[IFNAMSIZ])
 {
 	return terminated(dev, IFNAMSIZ) && dev[0];
@@ -196,7 +202,8 @@ static bool union_ok(const struct change_spec *s, uint32_t pooled)
 	case CHANGE_PORT:
 		return netns_ok(&s->u.port.netns) && port_ok(&s->u.port.at);
 	case CHANGE_LINK:
-		return netns_ok(&s->u.link.netns) && device_ok(s->u.link.dev);
+		return netns_ok(&s->u.link.netns) && device_ok(s->u.link.dev) &&
+		       mtu_ok(s->u.link.mtu);
 	default:
 		return false;
 	}
@@ -223,7 +230,7 @@ static bool undo_union_ok(const struct undo *u)
 		return port_ok(&u->u.port);
 	case CHANGE_LINK:
 		return device_ok(u->u.link.dev) && u->u.link.ifindex > 0 &&
-		       u->u.link.mtu_set <= u->u.link.mtu_before;
+		       u->u.link.mtu_set <= u->u.link.mtu_before && mtu_ok(u->u.link.mtu_set);
 	default:
 		return true;
 	}

@@ -61,14 +61,13 @@ static int link_arm(struct change *c, struct err *e)
 	return nlsock_open(NETLINK_ROUTE, &l->sock, e);
 }
 
-/* The device of the record, and no later one of its name: 1, with what it is like; 0 = it is gone.
- */
+/* The device of the record, whatever it is called now: 1, with what it is like; 0 = it is gone. */
 static int same_link(struct nlsock *sock, const struct undo *u, struct link_state *ret,
 		     struct err *e)
 {
-	int rc = link_state_read(sock, u->u.link.dev, ret, e);
+	int rc = link_state_read(sock, NULL, u->u.link.ifindex, ret, e);
 
-	if (rc == -ENODEV || (rc == 0 && ret->ifindex != u->u.link.ifindex))
+	if (rc == -ENODEV)
 		return 0;
 	return rc < 0 ? rc : 1;
 }

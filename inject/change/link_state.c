@@ -49,19 +49,20 @@ static uint32_t u32_of(const struct nlattr *a)
 
 /* header: the fixed part of what is asked for. */
 static int dump(struct nlsock *s, uint16_t type, const void *header, size_t n, nlsock_each *each,
-		void *arg, struct err *e)
+		void (*again)(void *arg), void *arg, struct err *e)
 {
 	_Alignas(16) char bytes[128];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
 
 	nlbuf_msg(&b, type, NLM_F_DUMP, header, n, "cannot read what a device has");
-	return nlsock_ask(s, &b, each, NULL, arg, e);
+	return nlsock_ask(s, &b, each, again, arg, e);
 }
 
 /* ---- the device ---- */
 
 struct looking {
-	const char *dev;
+	const char *dev; /* NULL: the one of this index */
+	int ifindex;
 	struct link_state *l;
 };
 
@@ -99,7 +100,8 @@ static int find_link(const struct nlmsghdr *h, void *arg, struct err *e)
 
 	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
 		return err_set(e, EBADMSG, "a broken answer about a device");
-	if (nlattr_is(attr_of(h, sizeof(*m), IFLA_IFNAME), k->dev))
+	if (k->dev ? nlattr_is(attr_of(h, sizeof(*m), IFLA_IFNAME), k->dev) :
+		     m->ifi_index == k->ifindex)
 		read_link(h, m, k->l);
 	return 0;
 }
@@ -125,17 +127,18 @@ static int find_upper(const struct nlmsghdr *h, void *arg, struct err *e)
 	return 0;
 }
 
-int link_state_read(struct nlsock *s, const char *dev, struct link_state *ret, struct err *e)
+int link_state_read(struct nlsock *s, const char *dev, int ifindex, struct link_state *ret,
+		    struct err *e)
 {
 	const struct ifinfomsg all = { 0 };
-	struct looking k = { dev, ret };
+	struct looking k = { dev, ifindex, ret };
 	int rc;
 
 	*ret = (struct link_state){ 0 };
-	rc = dump(s, RTM_GETLINK, &all, sizeof(all), find_link, &k, e);
+	rc = dump(s, RTM_GETLINK, &all, sizeof(all), find_link, NULL, &k, e);
 	if (rc == 0 && !ret->ifindex)
-		return err_set(e, ENODEV, "there is no device '%s'", dev);
-	return rc < 0 ? rc : dump(s, RTM_GETLINK, &all, sizeof(all), find_upper, ret, e);
+		return err_set(e, ENODEV, "there is no device '%s'", dev ? dev : "of that index");
+	return rc < 0 ? rc : dump(s, RTM_GETLINK, &all, sizeof(all), find_upper, NULL, ret, e);
 }
 
 /* ---- what would be lost ---- */
@@ -370,7 +373,7 @@ static int is_known(const struct link_state *l, struct err *e)
 static int look_for(struct nlsock *s, uint16_t type, const void *header, size_t n,
 		    nlsock_each *each, struct losses *x)
 {
-	int rc = x->rc ? 0 : dump(s, type, header, n, each, x, x->e);
+	int rc = x->rc ? 0 : dump(s, type, header, n, each, NULL, x, x->e);
 
 	return rc < 0 ? rc : x->rc;
 }
@@ -428,7 +431,7 @@ static int link_mtu_loses(struct nlsock *s, const struct link_state *l, uint32_t
 int link_check(struct nlsock *sock, const struct link_spec *s, struct link_state *ret,
 	       struct err *e)
 {
-	int rc = link_state_read(sock, s->dev, ret, e);
+	int rc = link_state_read(sock, s->dev, 0, ret, e);
 
 	if (rc < 0)
 		return rc;
@@ -445,6 +448,12 @@ struct counting {
 	int ifindex;
 	unsigned n;
 };
+
+/* A dump that was cut short begins anew. */
+static void count_again(void *arg)
+{
+	((struct counting *)arg)->n = 0;
+}
 
 static int count_route(const struct nlmsghdr *h, void *arg, struct err *e)
 {
@@ -472,12 +481,13 @@ int link_count(struct nlsock *s, int ifindex, unsigned *ret, struct err *e)
 {
 	const struct ifaddrmsg addresses = { 0 };
 	const struct rtmsg routes = { 0 };
-	struct counting c = { .ifindex = ifindex };
-	int rc = dump(s, RTM_GETROUTE, &routes, sizeof(routes), count_route, &c, e);
+	struct counting r = { .ifindex = ifindex }, a = r;
+	int rc = dump(s, RTM_GETROUTE, &routes, sizeof(routes), count_route, count_again, &r, e);
 
 	if (rc == 0)
-		rc = dump(s, RTM_GETADDR, &addresses, sizeof(addresses), count_address, &c, e);
-	*ret = c.n;
+		rc = dump(s, RTM_GETADDR, &addresses, sizeof(addresses), count_address, count_again,
+			  &a, e);
+	*ret = r.n + a.n;
 	return rc;
 }
 

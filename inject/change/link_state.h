@@ -20,8 +20,10 @@ struct link_state {
 	bool carries; /* other devices stand on it, or are its ports */
 };
 
-/* s is a socket of NETLINK_ROUTE. -ENODEV: there is no such device. */
-int link_state_read(struct nlsock *s, const char *dev, struct link_state *ret, struct err *e);
+/* By name, or with NULL by index, whatever it is called now. s is a socket of NETLINK_ROUTE.
+ * -ENODEV: there is no such device. */
+int link_state_read(struct nlsock *s, const char *dev, int ifindex, struct link_state *ret,
+		    struct err *e);
 
 /*
  * The device of a change: is there something to change, and would all of it be there again after it

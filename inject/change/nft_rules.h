@@ -30,7 +30,7 @@ struct gate_load {
 	const struct address_pool *pool;
 	unsigned n_lists, list, family;
 	uint32_t list_first[2 * GATE_MATCHES], list_n[2 * GATE_MATCHES], at;
-	bool begun;
+	bool begun, interval;
 };
 struct gate_load gate_load_of(const struct nft_gate_spec *s, const struct address_pool *pool);
 /* Writes the next batch on an empty buffer of GATE_BATCH_BYTES; false: there is none. */

@@ -120,9 +120,8 @@ static void element(struct nlbuf *b, const struct net_prefix *p, bool interval)
 
 /* One message of elements from *at on; *at moves behind the last one that found room. */
 static void elements(struct nlbuf *b, const struct nft_gate_spec *s, const struct gate_list *l,
-		     unsigned family, uint32_t *at)
+		     unsigned family, bool interval, uint32_t *at)
 {
-	bool interval = has_interval(l, family);
 	size_t began = b->len;
 	struct nft_elems list;
 	char name[GATE_SET_NAME];
@@ -179,7 +178,7 @@ static void write_small_set(void *arg, const struct gate_list *l)
 		if (!gate_list_has(l, family))
 			continue;
 		define_set(w->b, w->s, l, family);
-		elements(w->b, w->s, l, family, &at);
+		elements(w->b, w->s, l, family, has_interval(l, family), &at);
 	}
 }
 
@@ -228,6 +227,8 @@ static bool next_part(struct gate_load *l, struct gate_list *ret)
 	for (; l->list < l->n_lists; l->list++, l->family = 4) {
 		*ret = gate_list_of(l->s, l->pool, l->list_first[l->list], l->list_n[l->list]);
 		for (; l->family <= 6; l->family += 2, l->at = 0) {
+			if (l->at == 0) /* once: a list may be long */
+				l->interval = has_interval(ret, l->family);
 			while (l->at < ret->n && ret->at[l->at].family != l->family)
 				l->at++;
 			if (l->at < ret->n)
@@ -251,7 +252,7 @@ bool gate_load_next(struct nlbuf *b, struct gate_load *l)
 		l->begun = true;
 	}
 	do
-		elements(b, l->s, &part, l->family, &l->at);
+		elements(b, l->s, &part, l->family, l->interval, &l->at);
 	while (b->len < BATCH_FULL && next_part(l, &part));
 	nft_commit(b);
 	return true;

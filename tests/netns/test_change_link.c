@@ -293,6 +293,20 @@ static void another_device_of_that_name_is_left_alone(void **state)
 	assert_false(is_up());
 }
 
+static void by_another_name_it_is_the_same_device(void **state)
+{
+	struct fixture *f = *state;
+
+	fire(f);
+	must("ip link set va name other");
+	assert_int_equal(rig_ended(&f->r), 1);
+	assert_int_equal(rig_gone(&f->r), 1);
+	assert_int_equal(rig_undo(&f->r), 0);
+	must("ip -o link show other up | grep -q other");
+	must("ip link set other down && ip link set other name va && ip link set va up");
+	assert_true(rig_await(all_gone, f));
+}
+
 static void the_mtu_is_lower_and_as_before(void **state)
 {
 	struct fixture *f = *state;
@@ -438,6 +452,7 @@ int main(void)
 		TEST(by_hand_the_printed_command_does_it),
 		TEST(what_others_do_ends_it_and_stays),
 		TEST(another_device_of_that_name_is_left_alone),
+		TEST(by_another_name_it_is_the_same_device),
 		TEST(the_mtu_is_lower_and_as_before),
 		TEST(an_mtu_that_others_set_is_a_conflict),
 		TEST(an_mtu_that_would_cost_something_is_refused),

@@ -83,11 +83,11 @@ rc=0
 "$BRINK" run --plan "$dir/lists.plan" >"$dir/changed.out" 2>"$dir/changed.err" || rc=$?
 [ $rc != 0 ] && grep -q 'not what it was when the plan was made' "$dir/changed.err" || fail "another list under an old plan: exit $rc"
 
-refused() { # $1: words, $2: the item
+refused() { # $1: words, $2: the item, $3: fault [net.drop]
 	local rc=0
 	experiment bad <<-END
 		faults:
-		  - net.drop: {$2, netns: $a}
+		  - ${3:-net.drop}: {$2, netns: $a}
 		    for: 10s
 	END
 	"$BRINK" run "$dir/bad.yaml" >"$dir/bad.out" 2>"$dir/bad.err" || rc=$?
@@ -98,5 +98,10 @@ printf '10.77.0.2\n10.77.0.9\n10.300.0.1\n' >"$dir/wrong"
 refused "$dir/wrong:3" "to: \"@$dir/wrong\", dev: va"
 refused "no address in" "to: \"@$dir/empty\", dev: va"
 refused "cannot read the addresses" "to: \"@$dir/nowhere\""
+printf '10.77.0.2\n10.77.0.3:443\n' >"$dir/services"
+printf '*\n10.77.0.2\n' >"$dir/all"
+refused "is about hosts" "from: \"@$dir/services\", dev: va" net.partition
+refused "names no address" "from: \"@$dir/all\", dev: va" net.partition
+refused "protocol without ports" "to: \"@$dir/services\", dev: va, proto: icmp"
 refused "'@' without a file" 'to: "@"'
 same

@@ -89,11 +89,25 @@ static void what_cannot_meet_is_not(void **state)
 	MEET(false, g->only.length_lo = 201; g->only.length_hi = 300);
 }
 
+/* The gates that put tags on: two of one packet write over each other. */
+static void of_one_cgroup_the_last_tag_stays(void **state)
+{
+	(void)state;
+	MEET(false, g->action = GATE_TAG); /* of a fault, and what that fault does */
+	MEET(true, a.u.gate.action = g->action = GATE_TAG);
+	MEET(true, a.u.gate.action = g->action = GATE_TAG; g->only.cgroup = 7;
+	     g->only.cgroup_level = 2); /* it may be within the other one */
+	MEET(false, a.u.gate.action = g->action = GATE_TAG; g->only.cgroup = 7);
+	MEET(false, a.u.gate.tag = 1u << GATE_TAG_SHIFT; g->tag = 2u << GATE_TAG_SHIFT);
+	MEET(true, a.u.gate.tag = 1u << GATE_TAG_SHIFT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_may_meet_is_said),
 		cmocka_unit_test(what_cannot_meet_is_not),
+		cmocka_unit_test(of_one_cgroup_the_last_tag_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;

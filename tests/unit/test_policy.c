@@ -346,6 +346,40 @@ static void a_denied_port_leaves_faults_on_other_services_alone(void **state)
 	assert_int_equal(check(w, "net.delay", MINUTE, &c), 0);
 }
 
+/* icmp of a fault is ICMPv6 as well. */
+static void icmp_is_that_of_both_families(void **state)
+{
+	struct world *w = *state;
+	struct change_spec c = to("2001:db8::5", 128, 0), four = to("10.0.0.5", 32, 0);
+
+	c.u.gate.match[0].proto = four.u.gate.match[0].proto = IPPROTO_ICMP;
+	assert_int_equal(load_text(w, HEAD "deny: [{flow: \"2001:db8::5/icmpv6\"}]\n"), 0);
+	assert_int_equal(check(w, "net.drop", MINUTE, &c), -EPERM);
+	assert_int_equal(check(w, "net.drop", MINUTE, &four), 0);
+	assert_int_equal(load_text(w, HEAD "allow: [{flow: \"*/icmp\"}]\n"), 0);
+	assert_int_equal(check(w, "net.drop", MINUTE, &c), -EPERM);
+	assert_int_equal(check(w, "net.drop", MINUTE, &four), 0);
+}
+
+static void a_port_of_any_address_is_one_of_each(void **state)
+{
+	struct world *w = *state;
+	struct change_spec c = { .kind = CHANGE_PORT };
+	struct port_addr *at = &c.u.port.at;
+
+	assert_int_equal(load_text(w, HEAD "deny: [{flow: \"10.0.0.5:8080\"}]\n"), 0);
+	*at = (struct port_addr){ .family = 4, .proto = IPPROTO_TCP, .port = 8080 };
+	assert_int_equal(check(w, "net.port_taken", MINUTE, &c), -EPERM);
+	at->family = 6;
+	assert_int_equal(check(w, "net.port_taken", MINUTE, &c), -EPERM);
+	at->family = 0;
+	assert_int_equal(check(w, "net.port_taken", MINUTE, &c), -EPERM);
+	at->family = 4;
+	at->addr[0] = 10;
+	at->addr[3] = 6;
+	assert_int_equal(check(w, "net.port_taken", MINUTE, &c), 0);
+}
+
 static void a_denied_address_is_compared_with_what_the_fault_names(void **state)
 {
 	struct world *w = *state;
@@ -747,6 +781,8 @@ int main(void)
 		T(a_gate_on_any_device_needs_a_rule_for_any_device),
 		T(a_denied_flow_refuses_whatever_could_hit_it),
 		T(a_denied_port_leaves_faults_on_other_services_alone),
+		T(icmp_is_that_of_both_families),
+		T(a_port_of_any_address_is_one_of_each),
 		T(a_denied_address_is_compared_with_what_the_fault_names),
 		T(an_allowed_flow_must_hold_all_of_the_fault),
 		T(a_denied_path_stands_for_its_tree_and_its_file_system),
