@@ -245,8 +245,7 @@ find_items() {
 		mine "$i" || continue
 		item=${items[i]} case_name=$item
 		if take_item; then
-			check_bite
-			measure
+			[ "$mode" = random ] || { check_bite && measure; } # the others have seen to that
 			{ echo "class $class"; for k in "${!n_of[@]}"; do echo "$k ${n_of[$k]}"; done; } >"$dir/item"
 		else
 			echo "left $why" >"$dir/item"

@@ -30,6 +30,7 @@ ticks() {
 	poll "$1" eval "[ \"\$(cat $dir/ticks)\" != \"$was\" ]"
 }
 late() { [ "$(ip netns exec cr_a "$meter" udp 10.78.0.2 7002 2 3000 | sed 's/.*max_us \([0-9-]*\).*/\1/')" -ge 500000 ]; }
+twice() { ip netns exec cr_a "$meter" udp 10.78.0.2 7002 2 3000 | grep -q 'dup [1-9]'; }
 lossy() { ip netns exec cr_a "$meter" udp 10.78.0.2 7002 8 1000 | grep -q 'lost [1-9]'; }
 taken() { ip netns exec cr_a ss -Hltn 'sport = :7010' | grep -q 7010; }
 felt() {
@@ -38,8 +39,9 @@ felt() {
 	net.port_taken) taken ;;
 	net.link_down) ! ip -n cr_a -o link show dev va | grep -q '[<,]UP[,>]' ;;
 	net.mtu) ip -n cr_a -o link show dev va | grep -q 'mtu 1280 ' ;;
-	net.delay) late ;;
-	net.loss) lossy ;;
+	net.delay | net.reorder | net.rate | net.slot | net.impair) late ;;
+	net.loss | net.corrupt) lossy ;;
+	net.duplicate) twice ;;
 	proc.pause*) ! ticks 300 ;;
 	disk.fill) [ "$(df --output=avail -k /run/full | tail -n 1 | tr -d ' ')" -le 5000 ] ;;
 	net.reset | proc.kill) said ' held \| fired ' ;;
@@ -56,7 +58,7 @@ hold() { # $1: fault, $2: its keys
 		brink: 1
 		name: printed
 		steady_state:
-		  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 500ms}
+		  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 1s, fail_after: 10}
 		faults:
 		  - id: one
 		    ${1%%-*}: {$2}
@@ -82,7 +84,7 @@ as_it_was() { world | cmp -s "$dir/world" -; }
 not_felt() { ! felt "$1"; }
 clean() { # $1: fault, before and after `brink revert`
 	[[ $1 == net.reset || $1 == proc.kill ]] || poll 5000 not_felt "$1" || fail "still felt after: $(cat "$dir/by-hand")"
-	poll 3000 as_it_was || fail "not as before: $(world | diff "$dir/world" -) after: $(cat "$dir/by-hand")"
+	poll 10000 as_it_was || fail "not as before: $(world | diff "$dir/world" -) after: $(cat "$dir/by-hand")"
 	poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink) after: $(cat "$dir/by-hand")"
 	"$BRINK" revert --print >"$dir/again" 2>&1 || fail "again: $(cat "$dir/again")"
 	grep -qx "# run $id: nothing of it is left" "$dir/again" || fail "printed again: $(cat "$dir/again")"
@@ -108,6 +110,15 @@ try() { # $1: fault, and a variant behind a dash; $2: its keys
 	done
 }
 
+with_netem() { # $1: what $fault is about
+	if [ -z "${BRINK_VM:-}" ]; then
+		echo "# $fault: this kernel is the host's; the guest's has netem"
+		return
+	fi
+	modprobe ifb numifbs=0 && modprobe sch_netem || fail "no netem"
+	try "$fault" "to: \"10.78.0.2:7002\", $1, netns: cr_a"
+}
+
 victim
 state >/dev/null
 id=
@@ -116,18 +127,14 @@ for fault in $("$BRINK" list faults --json | jq -r .fault); do
 	case $fault in
 	net.drop) try net.drop 'to: "10.78.0.2:7002", netns: cr_a' ;;
 	net.partition) try net.partition 'from: 10.78.0.2, not: "*:7001", netns: cr_a' ;;
-	net.delay | net.loss)
-		if [ -z "${BRINK_VM:-}" ]; then
-			echo "# $fault: this kernel is the host's; the guest's has netem"
-			continue
-		fi
-		modprobe ifb numifbs=0 && modprobe sch_netem || fail "no netem"
-		if [ "$fault" = net.delay ]; then
-			try net.delay 'to: "10.78.0.2:7002", delay: 900ms, netns: cr_a'
-		else
-			try net.loss 'to: "10.78.0.2:7002", loss: 60%, netns: cr_a'
-		fi
-		;;
+	net.delay) with_netem 'delay: 900ms' ;;
+	net.loss) with_netem 'loss: 60%' ;;
+	net.duplicate) with_netem 'share: 100%' ;;
+	net.corrupt) with_netem 'share: 100%' ;;
+	net.reorder) with_netem 'share: 1%, delay: 900ms' ;;
+	net.rate) with_netem 'rate: 400bit' ;;
+	net.slot) with_netem 'min_delay: 900ms, max_delay: 900ms' ;;
+	net.impair) with_netem 'delay: 900ms, duplicate: 20%' ;;
 	net.port_taken) try net.port_taken 'port: 7010, netns: cr_a' ;;
 	net.link_down) try net.link_down 'dev: va, netns: cr_a' ;;
 	net.mtu) try net.mtu 'dev: va, mtu: 1280, netns: cr_a' ;;
