@@ -86,7 +86,7 @@ int link_plan(const char *dev, const char *netns, uint32_t mtu, const struct pla
 {
 	struct change_spec *c = plan_add(ret, ctx, CHANGE_LINK, e);
 	struct text t = text_on(ret->summary, sizeof(ret->summary));
-	struct link_state l;
+	struct link_state l = { 0 };
 	int rc;
 
 	if (!c)

@@ -92,7 +92,7 @@ static int some_only(const struct flow_select *flow, const struct net_groups *to
 static int check_flow(const struct flow_select *flow, struct err *e)
 {
 	AUTO(arena_done) struct arena mem = { 0 };
-	struct net_groups to, from;
+	struct net_groups to = { 0 }, from = { 0 };
 	int rc = read_groups(flow, net_groups_syntax, &mem, &to, &from, e);
 
 	return rc < 0 ? rc : some_only(flow, &to, &from, e);
@@ -161,7 +161,7 @@ static int set_select(struct nft_gate_spec *g, const struct net_reset *r,
 {
 	AUTO(arena_done) struct arena mem = { 0 };
 	struct flow_select flow;
-	struct net_groups to, from;
+	struct net_groups to = { 0 }, from = { 0 };
 	struct net_select sel = { .to = &to,
 				  .from = &from,
 				  .dir = (enum net_direction)r->net.direction,

@@ -27,7 +27,7 @@ static int link_prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	const struct link_spec *s = spec_of(c);
 	struct nlsock *sock = NULL;
-	struct link_state l;
+	struct link_state l = { 0 };
 	int rc = netns_sock(&s->netns, NETLINK_ROUTE, &sock, e);
 
 	if (rc == 0)

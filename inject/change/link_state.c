@@ -47,15 +47,22 @@ static uint32_t u32_of(const struct nlattr *a)
 	return v;
 }
 
+/* Of a dump; again: it begins anew. */
+struct reader {
+	nlsock_each *each;
+	void *arg;
+	void (*again)(void *arg);
+};
+
 /* header: the fixed part of what is asked for. */
-static int dump(struct nlsock *s, uint16_t type, const void *header, size_t n, nlsock_each *each,
-		void (*again)(void *arg), void *arg, struct err *e)
+static int dump(struct nlsock *s, uint16_t type, const void *header, size_t n,
+		const struct reader *r, struct err *e)
 {
 	_Alignas(16) char bytes[128];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
 
 	nlbuf_msg(&b, type, NLM_F_DUMP, header, n, "cannot read what a device has");
-	return nlsock_ask(s, &b, each, again, arg, e);
+	return nlsock_ask(s, &b, r->each, r->again, r->arg, e);
 }
 
 /* ---- the device ---- */
@@ -135,10 +142,12 @@ int link_state_read(struct nlsock *s, const char *dev, int ifindex, struct link_
 	int rc;
 
 	*ret = (struct link_state){ 0 };
-	rc = dump(s, RTM_GETLINK, &all, sizeof(all), find_link, NULL, &k, e);
+	rc = dump(s, RTM_GETLINK, &all, sizeof(all), &(struct reader){ find_link, &k, NULL }, e);
 	if (rc == 0 && !ret->ifindex)
 		return err_set(e, ENODEV, "there is no device '%s'", dev ? dev : "of that index");
-	return rc < 0 ? rc : dump(s, RTM_GETLINK, &all, sizeof(all), find_upper, NULL, ret, e);
+	return rc < 0 ? rc :
+			dump(s, RTM_GETLINK, &all, sizeof(all),
+			     &(struct reader){ find_upper, ret, NULL }, e);
 }
 
 /* ---- what would be lost ---- */
@@ -373,7 +382,7 @@ static int is_known(const struct link_state *l, struct err *e)
 static int look_for(struct nlsock *s, uint16_t type, const void *header, size_t n,
 		    nlsock_each *each, struct losses *x)
 {
-	int rc = x->rc ? 0 : dump(s, type, header, n, each, NULL, x, x->e);
+	int rc = x->rc ? 0 : dump(s, type, header, n, &(struct reader){ each, x, NULL }, x->e);
 
 	return rc < 0 ? rc : x->rc;
 }
@@ -482,11 +491,12 @@ int link_count(struct nlsock *s, int ifindex, unsigned *ret, struct err *e)
 	const struct ifaddrmsg addresses = { 0 };
 	const struct rtmsg routes = { 0 };
 	struct counting r = { .ifindex = ifindex }, a = r;
-	int rc = dump(s, RTM_GETROUTE, &routes, sizeof(routes), count_route, count_again, &r, e);
+	int rc = dump(s, RTM_GETROUTE, &routes, sizeof(routes),
+		      &(struct reader){ count_route, &r, count_again }, e);
 
 	if (rc == 0)
-		rc = dump(s, RTM_GETADDR, &addresses, sizeof(addresses), count_address, count_again,
-			  &a, e);
+		rc = dump(s, RTM_GETADDR, &addresses, sizeof(addresses),
+			  &(struct reader){ count_address, &a, count_again }, e);
 	*ret = r.n + a.n;
 	return rc;
 }

@@ -11,7 +11,7 @@
 /* An attribute, and so the elements of one message, ends below 64 KiB: netlink(7). */
 #define ELEMS_BYTES 60000
 /* Of one batch: with one more message it is below GATE_BATCH_BYTES. */
-#define BATCH_FULL (2 * ELEMS_BYTES)
+#define BATCH_FULL ((size_t)2 * ELEMS_BYTES)
 
 void gate_set_name(char ret[GATE_SET_NAME], uint32_t first, unsigned family)
 {

@@ -100,7 +100,9 @@ static int find_sockets(const struct netns_ref *ns, const struct port_addr *p, s
 	int rc = netns_sock(ns, NETLINK_SOCK_DIAG, &s, e);
 
 	*ret = (struct sockets){ .port = p };
-	return rc < 0 ? rc : sock_list(s, p->proto, states, p->port, note, ret, e);
+	return rc < 0 ? rc :
+			sock_list(s, &(struct sock_query){ p->proto, states, p->port }, note, ret,
+				  e);
 }
 
 static int is_among(void *arg, uint64_t inode)

@@ -50,16 +50,16 @@ static int take(const struct nlmsghdr *h, void *arg, struct err *e)
 	return l->each(&s, l->arg, e);
 }
 
-static int list_family(struct nlsock *s, uint8_t family, uint8_t proto, uint32_t states,
-		       uint16_t port, sock_each *each, void *arg, struct err *e)
+static int list_family(struct nlsock *s, uint8_t family, const struct sock_query *q,
+		       sock_each *each, void *arg, struct err *e)
 {
 	_Alignas(16) char bytes[256];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
 	struct inet_diag_req_v2 r = { .sdiag_family = family,
-				      .sdiag_protocol = proto,
-				      .idiag_states = states,
-				      .id.idiag_sport = htons(port) };
-	struct listing l = { family, proto, each, arg };
+				      .sdiag_protocol = q->proto,
+				      .idiag_states = q->states,
+				      .id.idiag_sport = htons(q->port) };
+	struct listing l = { family, q->proto, each, arg };
 	int rc;
 
 	nlbuf_msg(&b, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &r, sizeof(r), "cannot list the sockets");
@@ -72,12 +72,12 @@ static int list_family(struct nlsock *s, uint8_t family, uint8_t proto, uint32_t
 		       rc;
 }
 
-int sock_list(struct nlsock *s, uint8_t proto, uint32_t states, uint16_t port, sock_each *each,
-	      void *arg, struct err *e)
+int sock_list(struct nlsock *s, const struct sock_query *q, sock_each *each, void *arg,
+	      struct err *e)
 {
-	int rc = list_family(s, AF_INET, proto, states, port, each, arg, e);
+	int rc = list_family(s, AF_INET, q, each, arg, e);
 
-	return rc < 0 ? rc : list_family(s, AF_INET6, proto, states, port, each, arg, e);
+	return rc < 0 ? rc : list_family(s, AF_INET6, q, each, arg, e);
 }
 
 static int ask_destroy(struct nlsock *s, uint8_t family, uint8_t proto,

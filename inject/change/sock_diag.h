@@ -30,13 +30,19 @@ struct sock_seen {
 
 typedef int sock_each(const struct sock_seen *s, void *arg, struct err *e);
 
+struct sock_query {
+	uint8_t proto;   /* IPPROTO_TCP, IPPROTO_UDP */
+	uint32_t states; /* as above */
+	uint16_t port;   /* local, host order; 0 = any */
+};
+
 /*
  * Calls each() for the sockets of a protocol (IPPROTO_TCP, IPPROTO_UDP) in any of the states, of
  * both families; port: with this local port only, 0 = any. s is a socket of NETLINK_SOCK_DIAG. A
  * kernel without IPv6 has sockets of IPv4 only.
  */
-int sock_list(struct nlsock *s, uint8_t proto, uint32_t states, uint16_t port, sock_each *each,
-	      void *arg, struct err *e);
+int sock_list(struct nlsock *s, const struct sock_query *q, sock_each *each, void *arg,
+	      struct err *e);
 
 /*
  * Ends a connection as an error would (tcp_abort() in net/ipv4/tcp.c): its owner reads

@@ -239,7 +239,7 @@ static int begin_round(struct change *c, struct err *e)
 
 	l->n = l->at = 0;
 	l->round_ns = clock_mono_ns();
-	rc = sock_list(&l->diag, IPPROTO_TCP, STATES, 0, collect, c, e);
+	rc = sock_list(&l->diag, &(struct sock_query){ IPPROTO_TCP, STATES, 0 }, collect, c, e);
 	return rc < 0 ? rc : find_spared(c, e);
 }
 

@@ -284,7 +284,7 @@ static int add_netem(struct nlbuf *b, const struct netem_side_spec *s, struct er
 
 int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec, struct err *e)
 {
-	_Alignas(16) char bytes[2 * DIST_POINTS * sizeof(int16_t) + 1024];
+	_Alignas(16) char bytes[(size_t)2 * DIST_POINTS * sizeof(int16_t) + 1024];
 	struct tcmsg t = { .tcm_ifindex = ifindex,
 			   .tcm_parent = TC_H_ROOT,
 			   .tcm_handle = NETEM_HANDLE };

@@ -306,7 +306,9 @@ static void one_that_somebody_ended_is_lost(void **state)
 	take(f);
 	rig_must(&f->r, RIG_REFRESH);
 	assert_int_equal(nlsock_open(NETLINK_SOCK_DIAG, &s, &f->r.e), 0);
-	assert_int_equal(sock_list(&s, IPPROTO_TCP, SOCK_LISTEN, PORT, take_it, &seen, &f->r.e), 0);
+	assert_int_equal(sock_list(&s, &(struct sock_query){ IPPROTO_TCP, SOCK_LISTEN, PORT },
+				   take_it, &seen, &f->r.e),
+			 0);
 	assert_int_equal(seen.local_port, PORT);
 	assert_int_equal(sock_destroy(&s, &seen, &f->r.e), 0);
 	nlsock_close(&s);

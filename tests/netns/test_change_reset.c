@@ -429,8 +429,8 @@ static void a_later_connection_with_the_same_ends_is_another_one(void **state)
 	int fd = connect_from(7900), from;
 
 	assert_int_equal(nlsock_open(NETLINK_SOCK_DIAG, &s, &f->r.e), 0);
-	assert_int_equal(sock_list(&s, IPPROTO_TCP, SOCK_ESTABLISHED, 7900, keep_one, &seen,
-				   &f->r.e),
+	assert_int_equal(sock_list(&s, &(struct sock_query){ IPPROTO_TCP, SOCK_ESTABLISHED, 7900 },
+				   keep_one, &seen, &f->r.e),
 			 0);
 	assert_int_equal(seen.local_port, 7900);
 	from = accept4(f->listener[0], NULL, NULL, SOCK_CLOEXEC);
@@ -441,8 +441,8 @@ static void a_later_connection_with_the_same_ends_is_another_one(void **state)
 	fd = connect_from(7900);
 	assert_int_equal(sock_destroy(&s, &seen, &f->r.e), -ENOENT);
 	assert_int_equal(error_of(fd), 0);
-	assert_int_equal(sock_list(&s, IPPROTO_TCP, SOCK_ESTABLISHED, 7900, keep_one, &seen,
-				   &f->r.e),
+	assert_int_equal(sock_list(&s, &(struct sock_query){ IPPROTO_TCP, SOCK_ESTABLISHED, 7900 },
+				   keep_one, &seen, &f->r.e),
 			 0);
 	assert_int_equal(sock_destroy(&s, &seen, &f->r.e), 0);
 	assert_int_equal(error_of(fd), ECONNABORTED);
