@@ -42,6 +42,8 @@ static int find_group(struct net_groups *g, const struct endpoint *ep, struct ne
 static int add_prefixes(struct net_group *g, const struct endpoint *ep, struct arena *mem,
 			struct err *e)
 {
+	if (!ep->n_prefixes)
+		return 0;
 	if (g->n_prefixes + ep->n_prefixes > POOL_MAX)
 		return err_set(e, E2BIG, "more than %u addresses in one list", POOL_MAX);
 	if (g->n_prefixes + ep->n_prefixes > g->room) {

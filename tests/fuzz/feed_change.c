@@ -109,6 +109,8 @@ void feed_change(struct feed *f, struct change_spec *ret)
 	case CHANGE_LINK:
 		ret->u.link.netns.cookie = 1 + feed_u8(f) % 40;
 		ret->u.link.mtu = feed_u32(f);
+		if (ret->u.link.mtu < 68) /* 0 = the device goes down */
+			ret->u.link.mtu = 0;
 		snprintf(ret->u.link.dev, sizeof(ret->u.link.dev), "%s", PICK(f, devices));
 		break;
 	case CHANGE_PORT:
