@@ -64,7 +64,7 @@ static int unknown_fault(const char *name, struct err *e)
 static int bind_fault(const struct options *o, struct experiment *x, struct err *e)
 {
 	struct fault_item *f = arena_zalloc(&x->arena, sizeof(*f));
-	unsigned at;
+	unsigned at = 0; /* fields are looked at from here on */
 	int rc;
 
 	if (!f)
