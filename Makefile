@@ -218,7 +218,8 @@ ASAN = UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory O='$(O)-asa
 asan-build:
 	+@$(ASAN) all tests
 asan:	# unit and netns
-	+@for lane in unit netns; do $(ASAN) check-$$lane || rc=1; done; exit $${rc:-0}
+	+@export BRINK_TEST_TIMEOUT=300; \
+	for lane in unit netns; do $(ASAN) check-$$lane || rc=1; done; exit $${rc:-0}
 # Seeds first, then FUZZ_SECONDS of each harness. FUZZ_ONLY='policy keeper' chooses.
 FUZZ_SECONDS ?= 30
 FUZZ_CC      ?= clang
