@@ -18,8 +18,7 @@
 #define DEVICES_MAX 4
 #define IFB_ID      6 /* characters of the run id in an ifb's name: it has 15 in all */
 #define PPM_ALL     1000000u
-/* Fewer addresses than these find room in the message of a change, however often they stand there.
- */
+/* So many addresses find room in the message of a change, however often they stand there. */
 #define SMALL_LISTS 8
 
 const char *const net_direction_words[] = { "out", "in", "both", NULL };
@@ -35,7 +34,7 @@ struct net_aim {
 	char device[DEVICES_MAX][IFNAMSIZ];
 };
 
-static struct flow_select own_flow(const struct net_spec *spec)
+struct flow_select net_own_flow(const struct net_spec *spec)
 {
 	return (struct flow_select){ .to = spec->to,
 				     .from = spec->from,
@@ -44,11 +43,8 @@ static struct flow_select own_flow(const struct net_spec *spec)
 				     .netns = spec->netns };
 }
 
-typedef int groups_reader(const struct strings *list, uint8_t proto, struct arena *mem,
-			  struct net_groups *ret, struct err *e);
-
-static int read_groups(const struct flow_select *flow, groups_reader *parse, struct arena *mem,
-		       struct net_groups *ret_to, struct net_groups *ret_from, struct err *e)
+int net_read_groups(const struct flow_select *flow, groups_reader *parse, struct arena *mem,
+		    struct net_groups *ret_to, struct net_groups *ret_from, struct err *e)
 {
 	uint8_t proto = 0;
 	int rc = flow->proto ? endpoint_proto(flow->proto, &proto, e) : 0;
@@ -77,7 +73,7 @@ int net_check_flow(const struct flow_select *flow, struct err *e)
 {
 	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_groups to, from;
-	int rc = read_groups(flow, net_groups_syntax, &mem, &to, &from, e);
+	int rc = net_read_groups(flow, net_groups_syntax, &mem, &to, &from, e);
 
 	return rc < 0 ? rc : net_groups_agree(&to, &from, e);
 }
@@ -140,7 +136,7 @@ int net_check(const struct net_spec *spec, struct err *e)
 	AUTO(arena_done) struct arena mem = { 0 };
 	struct gate_conditions ignored = { 0 };
 	struct net_groups not ;
-	const struct flow_select flow = own_flow(spec);
+	const struct flow_select flow = net_own_flow(spec);
 	enum net_direction dir = (enum net_direction)spec->direction;
 	struct net_groups to, from;
 	int rc;
@@ -156,7 +152,7 @@ int net_check(const struct net_spec *spec, struct err *e)
 		rc = read_excluded(spec, spec->proto, net_groups_syntax, &mem, &not, e);
 	if (rc < 0 || spec->target)
 		return rc;
-	rc = read_groups(&flow, net_groups_syntax, &mem, &to, &from, e);
+	rc = net_read_groups(&flow, net_groups_syntax, &mem, &to, &from, e);
 	if (rc == 0)
 		rc = net_groups_agree(&to, &from, e);
 	if (rc == 0 && !spec->dev && !has_address(dir == NET_IN ? &from : &to))
@@ -171,7 +167,7 @@ static int find_flow(const struct net_spec *spec, const struct plan_context *ctx
 	const struct target *t;
 	int rc = net_check(spec, e);
 
-	*ret = own_flow(spec);
+	*ret = net_own_flow(spec);
 	if (rc < 0 || !spec->target)
 		return rc;
 	t = targets_find(ctx->targets, spec->target);
@@ -257,7 +253,7 @@ static int find_aim(const struct net_spec *spec, bool between, const struct plan
 	if (rc == 0)
 		rc = netns_identify(flow.netns ? flow.netns : "", &ret->netns, e);
 	if (rc == 0)
-		rc = read_groups(&flow, net_groups_parse, mem, &ret->to, &ret->from, e);
+		rc = net_read_groups(&flow, net_groups_parse, mem, &ret->to, &ret->from, e);
 	if (rc == 0) /* files were not read for the check */
 		rc = net_groups_agree(&ret->to, &ret->from, e);
 	if (rc == 0)
@@ -445,15 +441,6 @@ static int add_gate(const struct net_aim *aim, unsigned device, const struct net
 	return rc < 0 ? rc : put_gate(&g, aim, how->between, ctx, ret, e);
 }
 
-static bool chooses(const struct net_groups *g)
-{
-	for (unsigned i = 0; i < g->n; i++) {
-		if (g->at[i].n_prefixes || g->at[i].port_hi)
-			return true;
-	}
-	return false;
-}
-
 static void add_groups(struct text *t, const char *word, const struct net_groups *g)
 {
 	for (unsigned i = 0; i < g->n; i++) {
@@ -465,7 +452,7 @@ static void add_groups(struct text *t, const char *word, const struct net_groups
 static void summarise(const struct net_aim *aim, struct plan *ret)
 {
 	static const char *const words[] = { "", "incoming ", "both ways " };
-	bool from = chooses(&aim->from), to = chooses(&aim->to) || !from;
+	bool from = net_groups_choose(&aim->from), to = net_groups_choose(&aim->to) || !from;
 	struct text t = text_on(ret->summary, sizeof(ret->summary));
 
 	text_add(&t, "%s", words[aim->dir]);

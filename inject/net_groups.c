@@ -210,6 +210,15 @@ int net_groups_syntax(const struct strings *list, uint8_t proto, struct arena *m
 	return groups_read(list, &(struct reading){ endpoint_syntax, false, proto, mem, ret }, e);
 }
 
+bool net_groups_choose(const struct net_groups *g)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		if (g->at[i].n_prefixes || g->at[i].port_hi)
+			return true;
+	}
+	return false;
+}
+
 bool net_group_proto(const struct net_group *a, const struct net_group *b, uint8_t *ret)
 {
 	*ret = a->proto ? a->proto : b->proto;

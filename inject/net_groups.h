@@ -35,6 +35,11 @@ int net_groups_parse(const struct strings *list, uint8_t proto, struct arena *me
 /* The same without looking up any name or reading any file: see endpoint_syntax(). */
 int net_groups_syntax(const struct strings *list, uint8_t proto, struct arena *mem,
 		      struct net_groups *ret, struct err *e);
+/* One of these two. */
+typedef int groups_reader(const struct strings *list, uint8_t proto, struct arena *mem,
+			  struct net_groups *ret, struct err *e);
+/* Does it say anything, an address or a port? */
+bool net_groups_choose(const struct net_groups *g);
 /* EINVAL when an end of one list and an end of the other name different protocols, or ports of one
  * that has none. */
 int net_groups_agree(const struct net_groups *to, const struct net_groups *from, struct err *e);

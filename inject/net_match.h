@@ -26,4 +26,10 @@ struct net_select {
 int net_matches(struct nft_gate_spec *g, const struct net_select *sel, unsigned *ret_exempted,
 		struct err *e);
 
+/* The flow that the fault's own keys describe. */
+struct flow_select net_own_flow(const struct net_spec *spec);
+/* Both ends of a flow. */
+int net_read_groups(const struct flow_select *flow, groups_reader *parse, struct arena *mem,
+		    struct net_groups *ret_to, struct net_groups *ret_from, struct err *e);
+
 #endif

@@ -34,18 +34,6 @@ static const struct field_table fields = {
 	.fields = rows,
 };
 
-static struct flow_select own_flow(const struct net_spec *spec)
-{
-	return (struct flow_select){ .to = spec->to,
-				     .from = spec->from,
-				     .proto = spec->proto,
-				     .dev = spec->dev,
-				     .netns = spec->netns };
-}
-
-typedef int groups_reader(const struct strings *list, uint8_t proto, struct arena *mem,
-			  struct net_groups *ret, struct err *e);
-
 static int only_tcp(struct net_groups *g, struct err *e)
 {
 	for (unsigned i = 0; i < g->n; i++) {
@@ -59,31 +47,17 @@ static int only_tcp(struct net_groups *g, struct err *e)
 static int read_groups(const struct flow_select *flow, groups_reader *parse, struct arena *mem,
 		       struct net_groups *ret_to, struct net_groups *ret_from, struct err *e)
 {
-	uint8_t proto = 0;
-	int rc = flow->proto ? endpoint_proto(flow->proto, &proto, e) : 0;
+	int rc = net_read_groups(flow, parse, mem, ret_to, ret_from, e);
 
-	if (rc == 0)
-		rc = parse(&flow->to, proto, mem, ret_to, e);
-	if (rc == 0)
-		rc = parse(&flow->from, proto, mem, ret_from, e);
 	if (rc == 0)
 		rc = only_tcp(ret_to, e);
 	return rc < 0 ? rc : only_tcp(ret_from, e);
 }
 
-static bool chooses(const struct net_groups *g)
-{
-	for (unsigned i = 0; i < g->n; i++) {
-		if (g->at[i].n_prefixes || g->at[i].port_hi)
-			return true;
-	}
-	return false;
-}
-
 static int some_only(const struct flow_select *flow, const struct net_groups *to,
 		     const struct net_groups *from, struct err *e)
 {
-	if (!flow->dev && !chooses(to) && !chooses(from))
+	if (!flow->dev && !net_groups_choose(to) && !net_groups_choose(from))
 		return err_set(e, EINVAL,
 			       "this would be every connection: say 'to', 'from' or 'dev'");
 	return net_groups_agree(to, from, e);
@@ -101,7 +75,7 @@ static int check_flow(const struct flow_select *flow, struct err *e)
 static int check_reset(const void *spec, struct err *e)
 {
 	const struct net_spec *n = &((const struct net_reset *)spec)->net;
-	const struct flow_select flow = own_flow(n);
+	const struct flow_select flow = net_own_flow(n);
 
 	if (n->target && (n->to.n || n->from.n || n->proto || n->dev || n->netns))
 		return err_set(e, EINVAL,
@@ -114,7 +88,7 @@ static int find_flow(const struct net_spec *n, const struct plan_context *ctx,
 {
 	const struct target *t = n->target ? targets_find(ctx->targets, n->target) : NULL;
 
-	*ret = own_flow(n);
+	*ret = net_own_flow(n);
 	if (!n->target)
 		return 0;
 	if (!t || t->kind != TARGET_FLOW)
@@ -134,7 +108,7 @@ static int can_reset(const struct netns_ref *ns, struct err *e)
 
 static void add_groups(struct text *t, const char *word, const struct net_groups *g)
 {
-	for (unsigned i = 0; chooses(g) && i < g->n; i++) {
+	for (unsigned i = 0; net_groups_choose(g) && i < g->n; i++) {
 		text_add(t, "%s", i ? "," : word);
 		net_group_add(t, &g->at[i]);
 	}
