@@ -178,6 +178,9 @@ ifneq ($(filter-out clean fmt fmt-check layers deps deps-test,$(or $(MAKECMDGOAL
 -include $(O)/links.mk
 endif
 
+# Most tests of these lanes wait for most of their time: some at once. Those of crash strike at moments: alone.
+TEST_JOBS ?= $(shell nproc)
+
 # Lanes. Each writes its counts to $(RESULTS)/LANE; `check` runs all of them and adds up.
 check: deps-test
 	+@MAKE='$(MAKE)' O='$(O)' RESULTS='$(RESULTS)' tests/support/check
@@ -186,9 +189,9 @@ check-unit: all $(UNIT) $(HELPERS)
 check-sim: all $(SIM) $(HELPERS)
 	@$(call run,sim) $(SIM) $(call scripts,sim)
 check-cli: all $(CLI) $(HELPERS)
-	@$(call run,cli) $(CLI) $(call scripts,cli)
+	@export BRINK_TEST_JOBS=$(TEST_JOBS); $(call run,cli) $(CLI) $(call scripts,cli)
 check-netns: all $(NETNS) $(HELPERS)
-	@$(call run,netns) $(NETNS) $(call scripts,netns)
+	@export BRINK_TEST_JOBS=$(TEST_JOBS); $(call run,netns) $(NETNS) $(call scripts,netns)
 check-crash: all $(HOOKED) $(CRASH) $(HELPERS)
 	@export BRINK_TEST_TIMEOUT=700; $(call run,crash) $(CRASH) $(call scripts,crash)
 check-model:	# the protocol of the processes, every order of their steps: tests/model/protocol.pml

@@ -11,12 +11,7 @@ FAST='{id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 100ms, fail_after: 20
 figure() { "$tool" show | sed -n "s/^$1 //p"; }
 # All are stopped first: the one that is killed last has no time to take anything back.
 kill_all() {
-	local all
-	all=$(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')
-	# shellcheck disable=SC2086 # a list of numbers
-	kill -STOP $all
-	# shellcheck disable=SC2086
-	kill -KILL $all 2>/dev/null
+	kill_brink
 	wait "$run" 2>/dev/null
 	poll 12000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
 }

@@ -353,14 +353,14 @@ measure_once() {
 mine() { # $1: number of a job. The same one in every world, however often each part called this time
 	[ $(($1 % shards)) = "$shard" ]
 }
-# SAMPLE: about so many of each fault; else every STEPth.
+# POINTS: about so many of all faults, as many of each; else every STEPth.
 every() { # $1: "" for points, ".calls" for calls; the rest: parts. Leaves $step.
 	local kind=$1 all=0 role
 	shift
 	step=$STEP
-	[ -n "${SAMPLE:-}" ] || return 0
+	[ -n "${POINTS:-}" ] || return 0
 	for role; do all=$((all + ${n_of[$role$kind]:-0})); done
-	step=$((all / SAMPLE + 1))
+	step=$((all / share + 1))
 }
 
 # shellcheck disable=SC2086 # a list
@@ -477,7 +477,7 @@ sweep_recovery() {
 	declare -A r_of=([recovery]=0)
 	measure_recovery
 	step=$STEP
-	[ -z "${SAMPLE:-}" ] || step=$(((r_of[runner] + r_of[recovery]) / SAMPLE * 2 + 1))
+	[ -z "${POINTS:-}" ] || step=$(((r_of[runner] + r_of[recovery]) / share * 2 + 1))
 	for role in runner newborn recovery; do
 		k=$((k + 1))
 		how=kill
@@ -528,6 +528,7 @@ random_runs() { # $1: N
 
 class=one-shot
 find_items
+share=$((${POINTS:-0} / ${#kept[@]} + 1))
 rm -rf /run/brink
 mkdir -p /run/brink
 new_worker

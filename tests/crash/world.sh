@@ -88,6 +88,15 @@ brink_pids() { ps -eo pid=,stat=,comm= | awk -v c="$1" '$3 == c && $2 !~ /^Z/ { 
 no_brink() { [ -z "$(ps -eo stat=,comm= | awk '$2 ~ /^brink/ && $1 !~ /^Z/')" ]; }
 only_stopped() { [ -z "$(ps -eo stat=,comm= | awk '$2 ~ /^brink/ && $1 !~ /^[ZTt]/')" ]; }
 state_of() { ps -o stat= -p "$1" | cut -c1; }
+# All of brink at one moment: none shall do another one's work before it dies itself
+kill_brink() {
+	local all
+	all=$(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')
+	# shellcheck disable=SC2086 # a list of numbers
+	kill -STOP $all
+	# shellcheck disable=SC2086
+	kill -KILL $all 2>/dev/null
+}
 record() { ls /run/brink 2>/dev/null | grep -v '^locks$'; }
 said() { grep -q -- "$1" "$dir/err"; }
 in_phase() { cat /var/lib/brink/runs/*/events.ndjson 2>/dev/null | grep -q "\"phase\":\"$1\""; }

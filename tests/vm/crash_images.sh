@@ -64,8 +64,7 @@ workload() {
 	rm "$dir/m/data/named"
 	fill_run
 	mark held-again
-	# shellcheck disable=SC2046
-	kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')
+	kill_brink
 	wait $run
 	mark killed
 	"$BRINK" revert >/dev/null 2>&1 || fail "brink revert: $?"

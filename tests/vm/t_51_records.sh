@@ -21,8 +21,7 @@ on_disk
 hold "the records become read-only, then all of brink dies" 60s
 echo u >/proc/sysrq-trigger # the target too
 poll 5000 read_only record || fail "not read-only"
-# shellcheck disable=SC2046
-kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')
+kill_brink
 wait $run 2>/dev/null
 over_soon eval 'runs_on && net_over'
 poll 5000 read_only target || fail "the target is not read-only"

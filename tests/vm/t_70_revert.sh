@@ -25,8 +25,7 @@ killed() { # a run, held, then everything of it killed at once
 	start
 	poll 60000 said ' held ' || fail "never held"
 	! fast || fail "held, and not felt"
-	# shellcheck disable=SC2046
-	kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')
+	kill_brink
 	wait $run
 	poll 10000 no_brink || fail "processes are left"
 	poll $((LEASE_MS + SLACK_MS)) fast || fail "still felt after the lease"
