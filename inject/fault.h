@@ -38,12 +38,6 @@ struct plan_context {
 	struct plan_pool *pool; /* NULL: there is none, long lists are refused */
 };
 
-/* Does the fault do something, not just stand there? Asked by the keeper while it is live. */
-struct effect {
-	uint64_t hits;    /* packets matched, signals sent, bytes held */
-	const char *unit; /* "packets", "processes", "bytes" */
-};
-
 struct fault_ops {
 	const char *name;    /* "net.delay" */
 	const char *summary; /* one line for brink list */

@@ -261,7 +261,7 @@ static int find_aim(const struct net_spec *spec, bool between, const struct plan
 	if (rc == 0)
 		rc = read_conditions(spec, &ret->only, e);
 	if (rc == 0)
-		rc = net_owner_find(spec, &ret->only, e);
+		rc = net_owner_find(spec, ctx->targets, &ret->only, e);
 	if (rc == 0 && spec->user) {
 		rc = user_find(spec->user, &ret->only.uid, e);
 		ret->only.given |= GATE_USER;

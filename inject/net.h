@@ -16,6 +16,7 @@ struct net_spec {
 	const char *mark, *dscp, *user;
 	const char *cgroup, *unit, *container; /* whose sockets: net_owner.h */
 	int64_t pid;
+	const char *exe, *name;
 };
 
 enum net_direction { NET_OUT, NET_IN, NET_BOTH };
@@ -51,9 +52,19 @@ extern const char *const net_direction_words[];
 		  .type = FIELD_STRING,                                                               \
 		  .offset = offsetof(T, net.container),                                               \
 		  .doc = "the same for a container of docker, podman, containerd or CRI-O: its id" }, \
+		{ .name = "pid",                                                                      \
+		  .type = FIELD_INT,                                                                  \
+		  .offset = offsetof(T, net.pid),                                                     \
+		  .min = 1,                                                                           \
+		  .max = 4194304,                                                                     \
+		  .doc = "the same for a process that is alone in its cgroup" },                      \
+		{ .name = "exe",                                                                      \
+		  .type = FIELD_STRING,                                                               \
+		  .offset = offsetof(T, net.exe),                                                     \
+		  .doc = "the same for all processes of this program, an absolute path" },            \
 	{                                                                                             \
-		.name = "pid", .type = FIELD_INT, .offset = offsetof(T, net.pid), .min = 1,           \
-		.max = INT32_MAX, .doc = "the same for a process that is alone in its cgroup"         \
+		.name = "name", .type = FIELD_STRING, .offset = offsetof(T, net.name),                \
+		.doc = "the same for all processes of this name, as in /proc/PID/comm"                \
 	}
 
 /* Rows of a fault's field table; T is a struct that begins with `struct net_spec net`. Of a flow:

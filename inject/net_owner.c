@@ -13,10 +13,16 @@
 
 #define DEPTH_MAX     24
 #define CONTAINER_MIN 8 /* characters of an id: fewer would mean many */
+#define PROCS_MAX     256
 
 static unsigned count_given(const struct net_spec *s)
 {
-	return !!s->cgroup + !!s->unit + !!s->container + (s->pid > 0);
+	return !!s->cgroup + !!s->unit + !!s->container + (s->pid > 0) + !!s->exe + !!s->name;
+}
+
+static struct proc_select processes(const struct net_spec *s)
+{
+	return (struct proc_select){ .pid = s->pid, .exe = s->exe, .name = s->name };
 }
 
 bool net_owner_given(const struct net_spec *spec)
@@ -26,11 +32,14 @@ bool net_owner_given(const struct net_spec *spec)
 
 int net_owner_check(const struct net_spec *spec, enum gate_action action, struct err *e)
 {
+	const struct proc_select procs = processes(spec);
+
 	if (!net_owner_given(spec))
 		return 0;
 	if (count_given(spec) > 1)
 		return err_set(e, EINVAL,
-			       "cgroup, unit, container and pid each say whose sockets: give one");
+			       "cgroup, unit, container, pid, exe and name each say whose sockets: "
+			       "give one");
 	if (spec->direction == NET_BOTH)
 		return err_set(e, EINVAL,
 			       "whose sockets and 'direction: both' contradict each other: write "
@@ -44,7 +53,7 @@ int net_owner_check(const struct net_spec *spec, enum gate_action action, struct
 			       "'%s' is too short for the id of a container: write %d "
 			       "characters of it or more",
 			       spec->container, CONTAINER_MIN);
-	return 0;
+	return proc_select_check(&procs, e);
 }
 
 /* What a runtime calls the cgroup of a container: the id, or PREFIX-ID.scope (docker, libpod,
@@ -143,39 +152,92 @@ static bool has_below(const char *path)
 	return false;
 }
 
-/* A socket belongs to the cgroup that it was made in: of a process that shares its own with others
- * the kernel cannot tell whose it is. */
-static int alone_in(const char *path, int64_t pid, struct err *e)
+/* The processes that are meant, in words and one by one. */
+struct owners {
+	char words[100]; /* "process 12 (db)", "the 3 processes of name 'db'" */
+	size_t n;
+	struct proc_id at[PROCS_MAX];
+};
+
+static bool is_one_of(const struct owners *o, int64_t pid)
 {
-	char file[PATH_MAX], text[256];
+	for (size_t i = 0; i < o->n; i++) {
+		if (o->at[i].pid == pid)
+			return true;
+	}
+	return false;
+}
+
+static int find_owners(const struct net_spec *spec, const struct targets *t, struct owners *ret,
+		       struct err *e)
+{
+	const struct proc_select procs = processes(spec);
+	struct targets unlimited = *t; /* no process is touched: limits are not about these */
+	struct text words = text_on(ret->words, sizeof(ret->words));
+	const char *of = spec->exe ? spec->exe : spec->name;
+	char name[80];
+	int n;
+
+	unlimited.max_processes = 0;
+	n = proc_resolve(&procs, NULL, &unlimited, ret->at, PROCS_MAX, e);
+	if (n < 0)
+		return n;
+	ret->n = (size_t)n;
+	if (n == 1) {
+		text_add(&words, "process %d (%s)", ret->at[0].pid,
+			 proc_name(ret->at[0].pid, name, sizeof(name)));
+		return 0;
+	}
+	text_add(&words, "the %d processes of %s '", n, spec->exe ? "exe" : "name");
+	text_add_foreign(&words, of, strnlen(of, 64));
+	text_add(&words, "'");
+	return 0;
+}
+
+/* The path below the root of the hierarchy, as 'cgroup' takes it. */
+static const char *key_of(const char *path)
+{
+	char root[PATH_MAX];
+	struct err ignored;
+
+	return top(root, sizeof(root), &ignored) < 0 ? path : path + strlen(root);
+}
+
+/* A socket belongs to the cgroup that it was made in: of processes that share theirs with others
+ * the kernel cannot tell whose it is. */
+static int alone_in(const char *path, const struct owners *o, struct err *e)
+{
+	char file[PATH_MAX], text[16 * PROCS_MAX];
 	unsigned others = 0;
 	ssize_t n;
 
 	if (snprintf(file, sizeof(file), "%s/cgroup.procs", path) >= (int)sizeof(file))
-		return err_set(e, ENAMETOOLONG, "the cgroup of process %lld", (long long)pid);
+		return err_set(e, ENAMETOOLONG, "the cgroup of %s", o->words);
 	n = io_read_file(AT_FDCWD, file, text, sizeof(text));
 	for (const char *line = text; n > 0 && *line; line += strcspn(line, "\n") + 1) {
-		others += atoll(line) != pid;
+		others += !is_one_of(o, atoll(line));
 		if (!line[strcspn(line, "\n")])
 			break;
 	}
-	if (n == -EFBIG || others || has_below(path))
-		return err_set(e, EBUSY,
-			       "process %lld shares its cgroup '%s' with others, and their sockets "
-			       "cannot be told apart: start it in one of its own (systemd-run "
-			       "--scope), or say 'cgroup' to mean all of them",
-			       (long long)pid, path);
+	if (n == -EFBIG || others || has_below(path)) {
+		err_set(e, EBUSY,
+			"start %s in an own one (systemd-run --scope), or say 'cgroup: %s' or "
+			"'unit' to mean all of it",
+			o->n == 1 ? "it" : "them", key_of(path));
+		return err_ctx(e, "%s share%s a cgroup with others, whose sockets look the same",
+			       o->words, o->n == 1 ? "s" : "");
+	}
 	return n < 0 ? err_set(e, (int)-n, "cannot read '%s'", file) : 0;
 }
 
-static int of_process(int64_t pid, char *ret, size_t size, struct err *e)
+static int cgroup_of(int32_t pid, char *ret, size_t size, struct err *e)
 {
 	char file[64], text[8192], *v2, *end;
 	int rc;
 
-	snprintf(file, sizeof(file), "/proc/%lld/cgroup", (long long)pid);
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
 	if (io_read_file(AT_FDCWD, file, text, sizeof(text)) <= 0)
-		return err_set(e, ENOENT, "there is no process %lld", (long long)pid);
+		return err_set(e, ENOENT, "there is no process %d any more", pid);
 	v2 = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
 	if (!v2)
 		return err_set(e, ENOENT, "there is no cgroup v2 hierarchy here");
@@ -183,15 +245,38 @@ static int of_process(int64_t pid, char *ret, size_t size, struct err *e)
 	end = v2 + strcspn(v2, "\n");
 	*end = '\0';
 	rc = cgroup2_path(v2, ret, size);
-	if (rc < 0)
-		return err_set(e, EBUSY,
-			       "process %lld is in the root cgroup with everything else: start it "
-			       "in one of its own (systemd-run --scope)",
-			       (long long)pid);
-	return alone_in(ret, pid, e);
+	return rc < 0 ? err_set(e, EBUSY,
+				"process %d is in the root cgroup with everything else: start it "
+				"in one of its own (systemd-run --scope)",
+				pid) :
+			0;
 }
 
-static int find_path(const struct net_spec *spec, char *ret, size_t size, struct err *e)
+/* All of them in one cgroup, and nobody else. */
+static int of_processes(const struct net_spec *spec, const struct targets *t, char *ret,
+			size_t size, struct err *e)
+{
+	char also[PATH_MAX];
+	struct owners o;
+	int rc = find_owners(spec, t, &o, e);
+
+	if (rc == 0)
+		rc = cgroup_of(o.at[0].pid, ret, size, e);
+	for (size_t i = 1; i < o.n && rc == 0; i++) {
+		rc = cgroup_of(o.at[i].pid, also, sizeof(also), e);
+		if (rc == 0 && strcmp(ret, also) != 0) {
+			err_set(e, EBUSY,
+				"write a fault for each ('cgroup: %s', 'cgroup: %s'), or start "
+				"them in one (systemd-run --scope)",
+				key_of(ret), key_of(also));
+			rc = err_ctx(e, "%s are in several cgroups", o.words);
+		}
+	}
+	return rc < 0 ? rc : alone_in(ret, &o, e);
+}
+
+static int find_path(const struct net_spec *spec, const struct targets *t, char *ret, size_t size,
+		     struct err *e)
 {
 	int rc;
 
@@ -199,15 +284,16 @@ static int find_path(const struct net_spec *spec, char *ret, size_t size, struct
 		return search(spec->unit, false, ret, size, e);
 	if (spec->container)
 		return search(spec->container, true, ret, size, e);
-	if (spec->pid > 0)
-		return of_process(spec->pid, ret, size, e);
+	if (!spec->cgroup)
+		return of_processes(spec, t, ret, size, e);
 	rc = cgroup2_path(spec->cgroup, ret, size);
 	return rc < 0 ? err_set(e, -rc, "'%s' is no path of a cgroup v2 below the root",
 				spec->cgroup) :
 			0;
 }
 
-int net_owner_find(const struct net_spec *spec, struct gate_conditions *ret, struct err *e)
+int net_owner_find(const struct net_spec *spec, const struct targets *t,
+		   struct gate_conditions *ret, struct err *e)
 {
 	char path[PATH_MAX], plain[PATH_MAX], root[PATH_MAX];
 	struct stat st;
@@ -217,7 +303,7 @@ int net_owner_find(const struct net_spec *spec, struct gate_conditions *ret, str
 		return 0;
 	rc = top(root, sizeof(root), e);
 	if (rc == 0)
-		rc = find_path(spec, path, sizeof(path), e);
+		rc = find_path(spec, t, path, sizeof(path), e);
 	if (rc < 0)
 		return rc;
 	if (!realpath(path, plain) || stat(plain, &st) < 0 || !S_ISDIR(st.st_mode))

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "runner/commands.h"
+#include "runner/effect.h"
 #include "runner/history.h"
 #include "runner/leftovers.h"
 #include "runner/say.h"
@@ -30,6 +31,8 @@ struct fault_view {
 	unsigned first, n;
 	const char *label, *state;
 	char kinds[120];
+	const struct change_ops *counter; /* NULL: what it hits is not known outside of its run */
+	struct effect effect;
 };
 
 /*
@@ -85,6 +88,26 @@ static const char *state_of(const struct left_run *r, const struct fault_view *f
 	return r->life == RUN_ALIVE ? "not begun" : "gone";
 }
 
+/* What the kernel counts for those that it lets hit something. */
+static void look_at_effect(const struct left_run *r, struct fault_view *f)
+{
+	f->counter = NULL;
+	f->effect = (struct effect){ 0 };
+	for (unsigned i = f->first; i < f->first + f->n && !r->earlier_boot; i++) {
+		const struct journal_slot *s = &r->journal.slot[i];
+		const struct change_ops *ops = change_ops_of(s->undo.kind);
+		struct effect one;
+		struct err ignored;
+
+		if (!ops || !ops->seen || s->state == SLOT_RESTORED ||
+		    ops->seen(&s->undo, &one, &ignored) < 0)
+			continue;
+		f->counter = ops;
+		f->effect.hits += one.hits;
+		f->effect.bytes += one.bytes;
+	}
+}
+
 /* The next fault at or after slot `at`. False: there is none. */
 static bool next_fault(const struct left_run *r, unsigned at, struct fault_view *ret)
 {
@@ -104,6 +127,7 @@ static bool next_fault(const struct left_run *r, unsigned at, struct fault_view 
 		at++;
 	}
 	ret->state = state_of(r, ret);
+	look_at_effect(r, ret);
 	return true;
 }
 
@@ -112,9 +136,14 @@ static json_t *faults_json(const struct left_run *r)
 	json_t *list = json_array();
 	struct fault_view f = { 0 };
 
-	for (unsigned at = 0; next_fault(r, at, &f); at = f.first + f.n)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "fault", f.label, "state",
-						      f.state, "changes", f.kinds));
+	for (unsigned at = 0; next_fault(r, at, &f); at = f.first + f.n) {
+		json_t *o = json_pack("{s:s, s:s, s:s}", "fault", f.label, "state", f.state,
+				      "changes", f.kinds);
+
+		if (o && f.counter)
+			effect_set(o, f.counter, &f.effect);
+		json_array_append_new(list, o);
+	}
 	return list;
 }
 
@@ -161,6 +190,10 @@ static void print_text(const struct options *o, const struct paths *p, const str
 	for (unsigned at = 0; next_fault(r, at, &f); at = f.first + f.n) {
 		name = text_on(buf, sizeof(buf));
 		text_add_foreign(&name, f.label, strlen(f.label));
+		if (f.counter) {
+			text_add(&name, " hit ");
+			effect_add(&name, f.counter, &f.effect);
+		}
 		printf("  %-18s %s (%s)\n", f.state, buf, f.kinds);
 	}
 	if (leftovers_frozen(r, buf, sizeof(buf)))

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "base/ulid.h"
+#include "runner/effect.h"
 #include "runner/run_parts.h"
 
 #define DRAW_NS     (200 * NS_PER_MS)
@@ -80,6 +81,17 @@ static void add_head(struct run *r, struct block *b)
 	b->lines++;
 }
 
+/* What it has done so far stands first: a summary may be longer than the line. */
+static void add_effect(const struct run *r, unsigned i, struct text *t)
+{
+	const struct change_ops *counter = effect_counter(&r->rq->plan->fault[i]);
+
+	if (!counter || !r->fault[i].effect_known)
+		return;
+	effect_add(t, counter, &r->fault[i].effect);
+	text_add(t, "  ");
+}
+
 static void add_fault(struct run *r, struct block *b, unsigned i)
 {
 	const struct planned_fault *f = &r->rq->plan->fault[i];
@@ -92,6 +104,7 @@ static void add_fault(struct run *r, struct block *b, unsigned i)
 	if (v.phase == CTL_ON && v.ends_ns > now && v.ends_ns != CTL_NEVER)
 		text_add(&l, "%d s left", (int)((v.ends_ns - now + NS_PER_S - 1) / NS_PER_S));
 	text_add(&t, "%-9s %-20s ", f->item->ops->name, f->item->id);
+	add_effect(r, i, &t);
 	text_add_foreign(&t, f->summary, strlen(f->summary));
 	text_add(&t, "  %s", left);
 	switch (v.phase) {

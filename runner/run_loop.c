@@ -156,8 +156,8 @@ static void heard(struct run *r, const struct kmsg *m)
 		break;
 	case KMSG_HITS:
 		if (m->fault < r->config.nfaults && m->code == 0) {
-			r->fault[m->fault].hits = m->value;
-			r->fault[m->fault].hits_known = true;
+			r->fault[m->fault].effect = (struct effect){ m->value, m->bytes };
+			r->fault[m->fault].effect_known = true;
 		}
 		break;
 	case KMSG_LEFT:

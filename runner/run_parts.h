@@ -33,8 +33,8 @@ struct check_memory {
 
 struct fault_memory {
 	int64_t live_took_ns, ended_took_ns, reverted_took_ns;
-	uint64_t hits;
-	bool hits_known, reverted;
+	struct effect effect; /* so far */
+	bool effect_known, reverted;
 	char trouble[ERR_LINE * 2];
 };
 

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "base/ulid.h"
+#include "runner/effect.h"
 #include "runner/run_parts.h"
 #include "safety/journal.h"
+
+#define EFFECTS_SAID 16 /* of the faults of a run, in the verdict; the events have all */
 
 static const char *check_id(const struct run *r, unsigned i)
 {
@@ -110,12 +113,32 @@ static void fault_event(struct run *r, unsigned fault, const char *name, const s
 	events_add(&r->ev, name, o);
 }
 
+/* What it counts; NULL: nothing, or it could not be told. */
+static const struct change_ops *known_effect(const struct run *r, unsigned fault)
+{
+	return r->fault[fault].effect_known ? effect_counter(&r->rq->plan->fault[fault]) : NULL;
+}
+
+/* " packets=20 bytes=2840"; "" where nothing is known. */
+static const char *effect_keys(const struct run *r, unsigned fault, char *buf, size_t size)
+{
+	const struct change_ops *counter = known_effect(r, fault);
+	struct text t = text_on(buf, size);
+
+	buf[0] = '\0';
+	if (counter) {
+		text_add(&t, " ");
+		effect_add_keys(&t, counter, &r->fault[fault].effect);
+	}
+	return buf;
+}
+
 void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m)
 {
 	const struct planned_fault *p = &r->rq->plan->fault[fault];
 	const char *id = fault_id(r, fault), *trouble = r->fault[fault].trouble;
 	const char *kind = p->item->ops->name;
-	char buf[32];
+	char buf[32], did[80];
 
 	switch (m->type) {
 	case KMSG_LIVE:
@@ -142,8 +165,9 @@ void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m)
 		if (m->code < 0)
 			progress(r, "NOT CLEAN", "%s %s", id, trouble);
 		else if (p->class != CLASS_ONE_SHOT)
-			progress(r, "reverted", "%s took=%s verified=yes", id,
-				 took(m->took_ns, buf, sizeof(buf)));
+			progress(r, "reverted", "%s took=%s verified=yes%s", id,
+				 took(m->took_ns, buf, sizeof(buf)),
+				 effect_keys(r, fault, did, sizeof(did)));
 	}
 }
 
@@ -319,9 +343,37 @@ static void say_gate_details(struct run *r, const struct ctl_cause *c)
 	result(r, "%s", line);
 }
 
+static void effect_event(struct run *r, unsigned fault, const struct change_ops *counter)
+{
+	const struct effect *x = &r->fault[fault].effect;
+	json_t *o = json_pack("{s:s, s:s, s:b}", "fault", fault_id(r, fault), "kind",
+			      r->rq->plan->fault[fault].item->ops->name, "hit", x->hits > 0);
+
+	if (o)
+		effect_set(o, counter, x);
+	events_add(&r->ev, "fault.effect", o);
+}
+
+/* said: how many before it. */
+static void say_effect(struct run *r, unsigned fault, unsigned said)
+{
+	const struct change_ops *counter = known_effect(r, fault);
+	char buf[80];
+	struct text t = text_on(buf, sizeof(buf));
+
+	if (!counter)
+		return;
+	effect_event(r, fault, counter);
+	effect_add(&t, counter, &r->fault[fault].effect);
+	if (!r->fault[fault].effect.hits)
+		result(r, "warn   %s hit nothing (did not bite)", fault_id(r, fault));
+	else if (said < EFFECTS_SAID)
+		result(r, "       %s hit %s", fault_id(r, fault), buf);
+}
+
 static void say_faults(struct run *r, const struct ctl_result *res)
 {
-	unsigned landed = 0, reverted = 0;
+	unsigned landed = 0, reverted = 0, fired = 0;
 	int64_t slowest = 0;
 	char buf[32];
 
@@ -331,8 +383,7 @@ static void say_faults(struct run *r, const struct ctl_result *res)
 		controller_fault(r->ctl, i, &v);
 		if (!v.fired)
 			continue;
-		if (r->fault[i].hits_known && !r->fault[i].hits)
-			result(r, "warn   %s hit nothing (did not bite)", fault_id(r, i));
+		say_effect(r, i, fired++);
 		if (r->rq->plan->fault[i].class == CLASS_ONE_SHOT)
 			continue;
 		landed++;

@@ -132,17 +132,18 @@ static int drain_all(struct holder *h, struct err *e)
 	return 0;
 }
 
-static int sum_effect(struct holder *h, uint64_t *ret, struct err *e)
+static int sum_effect(struct holder *h, struct hmsg *ret, struct err *e)
 {
-	*ret = 0;
+	ret->value = ret->bytes = 0;
 	for (unsigned i = 0; i < h->job->n; i++) {
 		struct change *c = &h->job->change[i];
-		uint64_t hits = 0;
-		int rc = c->ops->effect ? c->ops->effect(c, &hits, e) : 0;
+		struct effect one = { 0 };
+		int rc = c->ops->effect ? c->ops->effect(c, &one, e) : 0;
 
 		if (rc < 0)
 			return rc;
-		*ret += hits;
+		ret->value += one.hits;
+		ret->bytes += one.bytes;
 	}
 	return 0;
 }
@@ -203,14 +204,14 @@ static void obey(struct holder *h, const struct hmsg *order)
 		return;
 	case HMSG_QUIET:
 		rc = quiet_all(h, &m.err);
-		if (sum_effect(h, &m.value, &ignored) < 0) /* the last word on what it hit */
+		if (sum_effect(h, &m, &ignored) < 0) /* the last word on what it hit */
 			m.value = HMSG_UNKNOWN;
 		break;
 	case HMSG_DRAIN:
 		rc = drain_all(h, &m.err);
 		break;
 	case HMSG_EFFECT:
-		rc = sum_effect(h, &m.value, &m.err);
+		rc = sum_effect(h, &m, &m.err);
 		break;
 	default:
 		_exit(2);

@@ -204,7 +204,8 @@ void keeper_heard(struct keeper *k, struct keeper_fault *f, const struct hmsg *m
 	struct kmsg hits = { .type = KMSG_HITS,
 			     .fault = (uint16_t)index_of(k, f),
 			     .code = m->code,
-			     .value = m->value };
+			     .value = m->value,
+			     .bytes = m->bytes };
 
 	switch (m->type) {
 	case HMSG_ARM:
@@ -219,7 +220,8 @@ void keeper_heard(struct keeper *k, struct keeper_fault *f, const struct hmsg *m
 		if (m->value != HMSG_UNKNOWN)
 			keeper_send(k, &(struct kmsg){ .type = KMSG_HITS,
 						       .fault = hits.fault,
-						       .value = m->value });
+						       .value = m->value,
+						       .bytes = m->bytes });
 		if (m->code < 0)
 			end_holder(f);
 		break;

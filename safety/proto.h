@@ -35,7 +35,7 @@ enum kmsg_type {
 	KMSG_ENDED, /* fault, code, took_ns, value (when, CLOCK_MONOTONIC): the effect was read back
 		       as ended */
 	KMSG_REVERTED, /* fault, code, took_ns, value (when), u.err: restored, read back */
-	KMSG_HITS,     /* fault, value; code = -errno when it cannot be told */
+	KMSG_HITS,     /* fault, value, bytes; code = -errno when it cannot be told */
 	KMSG_LEFT,     /* fault, u.left: not confirmed, and the command by hand */
 	KMSG_FOREIGN,  /* u.text: a difference that others made */
 	KMSG_CLEAN,    /* code 0 = clean; else not */
@@ -81,7 +81,7 @@ struct kmsg {
 	int32_t code;
 	uint32_t pad2;
 	int64_t took_ns;
-	uint64_t value;
+	uint64_t value, bytes; /* KMSG_HITS: struct effect */
 	union {
 		struct kmsg_begin begin;
 		struct shield shield;
@@ -107,7 +107,7 @@ struct hmsg {
 	uint32_t type;
 	int32_t code;
 	int64_t took_ns;
-	uint64_t value;
+	uint64_t value, bytes; /* HMSG_EFFECT and HMSG_QUIET: struct effect */
 	struct err err;
 };
 

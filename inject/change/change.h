@@ -310,6 +310,12 @@ struct change {
 	void *live;
 };
 
+/* What a change has done so far. */
+struct effect {
+	uint64_t hits;  /* in the unit of its kind */
+	uint64_t bytes; /* of the packets, where they are what is counted */
+};
+
 /*
  * The ops of one kind. 0 or -errno with *e. prepare and print may run anywhere; arm to drain run in
  * the holder; ready, undo, ended and gone run in whoever recovers, from the record alone.
@@ -338,8 +344,12 @@ struct change_ops {
 	/* Called until it returns 0 or the deadline passes; -EINPROGRESS: packets are still in
 	 * flight. May be NULL. */
 	int (*drain)(struct change *c, struct err *e);
-	/* What the fault has done so far (packets, bytes, signals). May be NULL. */
-	int (*effect)(struct change *c, uint64_t *ret_hits, struct err *e);
+	/* What is counted, one and many ("packet", "packets"), and how much of it there was so far.
+	 * Both are NULL for what only serves another change. */
+	const char *unit[2];
+	int (*effect)(struct change *c, struct effect *ret, struct err *e);
+	/* The same for whoever has the record alone, where the system tells. May be NULL. */
+	int (*seen)(const struct undo *u, struct effect *ret, struct err *e);
 	/* Opens and keeps, in this process, what undo, ended and gone will use: from the first
 	 * change on nothing is opened or allocated any more. May be NULL. */
 	int (*ready)(const struct undo *u, struct err *e);

@@ -389,12 +389,12 @@ static int fill_drain(struct change *c, struct err *e)
 	return rc;
 }
 
-static int fill_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int fill_effect(struct change *c, struct effect *ret, struct err *e)
 {
 	const struct fill_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l ? l->most : 0;
+	*ret = (struct effect){ .hits = l ? l->most : 0 };
 	return 0;
 }
 
@@ -458,6 +458,7 @@ const struct change_ops fill_ops = {
 	.refresh = fill_refresh,
 	.quiet = fill_quiet,
 	.drain = fill_drain,
+	.unit = { "byte", "bytes" },
 	.effect = fill_effect,
 	.undo = fill_undo,
 	.ended = fill_ended,

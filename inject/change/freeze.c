@@ -317,12 +317,12 @@ static int freeze_quiet(struct change *c, struct err *e)
 	return 0;
 }
 
-static int freeze_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int freeze_effect(struct change *c, struct effect *ret, struct err *e)
 {
 	const struct freeze_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l ? l->n_procs : 0;
+	*ret = (struct effect){ .hits = l ? l->n_procs : 0 };
 	return 0;
 }
 
@@ -425,6 +425,7 @@ const struct change_ops freeze_ops = {
 	.fire = freeze_fire,
 	.refresh = freeze_refresh,
 	.quiet = freeze_quiet,
+	.unit = { "process", "processes" },
 	.effect = freeze_effect,
 	.undo = freeze_undo,
 	.ended = freeze_ended,

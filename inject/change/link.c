@@ -164,12 +164,12 @@ static int link_drain(struct change *c, struct err *e)
 	return -EINPROGRESS;
 }
 
-static int link_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int link_effect(struct change *c, struct effect *ret, struct err *e)
 {
 	const struct link_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l && l->held;
+	*ret = (struct effect){ .hits = l && l->held };
 	return 0;
 }
 
@@ -290,6 +290,7 @@ const struct change_ops link_ops = {
 	.refresh = link_refresh,
 	.quiet = link_quiet,
 	.drain = link_drain,
+	.unit = { "device", "devices" },
 	.effect = link_effect,
 	.ready = link_ready,
 	.undo = link_undo,

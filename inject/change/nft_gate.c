@@ -240,12 +240,23 @@ static int gate_quiet(struct change *c, struct err *e)
 	return rc;
 }
 
+static void add_number(const struct nlattr *counter, uint16_t type, uint64_t *sum)
+{
+	const struct nlattr *a = nlattr_find(nlattr_data(counter), nlattr_len(counter), type);
+	uint64_t v = 0;
+
+	if (!a || nlattr_len(a) != sizeof(v))
+		return;
+	memcpy(&v, nlattr_data(a), sizeof(v));
+	*sum += be64toh(v);
+}
+
 /* Sums the counters of all rules of the table. */
 static int count_rule(const struct nlmsghdr *h, void *arg, struct err *e)
 {
 	size_t fixed = NLMSG_LENGTH(sizeof(struct nfgenmsg));
 	const struct nlattr *list, *elem;
-	uint64_t *sum = arg;
+	struct effect *sum = arg;
 	size_t left;
 
 	(void)e;
@@ -259,17 +270,11 @@ static int count_rule(const struct nlmsghdr *h, void *arg, struct err *e)
 			nlattr_find(nlattr_data(elem), nlattr_len(elem), NFTA_EXPR_NAME);
 		const struct nlattr *data =
 			nlattr_find(nlattr_data(elem), nlattr_len(elem), NFTA_EXPR_DATA);
-		const struct nlattr *packets =
-			data && nlattr_is(name, "counter") ?
-				nlattr_find(nlattr_data(data), nlattr_len(data),
-					    NFTA_COUNTER_PACKETS) :
-				NULL;
 		size_t step = NLA_ALIGN(elem->nla_len);
-		uint64_t v = 0;
 
-		if (packets && nlattr_len(packets) == sizeof(v)) {
-			memcpy(&v, nlattr_data(packets), sizeof(v));
-			*sum += be64toh(v);
+		if (data && nlattr_is(name, "counter")) {
+			add_number(data, NFTA_COUNTER_PACKETS, &sum->hits);
+			add_number(data, NFTA_COUNTER_BYTES, &sum->bytes);
 		}
 		if (step >= left)
 			break;
@@ -281,28 +286,42 @@ static int count_rule(const struct nlmsghdr *h, void *arg, struct err *e)
 
 static void restart_sum(void *arg)
 {
-	*(uint64_t *)arg = 0;
+	*(struct effect *)arg = (struct effect){ 0 };
 }
 
-static int gate_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int read_counters(struct nlsock *sock, uint8_t family, const char *table, struct effect *ret,
+			 struct err *e)
 {
-	struct gate_live *g = c->live;
 	_Alignas(16) char bytes[256];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
-	uint64_t sum = 0;
-	int rc;
 
-	if (!g || !g->sock.sk) { /* arming failed */
-		*ret_hits = 0;
+	*ret = (struct effect){ 0 };
+	nft_request(&b, NFT_MSG_GETRULE, family, NLM_F_DUMP, "cannot read nft counters");
+	nlbuf_str(&b, NFTA_RULE_TABLE, table);
+	return nlsock_ask(sock, &b, count_rule, restart_sum, ret, e);
+}
+
+static int gate_effect(struct change *c, struct effect *ret, struct err *e)
+{
+	struct gate_live *g = c->live;
+
+	*ret = (struct effect){ 0 };
+	if (!g || !g->sock.sk) /* arming failed */
 		return 0;
-	}
-	nft_request(&b, NFT_MSG_GETRULE, gate_family(spec_of(c)), NLM_F_DUMP,
-		    "cannot read nft counters");
-	nlbuf_str(&b, NFTA_RULE_TABLE, spec_of(c)->table);
-	rc = nlsock_ask(&g->sock, &b, count_rule, restart_sum, &sum, e);
+	return read_counters(&g->sock, gate_family(spec_of(c)), spec_of(c)->table, ret, e);
+}
+
+/* A table that is gone has taken its counters along. */
+static int gate_seen(const struct undo *u, struct effect *ret, struct err *e)
+{
+	struct nlsock *sock = NULL;
+	int rc = table_exists(u, e);
+
 	if (rc == 0)
-		*ret_hits = sum;
-	return rc;
+		return err_set(e, ENOENT, "the nft table '%s' is gone", u->u.gate.table);
+	if (rc > 0)
+		rc = netns_sock(&u->netns, NETLINK_NETFILTER, &sock, e);
+	return rc < 0 ? rc : read_counters(sock, u->u.gate.family, u->u.gate.table, ret, e);
 }
 
 static int gate_undo(const struct undo *u, struct err *e)
@@ -411,7 +430,9 @@ const struct change_ops nft_gate_ops = {
 	.fire = gate_fire,
 	.refresh = gate_refresh,
 	.quiet = gate_quiet,
+	.unit = { "packet", "packets" },
 	.effect = gate_effect,
+	.seen = gate_seen,
 	.ready = gate_ready,
 	.undo = gate_undo,
 	.ended = gate_ended,

@@ -402,12 +402,12 @@ static int pause_quiet(struct change *c, struct err *e)
 }
 
 /* So far: it stays said when the pause is over. */
-static int pause_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int pause_effect(struct change *c, struct effect *ret, struct err *e)
 {
 	const struct pause_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l && l->paused;
+	*ret = (struct effect){ .hits = l && l->paused };
 	return 0;
 }
 
@@ -498,6 +498,7 @@ const struct change_ops pause_ops = {
 	.fire = pause_fire,
 	.refresh = pause_refresh,
 	.quiet = pause_quiet,
+	.unit = { "process", "processes" },
 	.effect = pause_effect,
 	.undo = pause_undo,
 	.ended = pause_ended,

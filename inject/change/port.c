@@ -298,12 +298,12 @@ static int port_quiet(struct change *c, struct err *e)
 }
 
 /* So far: it stays said when it is over. */
-static int port_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int port_effect(struct change *c, struct effect *ret, struct err *e)
 {
 	const struct port_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l && l->held;
+	*ret = (struct effect){ .hits = l && l->held };
 	return 0;
 }
 
@@ -390,6 +390,7 @@ const struct change_ops port_ops = {
 	.fire = port_fire,
 	.refresh = port_refresh,
 	.quiet = port_quiet,
+	.unit = { "port", "ports" },
 	.effect = port_effect,
 	.ready = port_ready,
 	.undo = port_undo,

@@ -269,12 +269,12 @@ static int signal_quiet(struct change *c, struct err *e)
 	return 0;
 }
 
-static int signal_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int signal_effect(struct change *c, struct effect *ret, struct err *e)
 {
 	const struct signal_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l ? l->sent : 0;
+	*ret = (struct effect){ .hits = l ? l->sent : 0 };
 	return 0;
 }
 
@@ -339,6 +339,7 @@ const struct change_ops signal_ops = {
 	.fire = signal_fire,
 	.refresh = signal_refresh,
 	.quiet = signal_quiet,
+	.unit = { "signal", "signals" },
 	.effect = signal_effect,
 	.undo = signal_undo,
 	.ended = signal_nothing,

@@ -325,12 +325,12 @@ static int reset_quiet(struct change *c, struct err *e)
 	return 0;
 }
 
-static int reset_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int reset_effect(struct change *c, struct effect *ret, struct err *e)
 {
 	const struct reset_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l ? l->reset : 0;
+	*ret = (struct effect){ .hits = l ? l->reset : 0 };
 	return 0;
 }
 
@@ -384,6 +384,7 @@ const struct change_ops sock_reset_ops = {
 	.fire = reset_fire,
 	.refresh = reset_refresh,
 	.quiet = reset_quiet,
+	.unit = { "connection", "connections" },
 	.effect = reset_effect,
 	.undo = reset_undo,
 	.ended = reset_nothing,

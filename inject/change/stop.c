@@ -156,12 +156,12 @@ static int stop_quiet(struct change *c, struct err *e)
 	return 0;
 }
 
-static int stop_effect(struct change *c, uint64_t *ret_hits, struct err *e)
+static int stop_effect(struct change *c, struct effect *ret, struct err *e)
 {
 	const struct stop_live *l = c->live;
 
 	(void)e;
-	*ret_hits = l && l->stopped;
+	*ret = (struct effect){ .hits = l && l->stopped };
 	return 0;
 }
 
@@ -234,6 +234,7 @@ const struct change_ops stop_ops = {
 	.fire = stop_fire,
 	.refresh = stop_refresh,
 	.quiet = stop_quiet,
+	.unit = { "process", "processes" },
 	.effect = stop_effect,
 	.undo = stop_undo,
 	.ended = stop_ended,

@@ -501,7 +501,7 @@ static int answer_rule(const struct fake_table *t, nlsock_each *each, void *arg,
 	elem = nlbuf_nest(&b, NFTA_LIST_ELEM);
 	nlbuf_str(&b, NFTA_EXPR_NAME, "counter");
 	data = nlbuf_nest(&b, NFTA_EXPR_DATA);
-	nlbuf_be64(&b, NFTA_COUNTER_BYTES, 77);
+	nlbuf_be64(&b, NFTA_COUNTER_BYTES, t->bytes);
 	nlbuf_be64(&b, NFTA_COUNTER_PACKETS, t->packets);
 	nlbuf_end(&b, data);
 	nlbuf_end(&b, elem);

@@ -28,8 +28,8 @@ struct fake_table {
 	bool has_lease_set, lease;
 	int64_t expires_ns;
 	unsigned sets, chains, rules;
-	unsigned unleased; /* rules that act without asking for the lease */
-	uint64_t packets;  /* what the counters say */
+	unsigned unleased;       /* rules that act without asking for the lease */
+	uint64_t packets, bytes; /* what the counters say */
 };
 
 struct fake_kernel {

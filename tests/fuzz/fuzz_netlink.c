@@ -296,7 +296,7 @@ static void live(unsigned which, struct err *e)
 							 .delay_ns = 1000 } };
 	struct undo u = { 0 };
 	struct change c = { .spec = which & 1 ? &gate : &netem, .undo = &u };
-	uint64_t hits = 0;
+	struct effect done = { 0 };
 	int rc;
 
 	c.ops = change_ops_of(c.spec->kind);
@@ -307,7 +307,7 @@ static void live(unsigned which, struct err *e)
 	if (rc == 0 && c.ops->fire)
 		rc = c.ops->fire(&c, e);
 	if (rc == 0 && c.ops->effect)
-		rc = c.ops->effect(&c, &hits, e);
+		rc = c.ops->effect(&c, &done, e);
 	if (rc == 0 && c.ops->drain)
 		rc = c.ops->drain(&c, e);
 	FUZZ_MUST(rc >= 0 || rc == -EINPROGRESS || e->code == -rc);

@@ -10,10 +10,10 @@ root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 [ -n "$root" ] || { echo "there is no cgroup v2 here"; exit 77; }
 top=brink-owner-$$
 id=$(printf '%064x' $$)
-cgroups="inner web.service docker-$id.scope alone crowd serves"
+cgroups="inner web.service docker-$id.scope alone crowd serves pair two"
 own_clean_up() {
 	local c
-	for c in inner alone crowd; do # by their own numbers
+	for c in inner alone crowd pair two; do # by their own numbers
 		kill $(cat "$root/$top/$c/cgroup.procs" 2>/dev/null) 2>/dev/null || :
 	done
 	kill $run $helpers 2>/dev/null || :
@@ -59,6 +59,17 @@ for _ in 1 2; do
 done
 await "[ \$(wc -l <'$root/$top/crowd/cgroup.procs') = 2 ]" 5 || fail "there is no crowd"
 crowd=$(head -n 1 "$root/$top/crowd/cgroup.procs")
+# programs of their own: two processes of one, alone together; one of another beside somebody else; one in two cgroups
+for program in pair mixed apart; do cp "$(command -v sleep)" "$dir/$program-$$"; done
+runs() { # $1: cgroup, $2: program
+	in_a_of "$1" "$dir/$2-$$" 1000 7>&- &
+	helpers="$helpers $!"
+}
+runs pair pair
+runs pair pair
+runs crowd mixed
+runs two apart
+await "[ \$(pgrep -cx '(pair|mixed|apart)-$$') = 4 ]" 5 || fail "not all programs run"
 
 # The host's own look at what leaves, behind brink's hook: marks with a tag, and its own mark.
 ip netns exec "$a" nft -f - <<END
@@ -93,6 +104,10 @@ faults:
     for: 90s
   - net.drop: {to: "*:7407", direction: in, cgroup: /$top/serves, dev: vb, netns: $b}
     for: 90s
+  - net.drop: {$(to 7408), exe: $dir/pair-$$}
+    for: 90s
+  - net.drop: {$(to 7409), name: pair-$$}
+    for: 90s
 END
 connect() { "$@" "$meter" connect "$address" "$port" 1; }
 tries() { # $1: what a connect must print, $2: port, $3...: who
@@ -122,7 +137,7 @@ exec 9>"$dir/other.in"
 await "grep -q open '$dir/mine.out' && grep -q open '$dir/other.out'" 10 || fail "no connections"
 before
 "$BRINK" plan "$dir/owners.yaml" >"$dir/plan.out" 2>&1 || fail "cannot be planned: $(cat "$dir/plan.out")"
-hold owners 8
+hold owners 10
 echo x >&8
 echo x >&9
 await "grep -q lost '$dir/mine.out' && grep -q ok '$dir/other.out'" 10 ||
@@ -135,6 +150,10 @@ tries timeout 7403 in_a_of "docker-$id.scope"
 tries ok 7403 in_a
 tries timeout 7404 in_a_of alone
 tries ok 7404 in_a_of crowd
+for port in 7408 7409; do
+	tries timeout $port in_a_of pair
+	tries ok $port in_a_of two
+done
 tries refused 7405 in_a_of inner
 tries ok 7405 in_a
 tries ok 7400 in_a_of inner # another port
@@ -160,7 +179,7 @@ exec 8>&- 9>&-
 stop owners
 ip netns exec "$a" nft reset counters >/dev/null
 same
-grep -q "CLEAN  8 of 8 faults reverted" "$dir/owners.err" || fail "not all reverted"
+grep -q "CLEAN  10 of 10 faults reverted" "$dir/owners.err" || fail "not all reverted"
 ! grep -q "hit nothing\|did not bite" "$dir/owners.err" || grep "hit nothing\|did not bite" "$dir/owners.err"
 
 refused() { # $1: words, $2: the item
@@ -179,7 +198,15 @@ rmdir "$root/$top/inner/below/web.service"
 refused "no cgroup of a unit 'nothing.service'" "unit: nothing.service"
 refused "no cgroup of a container" "container: ffffffffffff"
 refused "too short for the id" "container: abc"
-refused "shares its cgroup" "pid: $crowd"
+refused "shares a cgroup with others.*systemd-run --scope.*'cgroup: /$top/crowd'" "pid: $crowd"
+refused "shares a cgroup with others" "exe: $dir/mixed-$$"
+runs pair apart
+await "[ \$(pgrep -cx apart-$$) = 2 ]" 5 || fail "it does not run"
+refused "the 2 processes of name 'apart-$$' are in several cgroups.*'cgroup: /$top/two'" "name: apart-$$"
+refused "the 2 processes of exe '$dir/pair-$$' share a cgroup with others" "exe: $dir/pair-$$"
+refused "no process matches name 'nobody-$$'" "name: nobody-$$"
+refused "is not an absolute path" "exe: sleep"
+refused "give one" "exe: $dir/pair-$$, name: pair-$$"
 refused "there is no process" "pid: 4194303"
 refused "there is no cgroup" "cgroup: /$top/nowhere"
 refused "give one" "cgroup: /$top/inner, pid: $alone"

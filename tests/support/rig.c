@@ -23,6 +23,15 @@ struct answer {
 	struct err e;
 };
 
+static int read_effect(struct change *c, struct answer *a)
+{
+	struct effect done = { 0 };
+	int rc = c->ops->effect ? c->ops->effect(c, &done, &a->e) : 0;
+
+	a->value = done.hits;
+	return rc;
+}
+
 static int call(struct change *c, int order, struct answer *a)
 {
 	const struct change_ops *ops = c->ops;
@@ -39,7 +48,7 @@ static int call(struct change *c, int order, struct answer *a)
 	case RIG_DRAIN:
 		return ops->drain ? ops->drain(c, &a->e) : 0;
 	default:
-		return ops->effect ? ops->effect(c, &a->value, &a->e) : 0;
+		return read_effect(c, a);
 	}
 }
 

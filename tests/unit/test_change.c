@@ -342,19 +342,26 @@ static void what_netem_still_holds_is_waited_for(void **state)
 static void hits_are_what_the_counters_say(void **state)
 {
 	struct err e = { 0 };
-	uint64_t hits = 1;
+	struct effect x = { 1, 1 };
 	struct life l;
 
 	(void)state;
 	fake_reset();
 	make(&l);
 	assert_int_equal(live(&l, &e), 0);
-	assert_int_equal(nft_gate_ops.effect(&l.change[1], &hits, &e), 0);
-	assert_int_equal(hits, 0);
+	assert_int_equal(nft_gate_ops.effect(&l.change[1], &x, &e), 0);
+	assert_int_equal(x.hits + x.bytes, 0);
 	fake.table[0].packets = UINT64_C(5000000000);
-	assert_int_equal(nft_gate_ops.effect(&l.change[1], &hits, &e), 0);
-	assert_int_equal(hits, UINT64_C(5000000000));
+	fake.table[0].bytes = UINT64_C(7000000000000);
+	assert_int_equal(nft_gate_ops.effect(&l.change[1], &x, &e), 0);
+	assert_int_equal(x.hits, UINT64_C(5000000000));
+	assert_int_equal(x.bytes, UINT64_C(7000000000000));
+	x = (struct effect){ 0 }; /* the same for whoever has the record alone */
+	assert_int_equal(nft_gate_ops.seen(&l.undo[1], &x, &e), 0);
+	assert_int_equal(x.hits, UINT64_C(5000000000));
+	assert_int_equal(x.bytes, UINT64_C(7000000000000));
 	assert_true(take_back(&l));
+	assert_int_equal(nft_gate_ops.seen(&l.undo[1], &x, &e), -ENOENT);
 	done(&l);
 }
 
