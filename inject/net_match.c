@@ -244,7 +244,17 @@ static bool any_path_hits(const struct exemptions *x, const struct shield_flow *
 	return false;
 }
 
-/* Everybody's address, once. Where there is no room for all of them the port is open to any. */
+static bool is_pooled(const struct net_prefix *p, const struct net_prefix *at, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (memcmp(&at[i], p, sizeof(*p)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Everybody's address, once, also of who is connected to several of this host's. Where there is no
+ * room for all of them the port is open to any. */
 static void pool_addresses(struct nft_gate_spec *g, const struct exemptions *x,
 			   struct session_port *s)
 {
@@ -257,9 +267,11 @@ static void pool_addresses(struct nft_gate_spec *g, const struct exemptions *x,
 
 		if (f->local_port != s->port || !any_path_hits(x, f))
 			continue;
+		memcpy(p.addr, f->remote, sizeof(f->remote));
+		if (is_pooled(&p, &g->prefix[at], n))
+			continue;
 		if (x->whole || n == EXEMPT_ADDRESSES || at + n == GATE_PREFIXES)
 			return;
-		memcpy(p.addr, f->remote, sizeof(f->remote));
 		g->prefix[at + n++] = p;
 	}
 	s->n = n;

@@ -60,7 +60,8 @@ bool shield_has_proc(const struct shield *s, int32_t pid, uint64_t start_ticks,
 static bool same_flow(const struct shield_flow *a, const struct shield_flow *b)
 {
 	return a->family == b->family && a->local_port == b->local_port &&
-	       !memcmp(a->remote, b->remote, sizeof(a->remote));
+	       !memcmp(a->remote, b->remote, sizeof(a->remote)) &&
+	       !memcmp(a->local, b->local, sizeof(a->local));
 }
 
 int shield_flows_add(struct shield_flows *s, const struct shield_flow *flow)

@@ -53,7 +53,7 @@ struct shield_flows {
 	struct shield_flow *at;
 };
 
-/* Those that share remote address and local port are one. 0 or -ENOMEM. */
+/* Those that share both addresses and the local port are one. 0 or -ENOMEM. */
 int shield_flows_add(struct shield_flows *s, const struct shield_flow *flow);
 void shield_flows_done(struct shield_flows *s);
 

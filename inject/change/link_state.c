@@ -25,28 +25,6 @@
 static const char *const known_kinds[] = { "",    "veth", "dummy",   "bridge",
 					   "tun", "vlan", "macvlan", "ipvlan" };
 
-static const struct nlattr *attr_of(const struct nlmsghdr *h, size_t fixed, uint16_t type)
-{
-	size_t head = NLMSG_LENGTH(NLMSG_ALIGN(fixed));
-
-	return h->nlmsg_len < head ? NULL :
-				     nlattr_find((const char *)h + head, h->nlmsg_len - head, type);
-}
-
-static const struct nlattr *attr_in(const struct nlattr *a, uint16_t type)
-{
-	return a ? nlattr_find(nlattr_data(a), nlattr_len(a), type) : NULL;
-}
-
-static uint32_t u32_of(const struct nlattr *a)
-{
-	uint32_t v = 0;
-
-	if (a && nlattr_len(a) >= sizeof(v))
-		memcpy(&v, nlattr_data(a), sizeof(v));
-	return v;
-}
-
 /* Of a dump; again: it begins anew. */
 struct reader {
 	nlsock_each *each;
@@ -85,14 +63,14 @@ static uint32_t conf_of(const struct nlattr *conf, unsigned n)
 static void read_link(const struct nlmsghdr *h, const struct ifinfomsg *m, struct link_state *ret)
 {
 	size_t n = sizeof(*m);
-	const struct nlattr *kind = attr_in(attr_of(h, n, IFLA_LINKINFO), IFLA_INFO_KIND),
-			    *inet6 = attr_in(attr_of(h, n, IFLA_AF_SPEC), AF_INET6),
-			    *conf = attr_in(inet6, IFLA_INET6_CONF);
+	const struct nlattr *kind = nlattr_in(nlattr_of(h, n, IFLA_LINKINFO), IFLA_INFO_KIND),
+			    *inet6 = nlattr_in(nlattr_of(h, n, IFLA_AF_SPEC), AF_INET6),
+			    *conf = nlattr_in(inet6, IFLA_INET6_CONF);
 
 	*ret = (struct link_state){ .ifindex = m->ifi_index,
 				    .flags = m->ifi_flags,
-				    .mtu = u32_of(attr_of(h, n, IFLA_MTU)),
-				    .has_master = attr_of(h, n, IFLA_MASTER) != NULL };
+				    .mtu = nlattr_u32(nlattr_of(h, n, IFLA_MTU)),
+				    .has_master = nlattr_of(h, n, IFLA_MASTER) != NULL };
 	if (kind && nlattr_len(kind) <= sizeof(ret->kind))
 		memcpy(ret->kind, nlattr_data(kind), nlattr_len(kind));
 	ret->kind[sizeof(ret->kind) - 1] = '\0';
@@ -107,7 +85,7 @@ static int find_link(const struct nlmsghdr *h, void *arg, struct err *e)
 
 	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
 		return err_set(e, EBADMSG, "a broken answer about a device");
-	if (k->dev ? nlattr_is(attr_of(h, sizeof(*m), IFLA_IFNAME), k->dev) :
+	if (k->dev ? nlattr_is(nlattr_of(h, sizeof(*m), IFLA_IFNAME), k->dev) :
 		     m->ifi_index == k->ifindex)
 		read_link(h, m, k->l);
 	return 0;
@@ -125,11 +103,11 @@ static int find_upper(const struct nlmsghdr *h, void *arg, struct err *e)
 	(void)e;
 	if (h->nlmsg_len < NLMSG_LENGTH(n) || m->ifi_index == l->ifindex)
 		return 0;
-	kind = attr_in(attr_of(h, n, IFLA_LINKINFO), IFLA_INFO_KIND);
-	if ((int)u32_of(attr_of(h, n, IFLA_LINK)) == l->ifindex &&
-	    !attr_of(h, n, IFLA_LINK_NETNSID) && !nlattr_is(kind, "veth"))
+	kind = nlattr_in(nlattr_of(h, n, IFLA_LINKINFO), IFLA_INFO_KIND);
+	if ((int)nlattr_u32(nlattr_of(h, n, IFLA_LINK)) == l->ifindex &&
+	    !nlattr_of(h, n, IFLA_LINK_NETNSID) && !nlattr_is(kind, "veth"))
 		l->carries = true;
-	if ((int)u32_of(attr_of(h, n, IFLA_MASTER)) == l->ifindex)
+	if ((int)nlattr_u32(nlattr_of(h, n, IFLA_MASTER)) == l->ifindex)
 		l->carries = true;
 	return 0;
 }
@@ -200,9 +178,9 @@ static const char *address_of(uint8_t family, const struct nlattr *a, char buf[I
 static bool goes_by(const struct nlmsghdr *h, int ifindex)
 {
 	size_t n = sizeof(struct rtmsg);
-	const struct nlattr *ways = attr_of(h, n, RTA_MULTIPATH);
+	const struct nlattr *ways = nlattr_of(h, n, RTA_MULTIPATH);
 
-	if ((int)u32_of(attr_of(h, n, RTA_OIF)) == ifindex)
+	if ((int)nlattr_u32(nlattr_of(h, n, RTA_OIF)) == ifindex)
 		return true;
 	for (size_t at = 0; ways && at + sizeof(struct rtnexthop) <= nlattr_len(ways);) {
 		struct rtnexthop w;
@@ -223,20 +201,20 @@ static int route_lost(struct losses *x, const struct nlmsghdr *h, const char *wh
 	char to[INET6_ADDRSTRLEN];
 
 	return lost(x, "the route %s/%u %s",
-		    address_of(m->rtm_family, attr_of(h, sizeof(*m), RTA_DST), to), m->rtm_dst_len,
-		    why);
+		    address_of(m->rtm_family, nlattr_of(h, sizeof(*m), RTA_DST), to),
+		    m->rtm_dst_len, why);
 }
 
 static struct way way_of(const struct nlmsghdr *h)
 {
 	const struct rtmsg *m = NLMSG_DATA(h);
-	const struct nlattr *dst = attr_of(h, sizeof(*m), RTA_DST);
+	const struct nlattr *dst = nlattr_of(h, sizeof(*m), RTA_DST);
 	struct way w = { .family = m->rtm_family, .len = m->rtm_dst_len, .tos = m->rtm_tos };
 
 	if (dst && nlattr_len(dst) <= sizeof(w.dst))
 		memcpy(w.dst, nlattr_data(dst), nlattr_len(dst));
-	w.table = u32_of(attr_of(h, sizeof(*m), RTA_TABLE));
-	w.metric = u32_of(attr_of(h, sizeof(*m), RTA_PRIORITY));
+	w.table = nlattr_u32(nlattr_of(h, sizeof(*m), RTA_TABLE));
+	w.metric = nlattr_u32(nlattr_of(h, sizeof(*m), RTA_PRIORITY));
 	return w;
 }
 
@@ -278,7 +256,7 @@ static int route_is_kernels(const struct nlmsghdr *h, void *arg, struct err *e)
 	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) ||
 	    !goes_by(h, l->ifindex) || m->rtm_flags & RTM_F_CLONED)
 		return 0;
-	if (m->rtm_protocol == RTPROT_KERNEL && !attr_of(h, sizeof(*m), RTA_MULTIPATH)) {
+	if (m->rtm_protocol == RTPROT_KERNEL && !nlattr_of(h, sizeof(*m), RTA_MULTIPATH)) {
 		const struct way w = way_of(h);
 
 		if (!is_of_link(&w) && x->n_ways < WAYS)
@@ -297,7 +275,7 @@ static int route_has_no_mtu(const struct nlmsghdr *h, void *arg, struct err *e)
 
 	(void)e;
 	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(n) ||
-	    !goes_by(h, l->ifindex) || !attr_in(attr_of(h, n, RTA_METRICS), RTAX_MTU))
+	    !goes_by(h, l->ifindex) || !nlattr_in(nlattr_of(h, n, RTA_METRICS), RTAX_MTU))
 		return 0;
 	return route_lost(x, h, "has an MTU of its own, which would follow the device's");
 }
@@ -308,7 +286,7 @@ static int address_stays(const struct nlmsghdr *h, void *arg, struct err *e)
 	struct losses *x = arg;
 	const struct link_state *l = x->l;
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
-	const struct nlattr *proto = attr_of(h, sizeof(*m), ATTR_PROTO);
+	const struct nlattr *proto = nlattr_of(h, sizeof(*m), ATTR_PROTO);
 	char text[INET6_ADDRSTRLEN];
 	uint8_t by = 0;
 
@@ -326,7 +304,7 @@ static int address_stays(const struct nlmsghdr *h, void *arg, struct err *e)
 	return lost(x,
 		    "the IPv6 address %s would be lost when the device goes down "
 		    "(keep_addr_on_down is 0): net.drop loses none",
-		    address_of(AF_INET6, attr_of(h, sizeof(*m), IFA_ADDRESS), text));
+		    address_of(AF_INET6, nlattr_of(h, sizeof(*m), IFA_ADDRESS), text));
 }
 
 static int neighbour_is_learnt(const struct nlmsghdr *h, void *arg, struct err *e)
@@ -342,7 +320,7 @@ static int neighbour_is_learnt(const struct nlmsghdr *h, void *arg, struct err *
 	    !(m->ndm_state & NUD_PERMANENT || m->ndm_flags & NTF_PROXY))
 		return 0;
 	return lost(x, "the neighbour entry %s would be lost when the device goes down",
-		    address_of(m->ndm_family, attr_of(h, sizeof(*m), NDA_DST), text));
+		    address_of(m->ndm_family, nlattr_of(h, sizeof(*m), NDA_DST), text));
 }
 
 /* nexthop_flush_dev() in net/ipv4/nexthop.c: with or without a route. */
@@ -353,10 +331,11 @@ static int nexthop_is_elsewhere(const struct nlmsghdr *h, void *arg, struct err 
 	size_t n = sizeof(struct nhmsg);
 
 	(void)e;
-	if (h->nlmsg_type != RTM_NEWNEXTHOP || (int)u32_of(attr_of(h, n, NHA_OIF)) != l->ifindex)
+	if (h->nlmsg_type != RTM_NEWNEXTHOP ||
+	    (int)nlattr_u32(nlattr_of(h, n, NHA_OIF)) != l->ifindex)
 		return 0;
 	return lost(x, "the nexthop %u would be lost when the device goes down",
-		    u32_of(attr_of(h, n, NHA_ID)));
+		    nlattr_u32(nlattr_of(h, n, NHA_ID)));
 }
 
 static int stands_alone(const struct link_state *l, struct err *e)

@@ -258,6 +258,28 @@ const struct nlattr *nlattr_find(const void *at, size_t len, uint16_t type)
 	return NULL;
 }
 
+const struct nlattr *nlattr_of(const struct nlmsghdr *h, size_t fixed, uint16_t type)
+{
+	size_t head = NLMSG_LENGTH(NLMSG_ALIGN(fixed));
+
+	return h->nlmsg_len < head ? NULL :
+				     nlattr_find((const char *)h + head, h->nlmsg_len - head, type);
+}
+
+const struct nlattr *nlattr_in(const struct nlattr *a, uint16_t type)
+{
+	return a ? nlattr_find(nlattr_data(a), nlattr_len(a), type) : NULL;
+}
+
+uint32_t nlattr_u32(const struct nlattr *a)
+{
+	uint32_t v = 0;
+
+	if (a && nlattr_len(a) >= sizeof(v))
+		memcpy(&v, nlattr_data(a), sizeof(v));
+	return v;
+}
+
 int nlattr_is(const struct nlattr *a, const char *s)
 {
 	size_t n = strlen(s) + 1;

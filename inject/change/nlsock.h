@@ -52,6 +52,12 @@ static inline size_t nlattr_len(const struct nlattr *a)
 {
 	return (size_t)a->nla_len - NLA_HDRLEN;
 }
+/* The same behind the fixed part of a message, which may be too short for it. */
+const struct nlattr *nlattr_of(const struct nlmsghdr *h, size_t fixed, uint16_t type);
+/* The same within another one. NULL has none. */
+const struct nlattr *nlattr_in(const struct nlattr *a, uint16_t type);
+/* 0 when there is none, or a shorter one. */
+uint32_t nlattr_u32(const struct nlattr *a);
 /* Is it a terminated string equal to s? NULL is not. */
 int nlattr_is(const struct nlattr *a, const char *s);
 

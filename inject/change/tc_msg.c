@@ -12,14 +12,6 @@
 #define DIST_POINTS 4096u
 #define DIST_SCALE  8192.0
 
-static const struct nlattr *attr_of(const struct nlmsghdr *h, size_t fixed, uint16_t type)
-{
-	size_t head = NLMSG_LENGTH(fixed);
-
-	return h->nlmsg_len < head ? NULL :
-				     nlattr_find((const char *)h + head, h->nlmsg_len - head, type);
-}
-
 static void copy_string(char *to, size_t size, const struct nlattr *a)
 {
 	to[0] = '\0';
@@ -30,15 +22,15 @@ static void copy_string(char *to, size_t size, const struct nlattr *a)
 static int read_link(const struct nlmsghdr *h, void *arg, struct err *e)
 {
 	const struct ifinfomsg *i = NLMSG_DATA(h);
-	const struct nlattr *info = attr_of(h, sizeof(*i), IFLA_LINKINFO);
-	const struct nlattr *mtu = attr_of(h, sizeof(*i), IFLA_MTU);
-	const struct nlattr *mac = attr_of(h, sizeof(*i), IFLA_ADDRESS);
+	const struct nlattr *info = nlattr_of(h, sizeof(*i), IFLA_LINKINFO);
+	const struct nlattr *mtu = nlattr_of(h, sizeof(*i), IFLA_MTU);
+	const struct nlattr *mac = nlattr_of(h, sizeof(*i), IFLA_ADDRESS);
 	struct link_info *ret = arg;
 
 	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)))
 		return err_set(e, EBADMSG, "a broken answer about a device");
 	*ret = (struct link_info){ .ifindex = i->ifi_index, .up = i->ifi_flags & IFF_UP };
-	copy_string(ret->name, sizeof(ret->name), attr_of(h, sizeof(*i), IFLA_IFNAME));
+	copy_string(ret->name, sizeof(ret->name), nlattr_of(h, sizeof(*i), IFLA_IFNAME));
 	if (info)
 		copy_string(ret->kind, sizeof(ret->kind),
 			    nlattr_find(nlattr_data(info), nlattr_len(info), IFLA_INFO_KIND));
@@ -323,8 +315,8 @@ static int read_qdisc(const struct nlmsghdr *h, void *arg, struct err *e)
 		return 0;
 	r->found = true;
 	r->q.handle = t->tcm_handle;
-	copy_string(r->q.kind, sizeof(r->q.kind), attr_of(h, sizeof(*t), TCA_KIND));
-	stats = attr_of(h, sizeof(*t), TCA_STATS);
+	copy_string(r->q.kind, sizeof(r->q.kind), nlattr_of(h, sizeof(*t), TCA_KIND));
+	stats = nlattr_of(h, sizeof(*t), TCA_STATS);
 	if (stats && nlattr_len(stats) >= sizeof(old)) {
 		memcpy(&old, nlattr_data(stats), sizeof(old));
 		r->q.qlen = old.qlen;

@@ -377,32 +377,102 @@ static void an_mtu_that_would_cost_something_is_refused(void **state)
 	assert_int_equal(rig_start(&f->r), -ENODEV);
 }
 
-/* Whoever plans in a namespace has it as his machine. */
-static void what_carries_the_operator_is_shielded(void **state)
+/* What a plan of that device says; NULL: it is not refused. */
+static const char *refused(struct fixture *f, const char *dev, uint32_t mtu,
+			   const struct shield_flow *session)
 {
-	struct fixture *f = *state;
-	struct shield_flows flows = { 0 };
-	struct shield_flow session = { .family = 4, .local_port = 22, .remote = { 10, 9, 0, 7 } };
+	struct shield_flow one = session ? *session : (struct shield_flow){ 0 };
+	const struct shield_flows flows = { .n = session ? 1 : 0, .at = &one };
 	const struct targets targets = { .flows = &flows };
 	const struct plan_context ctx = { .run_id = "01JD3W9K7Q0000000000000000",
 					  .targets = &targets,
 					  .lease_ms = 3000 };
 	struct plan p = { 0 };
 
-	assert_int_equal(link_plan("va", NULL, 0, &ctx, &p, &f->r.e), 0);
-	assert_int_equal(change_spec_check(&p.change[0], 0, &f->r.e), 0);
-	assert_string_equal(p.summary, "va");
-	assert_int_equal(shield_flows_add(&flows, &session), 0);
-	assert_int_equal(link_plan("va", NULL, 0, &ctx, &p, &f->r.e), -EPERM);
-	assert_true(rig_says(&f->r, "carries a login session"));
-	assert_int_equal(link_plan("va", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
-	assert_int_equal(link_plan("vb", NULL, 0, &ctx, &p, &f->r.e), 0);
-	shield_flows_done(&flows);
+	f->r.e = (struct err){ 0 };
+	if (link_plan(dev, NULL, mtu, &ctx, &p, &f->r.e) == 0) {
+		assert_int_equal(change_spec_check(&p.change[0], 0, &f->r.e), 0);
+		assert_int_equal(strncmp(p.summary, dev, strlen(dev)), 0);
+		return NULL;
+	}
+	if (f->r.e.code != EPERM)
+		fail_msg("%s: %s", dev, f->r.e.msg[0]);
+	return f->r.e.msg[0];
+}
+
+static void is_refused(struct fixture *f, const char *dev, uint32_t mtu,
+		       const struct shield_flow *session, const char *says)
+{
+	const char *why = refused(f, dev, mtu, session);
+
+	if (!why || !strstr(why, says))
+		fail_msg("%s: '%s' does not say '%s'", dev, why ? why : "nothing", says);
+}
+
+static const struct shield_flow a_session = {
+	.family = 4, .local_port = 22, .local = { 10, 9, 0, 1 }, .remote = { 10, 9, 0, 7 }
+};
+
+/* Whoever plans in a namespace has it as his machine. */
+static void what_carries_the_operator_is_shielded(void **state)
+{
+	struct fixture *f = *state;
+
+	must("ip link add other type veth peer name away && ip link set other up");
+	assert_null(refused(f, "va", 0, NULL));
+	is_refused(f, "va", 0, &a_session, "it carries a login session");
+	is_refused(f, "va", 1400, &a_session, "it carries a login session");
+	is_refused(f, "vb", 0, &a_session, "'va' needs it"); /* the other end of its wire */
+	assert_null(refused(f, "other", 0, &a_session));
 	must("ip route add default via 10.9.0.7");
-	assert_int_equal(link_plan("va", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
-	assert_true(rig_says(&f->r, "default route"));
-	assert_int_equal(link_plan("lo", NULL, 1400, &ctx, &p, &f->r.e), -EPERM);
-	assert_true(rig_says(&f->r, "loopback"));
+	is_refused(f, "va", 1400, NULL, "default route");
+	is_refused(f, "lo", 1400, NULL, "loopback");
+	must("ip link del other");
+}
+
+/* Packets of a session come in by the device of its near end, though the answers go elsewhere. */
+static void the_device_of_the_near_end_is_shielded(void **state)
+{
+	struct fixture *f = *state;
+	struct shield_flow s = a_session;
+
+	must("ip link add da type veth peer name pa && ip link set da up && "
+	     "ip link add db type veth peer name pb && ip link set db up && ip link set pb up && "
+	     "ip addr add 10.8.0.1/24 dev da && ip addr add 10.7.0.1/24 dev db");
+	memcpy(s.local, (const uint8_t[]){ 10, 8, 0, 1 }, 4); /* far end: by va */
+	assert_null(refused(f, "da", 0, &a_session));
+	is_refused(f, "da", 0, &s, "it carries a login session");
+	is_refused(f, "da", 1400, &s, "it carries a login session");
+	is_refused(f, "va", 1400, &s, "it carries a login session");
+	assert_null(refused(f, "db", 0, &s));
+	/* a rule by source address sends the answers by a third one */
+	must("ip rule add from 10.8.0.1 table 88 && ip route add default dev db table 88");
+	is_refused(f, "db", 1400, &s, "it carries a login session");
+	must("ip rule del from 10.8.0.1 table 88 && ip link del da && ip link del db");
+	s = (struct shield_flow){ .family = 6, .local_port = 22, .local = { 0xfd, 9, [15] = 1 } };
+	assert_null(refused(f, "va", 1400, &s));
+	must("ip addr add fd09::1/64 dev va nodad");
+	is_refused(f, "va", 1400, &s, "it carries a login session");
+}
+
+static void what_lies_beneath_a_session_is_shielded(void **state)
+{
+	struct fixture *f = *state;
+	struct shield_flow s = a_session;
+
+	must("ip link add br0 type bridge && ip link set br0 up && ip link set va master br0 && "
+	     "ip link add link br0 name mv type macvlan mode bridge && ip link set mv up && "
+	     "ip addr add 10.8.0.1/24 dev mv");
+	memcpy(s.local, (const uint8_t[]){ 10, 8, 0, 1 }, 4);
+	memcpy(s.remote, (const uint8_t[]){ 10, 8, 0, 7 }, 4);
+	is_refused(f, "mv", 1400, &s, "it carries a login session");
+	is_refused(f, "br0", 0, &s, "'mv' needs it, which carries a login session");
+	is_refused(f, "va", 1400, &s, "'mv' needs it, which carries a login session");
+	is_refused(f, "vb", 1400, &s, "'mv' needs it, which carries a login session");
+	assert_null(refused(f, "vb", 1400, NULL));
+	must("ip route add default via 10.8.0.7");
+	is_refused(f, "vb", 1400, NULL, "'mv' needs it, which carries the default route");
+	must("ip link del mv");
 }
 
 static void a_forged_message_or_record_is_out_of_bounds(void **state)
@@ -457,6 +527,8 @@ int main(void)
 		TEST(an_mtu_that_others_set_is_a_conflict),
 		TEST(an_mtu_that_would_cost_something_is_refused),
 		TEST(what_carries_the_operator_is_shielded),
+		TEST(the_device_of_the_near_end_is_shielded),
+		TEST(what_lies_beneath_a_session_is_shielded),
 		TEST(a_forged_message_or_record_is_out_of_bounds),
 		TEST(without_the_right_it_says_which),
 	};

@@ -278,6 +278,27 @@ static unsigned exempted_by(const char *to, const char *from, enum net_direction
 	return exempted;
 }
 
+/* From one client to two addresses of this host: two sessions, one exemption. */
+static void a_client_of_two_addresses_is_exempted_once(void **state)
+{
+	struct shield_flows s = sessions(1, true);
+	struct shield_flow f = s.at[0];
+	struct nft_gate_spec g = { .action = GATE_DROP };
+	const char *all = "*";
+	const struct strings to = { .n = 1, .at = &all };
+	unsigned exempted = 0;
+	struct err e;
+
+	(void)state;
+	f.local[3] = 2;
+	assert_int_equal(shield_flows_add(&s, &f), 0);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(match(&g, to, (struct strings){ 0 }, NET_OUT, &s, &exempted, &e), 0);
+	assert_int_equal(exempted, 2);
+	assert_int_equal(g.n_prefixes, 1);
+	shield_flows_done(&s);
+}
+
 static void the_operators_session_passes_where_it_could_be_hit(void **state)
 {
 	struct shield_flows s = session("192.0.2.7", 22), v6 = session("2001:db8::7", 22);
@@ -553,6 +574,7 @@ int main(void)
 		cmocka_unit_test(lists_are_multiplied_and_bounded),
 		cmocka_unit_test(a_reset_and_flags_are_tcp),
 		cmocka_unit_test(what_a_host_needs_to_stay_on_its_network_passes),
+		cmocka_unit_test(a_client_of_two_addresses_is_exempted_once),
 		cmocka_unit_test(the_operators_session_passes_where_it_could_be_hit),
 		cmocka_unit_test(the_exemption_is_exactly_the_session),
 		cmocka_unit_test(many_sessions_of_one_port_share_an_exemption),
