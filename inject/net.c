@@ -10,6 +10,7 @@
 #include "base/crc32c.h"
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
+#include "inject/net_filters.h"
 #include "inject/net_match.h"
 #include "inject/net_owner.h"
 #include "inject/net_words.h"
@@ -530,6 +531,9 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 			rc = add_netem(&aim, i, how->netem, ctx, ret, e);
 		if (rc == 0)
 			rc = add_gate(&aim, i, how, ctx, ret, e);
+		if (rc == 0)
+			rc = net_note_filters(&aim.netns, aim.device[i], aim.dir, how->action, ret,
+					      e);
 	}
 	if (rc < 0)
 		return rc;
