@@ -11,7 +11,7 @@
 #define FORM \
 	"write ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp], for example 10.0.0.0/8:5432 or [2001:db8::1]:443/tcp"
 
-#define HOST_MAX 253 /* RFC 1035 */
+#define HOST_MAX (ENDPOINT_NAME - 1)
 
 static const struct {
 	const char *name;
@@ -105,7 +105,7 @@ static int add_prefix(struct endpoint *ret, unsigned family, const void *addr, u
 	return 0;
 }
 
-static int resolve(const char *host, struct endpoint *ret, struct err *e)
+int endpoint_look_up(const char *host, struct endpoint *ret, struct err *e)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM },
 			*list = NULL;
@@ -114,6 +114,7 @@ static int resolve(const char *host, struct endpoint *ret, struct err *e)
 	if (rc)
 		return err_set(e, ENOENT, "cannot resolve '%s': %s", host, gai_strerror(rc));
 	rc = 0;
+	ret->n_prefixes = 0;
 	for (struct addrinfo *a = list; a && rc == 0; a = a->ai_next) {
 		if (a->ai_family == AF_INET)
 			rc = add_prefix(ret, 4,
@@ -186,6 +187,16 @@ static int parse_host(char *host, struct endpoint *ret, struct err *e)
 	return rc;
 }
 
+/* RFC 6761: these never leave the host, whatever is asked. */
+static bool is_localhost(const char *host)
+{
+	size_t n = strlen(host), cut = n && host[n - 1] == '.';
+
+	n -= cut;
+	return n >= 9 && strncasecmp(host + n - 9, "localhost", 9) == 0 &&
+	       (n == 9 || host[n - 10] == '.');
+}
+
 /* Cuts "/tcp" off the end. A part behind a slash that begins with a digit is a prefix length. */
 static int cut_proto(char *text, struct endpoint *ret, struct err *e)
 {
@@ -236,8 +247,9 @@ static int read_text(const char *text, bool look_up, struct endpoint *ret, struc
 		return err_set(e, EINVAL, "'%.40s' is no endpoint: %s", text, FORM);
 	rc = parse(copy, &ep, &host, e);
 	if (rc == 0 && look_up && ep.n_prefixes && !ep.prefix[0].family) {
-		ep.n_prefixes = 0;
-		rc = resolve(host, &ep, e);
+		rc = endpoint_look_up(host, &ep, e);
+		if (!is_localhost(host))
+			snprintf(ep.name, sizeof(ep.name), "%s", host);
 	}
 	if (rc == 0)
 		*ret = ep;

@@ -8,6 +8,15 @@
 
 #define PLAN_CHANGES 16
 #define PLAN_NOTES   8
+#define PLAN_NAMES   64 /* that are looked up again; more of them mean what they meant at first */
+
+/* A host name among the addresses of a fault: what it comes to mean while the fault is held joins
+ * the list. */
+struct plan_name {
+	char name[254];
+	bool routed;   /* the devices of the fault are those on the way to its addresses */
+	uint32_t list; /* see struct gate_join */
+};
 
 /* What a fault is going to do: changes in the order in which they are armed. Pure data. */
 struct plan {
@@ -18,6 +27,8 @@ struct plan {
 	char note[PLAN_NOTES]
 		 [160]; /* lasting effects, exemptions, limits that the user must know */
 	unsigned devices, processes, files; /* touched, for the plan's last lines */
+	unsigned n_names;
+	struct plan_name name[PLAN_NAMES];
 	bool one_shot; /* this one holds for no time and there is nothing to take back */
 };
 

@@ -31,6 +31,7 @@ struct net_aim {
 	struct net_groups to, from, not ;
 	struct gate_conditions only;
 	uint32_t pool_crc; /* of what stands in the pool of the run */
+	bool dev_given;    /* by the user; else by the routes */
 	unsigned n_devices;
 	char device[DEVICES_MAX][IFNAMSIZ];
 };
@@ -232,6 +233,7 @@ static int find_devices(struct net_aim *aim, const struct flow_select *flow, boo
 	const struct net_groups *far = aim->dir == NET_IN ? &aim->from : &aim->to;
 	int rc;
 
+	aim->dev_given = flow->dev != NULL;
 	if (flow->dev)
 		return add_device(aim, flow->dev, e);
 	rc = devices_by_route(aim, far, e);
@@ -496,19 +498,64 @@ static int pool_groups(struct net_groups *g, struct net_aim *aim, struct plan_po
 	return 0;
 }
 
-/* Long lists go beside the messages, once for all devices. */
+static bool has_names(const struct net_groups *g)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		if (g->at[i].n_names)
+			return true;
+	}
+	return false;
+}
+
+/* Long lists go beside the messages, once for all devices, and so do those that may become longer:
+ * there a list has one number in all of them. */
 static int pool_lists(struct net_aim *aim, const struct plan_context *ctx, struct err *e)
 {
 	int rc = 0;
 
 	if (!ctx->pool ||
-	    count_addresses(&aim->to) + count_addresses(&aim->from) + count_addresses(&aim->not ) <=
-		    SMALL_LISTS)
+	    (count_addresses(&aim->to) + count_addresses(&aim->from) +
+			     count_addresses(&aim->not ) <=
+		     SMALL_LISTS &&
+	     !has_names(&aim->to) && !has_names(&aim->from) && !has_names(&aim->not )))
 		return 0;
 	rc = pool_groups(&aim->to, aim, ctx->pool, e);
 	if (rc == 0)
 		rc = pool_groups(&aim->from, aim, ctx->pool, e);
 	return rc < 0 ? rc : pool_groups(&aim->not, aim, ctx->pool, e);
+}
+
+static void plan_names(const struct net_groups *g, bool routed, struct plan *ret)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		const struct net_group *one = &g->at[i];
+
+		for (uint32_t k = 0; one->pooled && k < one->n_names; k++) {
+			struct plan_name *name = &ret->name[ret->n_names];
+
+			if (ret->n_names == PLAN_NAMES) {
+				plan_note(ret, "only the first %d names are looked up again",
+					  PLAN_NAMES);
+				return;
+			}
+			*name = (struct plan_name){ .routed = routed, .list = one->pooled };
+			snprintf(name->name, sizeof(name->name), "%s", one->name[k]);
+			ret->n_names++;
+		}
+	}
+}
+
+static void note_names(const struct net_aim *aim, bool between, struct plan *ret)
+{
+	bool by_route = !aim->dev_given;
+
+	plan_names(&aim->to, by_route && (between || aim->dir != NET_IN), ret);
+	plan_names(&aim->from, by_route && (between || aim->dir == NET_IN), ret);
+	plan_names(&aim->not, false, ret);
+	if (ret->n_names)
+		plan_note(ret,
+			  "host names are looked up again while it holds: what they come to mean "
+			  "joins it, what they meant stays");
 }
 
 int net_plan(const struct net_spec *spec, const struct net_treatment *how,
@@ -540,6 +587,7 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	if (spec->mark && spec->direction == NET_IN)
 		plan_note(ret, "mark: a packet that comes in has one only where tc or the host's "
 			       "own rules have set it before brink looks");
+	note_names(&aim, how->between, ret);
 	ret->devices = aim.n_devices;
 	summarise(&aim, ret);
 	return 0;

@@ -62,6 +62,27 @@ static int add_prefixes(struct net_group *g, const struct endpoint *ep, struct a
 	return 0;
 }
 
+static int add_name(struct net_group *g, const char *name, struct arena *mem, struct err *e)
+{
+	for (uint32_t i = 0; i < g->n_names; i++) {
+		if (strcmp(g->name[i], name) == 0)
+			return 0;
+	}
+	if (g->n_names == g->names_room) {
+		uint32_t room = 2 * g->names_room + 4;
+		const char **more = arena_zalloc(mem, room * sizeof(*more));
+
+		if (!more)
+			return err_set(e, ENOMEM, "no memory for the names");
+		if (g->n_names)
+			memcpy(more, g->name, g->n_names * sizeof(*more));
+		g->name = more;
+		g->names_room = room;
+	}
+	g->name[g->n_names] = arena_strndup(mem, name, strlen(name));
+	return g->name[g->n_names++] ? 0 : err_set(e, ENOMEM, "no memory for the names");
+}
+
 /* By family and address, the wider of two first. */
 static int by_address(const void *a, const void *b)
 {
@@ -111,6 +132,8 @@ static int add_endpoint(const struct reading *r, const char *text, struct err *e
 	if (r->proto)
 		ep.proto = r->proto;
 	rc = find_group(r->to, &ep, &group, e);
+	if (rc == 0 && ep.name[0])
+		rc = add_name(group, ep.name, r->mem, e);
 	return rc < 0 ? rc : add_prefixes(group, &ep, r->mem, e);
 }
 

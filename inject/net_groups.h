@@ -16,6 +16,8 @@ struct net_group {
 	uint32_t n_prefixes;       /* 0 = any address */
 	uint32_t room;             /* of prefix, for whoever adds */
 	struct net_prefix *prefix; /* sorted, none within another; in the arena */
+	uint32_t n_names, names_room;
+	const char **name; /* of hosts that are among them, each once; in the arena */
 	uint32_t pooled; /* > 0: they stand in the pool of the run from this index on, see change.h
 			  */
 };

@@ -31,6 +31,12 @@ static int put_prefixes(struct nft_gate_spec *g, const struct net_group *ep, uin
 	return 0;
 }
 
+/* Without a pool of the run its addresses stay as they are. */
+static uint8_t grows(const struct net_group *ep, enum net_grows which)
+{
+	return ep->n_names && ep->pooled ? (uint8_t)which : 0;
+}
+
 static struct net_match *put_match(struct nft_gate_spec *g, struct err *e)
 {
 	if (g->n_matches == GATE_MATCHES) {
@@ -71,7 +77,8 @@ static int put_pair(struct nft_gate_spec *g, const struct net_group *dst,
 				 .dport_hi = dst->port_hi,
 				 .sport_lo = src->port_lo,
 				 .sport_hi = src->port_hi,
-				 .hook = hook };
+				 .hook = hook,
+				 .grows = grows(dst, GROWS_DST) | grows(src, GROWS_SRC) };
 	if (!net_group_proto(dst, src, &m->proto))
 		return err_set(e, EINVAL, NET_TWO_PROTOS);
 	if ((g->only.given & GATE_FLAGS) || g->action == GATE_RESET) { /* both exist for TCP only */
@@ -385,6 +392,7 @@ static int exempt_excluded(struct nft_gate_spec *g, const struct excluded *x, ui
 				(struct net_match){ .hook = hook,
 						    .proto = ep->proto,
 						    .exempt = EXEMPT_CHOSEN,
+						    .grows = grows(ep, GROWS_DST),
 						    .dst_first = x->first[i],
 						    .dst_n = x->n[i],
 						    .dport_lo = ep->port_lo,
@@ -395,6 +403,7 @@ static int exempt_excluded(struct nft_gate_spec *g, const struct excluded *x, ui
 					(struct net_match){ .hook = hook,
 							    .proto = ep->proto,
 							    .exempt = EXEMPT_CHOSEN,
+							    .grows = grows(ep, GROWS_SRC),
 							    .src_first = x->first[i],
 							    .src_n = x->n[i],
 							    .sport_lo = ep->port_lo,

@@ -14,6 +14,8 @@ static struct run_request request_of(const struct options *o, const struct prepa
 	return (struct run_request){ .x = &p->x,
 				     .plan = &p->plan,
 				     .shield = &p->shield,
+				     .flows = &p->flows,
+				     .policy = &p->policy,
 				     .paths = &p->paths,
 				     .events = o->events ? o->events : p->x.report.events,
 				     .json = o->json,

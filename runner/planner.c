@@ -17,10 +17,13 @@ static int keep(struct run_plan *p, struct planned_fault *f, const struct plan *
 	f->change = arena_zalloc(&p->arena, plan->n_changes * sizeof(*f->change));
 	f->n_notes = plan->n_notes;
 	f->note = arena_zalloc(&p->arena, (plan->n_notes + 1) * sizeof(*f->note));
-	if (!f->change || !f->note)
+	f->n_names = plan->n_names;
+	f->name = arena_zalloc(&p->arena, (plan->n_names + 1) * sizeof(*f->name));
+	if (!f->change || !f->note || !f->name)
 		return err_set(e, ENOMEM, "no memory for the plan");
 	memcpy(f->change, plan->change, plan->n_changes * sizeof(*f->change));
 	memcpy(f->note, plan->note, plan->n_notes * sizeof(*f->note));
+	memcpy(f->name, plan->name, plan->n_names * sizeof(*f->name));
 	memcpy(f->summary, plan->summary, sizeof(f->summary));
 	f->class = plan->n_changes ? change_ops_of(plan->change[0].kind)->class : CLASS_ONE_SHOT;
 	for (unsigned i = 1; i < plan->n_changes; i++) {

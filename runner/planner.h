@@ -10,7 +10,9 @@
 struct planned_fault {
 	const struct fault_item *item;
 	unsigned n_changes, n_notes;
-	struct change_spec *change; /* in the plan's arena */
+	struct change_spec *change; /* in the plan's arena, as what follows */
+	unsigned n_names;
+	struct plan_name *name;
 	char (*note)[160];
 	char summary[160];
 	enum change_class class;      /* the weakest of its changes */

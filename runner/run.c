@@ -47,6 +47,8 @@ static int start(struct run *r, struct err *e)
 		rc = run_start_probers(r, e); /* before our own signals are blocked: children
 						 inherit the mask */
 	if (rc == 0)
+		rc = run_start_resolver(r, e);
+	if (rc == 0)
 		rc = take_signals(r, e);
 	if (rc == 0)
 		rc = run_start_keeper(r, e);
@@ -86,9 +88,11 @@ static void stop(struct run *r);
 
 int run_probe_once(const struct run_request *rq, struct probe_sample *ret, struct err *e)
 {
-	struct run r = {
-		.rq = rq, .keeper = KEEPER_CLIENT_NONE, .signals = -1, .ev = { .fd = { -1, -1 } }
-	};
+	struct run r = { .rq = rq,
+			 .keeper = KEEPER_CLIENT_NONE,
+			 .resolver = PROBER_NONE,
+			 .signals = -1,
+			 .ev = { .fd = { -1, -1 } } };
 	int64_t longest = NS_PER_S;
 	int rc = run_build_config(&r, e);
 
@@ -111,6 +115,8 @@ static void stop(struct run *r)
 {
 	for (unsigned i = 0; i < r->n_probers; i++)
 		prober_stop(&r->prober[i].p);
+	prober_stop(&r->resolver);
+	names_done(&r->names);
 	keeper_client_done(&r->keeper);
 	events_close(&r->ev);
 	auto_close(&r->signals);
@@ -121,6 +127,7 @@ int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct
 {
 	struct run r = { .rq = rq,
 			 .keeper = KEEPER_CLIENT_NONE,
+			 .resolver = PROBER_NONE,
 			 .signals = -1,
 			 .command_prober = -1,
 			 .ev = { .fd = { -1, -1 } },

@@ -13,6 +13,8 @@ struct run_request {
 	const struct experiment *x;
 	const struct run_plan *plan;
 	const struct shield *shield;
+	const struct shield_flows *flows;
+	const struct policy *policy;
 	const struct paths *paths;
 	struct talk *talk;
 	const char *events; /* --events or report.events; NULL = none */

@@ -99,6 +99,8 @@ static void heard_done(struct run *r, const struct kmsg *m)
 
 	if (m->code == 0 && m->request == KMSG_GUARD)
 		send_plain(r, KMSG_ARM);
+	if (m->request == KMSG_JOIN && m->code < 0)
+		run_heard_joined(r, m);
 	if (m->request != KMSG_GUARD && m->request != KMSG_ARM)
 		return;
 	if (m->code == -ECANCELED) /* it was being ended already, and why has been said */
@@ -118,11 +120,13 @@ static void heard_fault(struct run *r, const struct kmsg *m)
 	struct fault_memory *f = &r->fault[m->fault];
 	struct ctl_event ev = { .item = m->fault };
 
+	f->live = false;
 	if (m->code < 0)
 		err_format(&m->u.err, f->trouble, sizeof(f->trouble));
 	switch (m->type) {
 	case KMSG_LIVE:
 		f->live_took_ns = m->took_ns;
+		f->live = m->code == 0;
 		ev.kind = m->code < 0 ? CTL_LIVE_FAILED : CTL_LIVE;
 		break;
 	case KMSG_LOST:
@@ -139,6 +143,7 @@ static void heard_fault(struct run *r, const struct kmsg *m)
 	}
 	run_say_fault(r, m->fault, m);
 	step(r, &ev);
+	run_ask_joins(r, m->fault);
 }
 
 static void heard(struct run *r, const struct kmsg *m)
@@ -159,6 +164,9 @@ static void heard(struct run *r, const struct kmsg *m)
 			r->fault[m->fault].effect = (struct effect){ m->value, m->bytes };
 			r->fault[m->fault].effect_known = true;
 		}
+		break;
+	case KMSG_JOINED:
+		run_heard_joined(r, m);
 		break;
 	case KMSG_LEFT:
 		r->left_fault[r->n_left % RUN_LEFT] = m->fault;
@@ -316,7 +324,7 @@ static void hear_signals(struct run *r)
 /* One wait, at most a beat long. */
 static void wait_and_hear(struct run *r)
 {
-	struct pollfd p[RUN_PROBERS + 2];
+	struct pollfd p[RUN_PROBERS + 3];
 	int64_t now = clock_mono_ns(), next = controller_next(r->ctl), left = PULSE_BEAT_NS / 2;
 	struct timespec t, nap = { 0, NAP_NS };
 	unsigned n = 0;
@@ -329,6 +337,7 @@ static void wait_and_hear(struct run *r)
 	p[n++] = (struct pollfd){ .fd = r->keeper_lost ? -1 : r->keeper.sock, .events = POLLIN };
 	for (unsigned i = 0; i < r->n_probers; i++)
 		p[n++] = (struct pollfd){ .fd = r->prober[i].p.fd, .events = POLLIN };
+	p[n++] = (struct pollfd){ .fd = r->resolver.fd, .events = POLLIN };
 	ready = io_poll(p, n, &t);
 	if (ready < 0) { /* out of memory: then everybody is asked, none of them makes us wait */
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
@@ -343,6 +352,8 @@ static void wait_and_hear(struct run *r)
 	}
 	if (p[1].revents)
 		hear_keeper(r);
+	if (p[n - 1].revents)
+		run_hear_resolver(r);
 	if (p[0].revents)
 		hear_signals(r);
 }

@@ -6,6 +6,7 @@
 #include "runner/events.h"
 #include "runner/keeper_client.h"
 #include "runner/live.h"
+#include "runner/names.h"
 #include "runner/notify.h"
 #include "runner/run.h"
 #include "safety/controller.h"
@@ -35,6 +36,7 @@ struct fault_memory {
 	int64_t live_took_ns, ended_took_ns, reverted_took_ns;
 	struct effect effect; /* so far */
 	bool effect_known, reverted;
+	bool live; /* held now */
 	char trouble[ERR_LINE * 2];
 };
 
@@ -53,8 +55,10 @@ struct run {
 	struct keeper_client keeper;
 	struct run_prober prober[RUN_PROBERS];
 	unsigned n_probers;
-	int command_prober; /* index; -1 = none */
-	int signals;        /* signalfd */
+	int command_prober;     /* index; -1 = none */
+	struct prober resolver; /* none where no fault has a host name */
+	struct names names;
+	int signals; /* signalfd */
 	struct events ev;
 	struct live live;
 	struct notify notify;
@@ -76,16 +80,24 @@ struct run {
 /* run_setup.c */
 int run_build_config(struct run *r, struct err *e);
 int run_start_probers(struct run *r, struct err *e);
+int run_start_resolver(struct run *r, struct err *e);
 int run_start_keeper(struct run *r, struct err *e);
 
 /* run_loop.c */
 void run_loop(struct run *r);
+
+/* run_names.c: what host names come to mean. */
+void run_hear_resolver(struct run *r);
+void run_ask_joins(struct run *r, unsigned fault);
+void run_heard_joined(struct run *r, const struct kmsg *m);
 
 /* run_say.c: progress, events and the verdict. */
 void run_say_start(struct run *r);
 void run_say_phase(struct run *r, enum ctl_phase was);
 void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m);
 void run_say_sample(struct run *r, unsigned check, const struct probe_sample *s);
+/* at == NULL: the name cannot be looked up; why == NULL: its new address has joined the fault. */
+void run_say_name(struct run *r, unsigned item, const struct net_prefix *at, const char *why);
 void run_say_note(struct run *r, const char *word, const char *text);
 void run_say_verdict(struct run *r);
 

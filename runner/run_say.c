@@ -99,6 +99,34 @@ void run_say_note(struct run *r, const char *word, const char *text)
 	events_add(&r->ev, name, json_pack("{s:s}", "text", text));
 }
 
+void run_say_name(struct run *r, unsigned item, const struct net_prefix *at, const char *why)
+{
+	const struct name_item *of = &r->names.item[item];
+	const char *id = fault_id(r, of->fault), *name = of->plan->name;
+	char address[64] = "";
+	struct text t = text_on(address, sizeof(address));
+	json_t *o = json_pack("{s:s, s:s}", "fault", id, "name", name);
+
+	if (at)
+		names_add_address(&t, at);
+	if (o && at)
+		json_object_set_new(o, "address", json_string(address));
+	if (o && why)
+		json_object_set_new(o, "why", json_string(why));
+	events_add(&r->ev,
+		   !at ? "fault.name_failed" :
+		   why ? "fault.not_joined" :
+			 "fault.joined",
+		   o);
+	if (!at)
+		progress(r, "warn", "%s: %s; the addresses that it had stay", id, why);
+	else if (why)
+		progress(r, "warn", "%s: %s is now also %s, which does not join: %s", id, name,
+			 address, why);
+	else
+		progress(r, "joined", "%s: %s is now also %s", id, name, address);
+}
+
 static void fault_event(struct run *r, unsigned fault, const char *name, const struct kmsg *m)
 {
 	const struct fault_memory *f = &r->fault[fault];

@@ -9,6 +9,7 @@
 #include "inject/change/pool.h"
 #include "runner/run_parts.h"
 #include "safety/control.h"
+#include "safety/resolver.h"
 
 #define ROOM_NS  (30 * NS_PER_S) /* arming and taking back, on a busy machine */
 #define SETUP_NS (60 * NS_PER_S)
@@ -218,6 +219,34 @@ int run_start_probers(struct run *r, struct err *e)
 	return rc;
 }
 
+static int start_resolver(struct run *r, struct err *e)
+{
+	struct resolver_item *at = arena_zalloc(&r->arena, r->names.n * sizeof(*at));
+	const struct resolver_job job = { r->names.n, at };
+	struct probe_user who;
+	int rc = at ? probe_user_find(&who, e) : err_set(e, ENOMEM, "no memory for the names");
+
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < r->names.n; i++) {
+		const struct name_item *item = &r->names.item[i];
+
+		at[i].name = item->plan->name;
+		if (item->plan->routed)
+			at[i].netns = change_netns(&r->rq->plan->fault[item->fault].change[0]);
+	}
+	return resolver_start(&job, &who, &r->resolver, e);
+}
+
+int run_start_resolver(struct run *r, struct err *e)
+{
+	const struct run_request *rq = r->rq;
+	int rc =
+		names_new(rq->plan, rq->flows, rq->policy, &rq->x->limits, &r->arena, &r->names, e);
+
+	return rc < 0 || !r->names.n ? rc : start_resolver(r, e);
+}
+
 /* What is lost without root, mostly. */
 static void keep_note(void *arg, const struct kmsg *m)
 {
@@ -300,6 +329,8 @@ int run_start_keeper(struct run *r, struct err *e)
 	m.u.shield = *r->rq->shield;
 	for (unsigned i = 0; i < r->n_probers; i++)
 		shield_process(&m.u.shield, r->prober[i].p.pid);
+	if (r->resolver.pid > 0)
+		shield_process(&m.u.shield, r->resolver.pid);
 
 	/* from here on nothing in this process needs a right: not the loop, not the report */
 	if (rc == 0)

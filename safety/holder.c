@@ -148,6 +148,21 @@ static int sum_effect(struct holder *h, struct hmsg *ret, struct err *e)
 	return 0;
 }
 
+/* To each change of the fault that has such a list. */
+static int join_all(struct holder *h, const struct gate_join *j, struct err *e)
+{
+	if (!h->live)
+		return err_set(e, ECANCELED, "the fault is not held");
+	for (unsigned i = 0; i < h->job->n; i++) {
+		struct change *c = &h->job->change[i];
+		int rc = c->ops->join ? c->ops->join(c, j, e) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 static void answer(struct holder *h, struct hmsg *m, int rc)
 {
 	m->code = rc;
@@ -212,6 +227,10 @@ static void obey(struct holder *h, const struct hmsg *order)
 		break;
 	case HMSG_EFFECT:
 		rc = sum_effect(h, &m, &m.err);
+		break;
+	case HMSG_JOIN:
+		m.value = order->value;
+		rc = join_all(h, &order->join, &m.err);
 		break;
 	default:
 		_exit(2);

@@ -179,6 +179,8 @@ static int serve_request(struct keeper *k, const struct kmsg *m, struct err *e)
 	case KMSG_EFFECT:
 		rc = ask_effect(k, m->fault);
 		return rc < 0 ? err_set(e, -rc, "the fault has no holder") : 0;
+	case KMSG_JOIN:
+		return keeper_join(k, m, e);
 	case KMSG_FINISH:
 		keeper_lift_all(k);
 		k->finishing = true;
@@ -202,6 +204,7 @@ static void serve(struct keeper *k)
 		if (rc <= 0)
 			return;
 		done.request = m.type;
+		done.value = m.value;
 		done.code = serve_request(k, &m, &done.u.err);
 		done.u.err.pos.file = NULL;
 		keeper_send(k, &done);

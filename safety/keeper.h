@@ -44,6 +44,7 @@ struct keeper_fault {
 	bool heard_quiet;         /* its holder obeyed: it can fire no more */
 	int arm_code;             /* of arming, 0 = armed and without effect */
 	struct err arm_err;
+	unsigned joined; /* addresses, at most GATE_JOINS */
 };
 
 struct keeper_lock {
@@ -132,6 +133,7 @@ int keeper_arm(struct keeper *k, struct err *e);
 int keeper_fire(struct keeper *k, const struct kmsg_list *list, struct err *e);
 int keeper_lift(struct keeper *k, const struct kmsg_list *list, struct err *e);
 void keeper_lift_all(struct keeper *k);
+int keeper_join(struct keeper *k, const struct kmsg *m, struct err *e);
 /* A holder's answer or death; then the next step of every fault that waits for something. */
 void keeper_heard(struct keeper *k, struct keeper_fault *f, const struct hmsg *m);
 void keeper_holder_died(struct keeper *k, struct keeper_fault *f);

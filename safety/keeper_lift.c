@@ -144,6 +144,27 @@ int keeper_lift(struct keeper *k, const struct kmsg_list *list, struct err *e)
 	return 0;
 }
 
+int keeper_join(struct keeper *k, const struct kmsg *m, struct err *e)
+{
+	struct keeper_fault *f = m->fault < k->n_faults ? &k->fault[m->fault] : NULL;
+	struct hmsg h = { .type = HMSG_JOIN, .value = m->value, .join = m->u.join };
+	int rc;
+
+	if (!f || f->state != FAULT_LIVE)
+		return err_set(e, ECANCELED, "the fault is not held");
+	if (f->joined == GATE_JOINS)
+		return err_set(e, E2BIG, "%d addresses have joined it already", GATE_JOINS);
+	rc = change_join_check(&m->u.join, (const struct change_spec *const *)k->spec + f->first,
+			       f->n, e);
+	if (rc < 0)
+		return rc;
+	rc = proto_send(f->sock, &h, sizeof(h), false);
+	if (rc < 0)
+		return err_set(e, -rc, "its holder does not listen");
+	f->joined++;
+	return 0;
+}
+
 void keeper_lift_all(struct keeper *k)
 {
 	if (k->lifting_all)
@@ -230,6 +251,11 @@ void keeper_heard(struct keeper *k, struct keeper_fault *f, const struct hmsg *m
 			enter(f, FAULT_EXITING);
 		break;
 	case HMSG_EFFECT:
+		keeper_send(k, &hits);
+		break;
+	case HMSG_JOIN:
+		hits.type = KMSG_JOINED;
+		hits.u.err = m->err;
 		keeper_send(k, &hits);
 		break;
 	case HMSG_LOST:

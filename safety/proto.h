@@ -42,6 +42,10 @@ enum kmsg_type {
 	KMSG_HALT,     /* u.text: somebody said halt, or the keeper ends the run by itself */
 	KMSG_NOTE, /* u.text: something that the user must know (no dead-man timer, no real-time,
 		      ...) */
+	/* runner -> keeper: fault, u.join, value: any number. One more address, while it is live.
+	 * DONE = accepted, has that number; KMSG_JOINED follows */
+	KMSG_JOIN,
+	KMSG_JOINED, /* keeper -> runner: fault, value: of the request, code, u.err */
 };
 
 #define PROTO_DIR 256
@@ -88,6 +92,7 @@ struct kmsg {
 		struct kmsg_fault fault;
 		struct change_spec spec;
 		struct kmsg_list list;
+		struct gate_join join;
 		struct kmsg_left left;
 		struct err err;
 		char text[512];
@@ -99,7 +104,15 @@ struct kmsg {
 _Static_assert(sizeof(struct kmsg_left) <= sizeof(struct err), "an answer holds what is left");
 
 /* keeper -> holder, answered by one message of the same type; LOST comes by itself */
-enum hmsg_type { HMSG_ARM = 1, HMSG_FIRE, HMSG_QUIET, HMSG_DRAIN, HMSG_EFFECT, HMSG_LOST };
+enum hmsg_type {
+	HMSG_ARM = 1,
+	HMSG_FIRE,
+	HMSG_QUIET,
+	HMSG_DRAIN,
+	HMSG_EFFECT,
+	HMSG_LOST,
+	HMSG_JOIN
+};
 
 #define HMSG_UNKNOWN UINT64_MAX /* an effect that cannot be told */
 
@@ -107,8 +120,10 @@ struct hmsg {
 	uint32_t type;
 	int32_t code;
 	int64_t took_ns;
-	uint64_t value, bytes; /* HMSG_EFFECT and HMSG_QUIET: struct effect */
+	/* HMSG_EFFECT and HMSG_QUIET: struct effect. value of a JOIN: comes back */
+	uint64_t value, bytes;
 	struct err err;
+	struct gate_join join;
 };
 
 /* A connected pair, CLOEXEC, send buffers large enough for a few messages. */

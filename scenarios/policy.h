@@ -111,6 +111,22 @@ struct policy_fault {
 int policy_check_fault(const struct policy *p, const struct limits *l, const struct policy_fault *f,
 		       struct policy_verdict *ret, struct err *e);
 
+/*
+ * The same for what comes later, when names cannot be looked up any more: limits.deny is understood
+ * once. Borrows both; to be freed with policy_judge_done() after 0.
+ */
+struct policy_judge {
+	const struct policy *p;
+	const struct limits *l;
+	struct policy_rule *own;
+	size_t n_own;
+};
+int policy_judge_make(const struct policy *p, const struct limits *l, struct policy_judge *ret,
+		      struct err *e);
+int policy_judge_fault(const struct policy_judge *j, const struct policy_fault *f,
+		       struct policy_verdict *ret, struct err *e);
+void policy_judge_done(struct policy_judge *j);
+
 /* The tables of its blocks, for the man page; NULL-terminated. */
 extern const struct field_table *const policy_tables[];
 

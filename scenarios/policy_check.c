@@ -49,12 +49,6 @@ int policy_check_run(const struct policy *p, const struct limits *l, const struc
 	return 0;
 }
 
-/* limits.deny as rules. */
-struct own_rules {
-	struct policy_rule *at;
-	size_t n;
-};
-
 static int own_rule(struct policy_rule *r, const char *key, const char *value, struct err *e)
 {
 	switch (key[0]) {
@@ -74,7 +68,8 @@ static int own_rule(struct policy_rule *r, const char *key, const char *value, s
 	return value[0] == '/' ? 0 : err_set(e, EINVAL, "'%.80s' does not begin with /", value);
 }
 
-static int own_rules_make(const struct deny *d, struct own_rules *ret, struct err *e)
+/* limits.deny as rules. */
+static int own_rules_make(const struct deny *d, struct policy_judge *ret, struct err *e)
 {
 	const struct {
 		const char *key;
@@ -84,12 +79,13 @@ static int own_rules_make(const struct deny *d, struct own_rules *ret, struct er
 		      { "users", &d->users },
 		      { "cgroups", &d->cgroups } };
 
-	ret->at = calloc(d->paths.n + d->flows.n + d->users.n + d->cgroups.n + 1, sizeof(*ret->at));
-	if (!ret->at)
+	ret->own =
+		calloc(d->paths.n + d->flows.n + d->users.n + d->cgroups.n + 1, sizeof(*ret->own));
+	if (!ret->own)
 		return err_set(e, ENOMEM, "no memory for limits.deny");
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		for (size_t k = 0; k < lists[i].list->n; k++) {
-			struct policy_rule *r = &ret->at[ret->n++];
+			struct policy_rule *r = &ret->own[ret->n_own++];
 
 			r->bound.pos = d->bound.pos;
 			if (own_rule(r, lists[i].key, lists[i].list->at[k], e) == 0)
@@ -126,7 +122,7 @@ static void rule_add(const struct policy_rule *r, struct text *t)
 struct judge {
 	const struct policy *p;
 	const struct limits *limits;
-	const struct own_rules *own;
+	const struct policy_judge *own;
 	const struct policy_rule *allowed_by; /* the first thing */
 	int64_t n_procs;
 };
@@ -135,7 +131,7 @@ struct judge {
 static int refuse_denied(const struct judge *j, const struct policy_rule *r, const struct touch *t,
 			 struct err *e)
 {
-	bool own = r >= j->own->at && r < j->own->at + j->own->n;
+	bool own = r >= j->own->own && r < j->own->own + j->own->n_own;
 	char rule[60], thing[100], why[60];
 	struct text rt = text_on(rule, sizeof(rule)), tt = text_on(thing, sizeof(thing));
 	struct text wt = text_on(why, sizeof(why));
@@ -190,7 +186,7 @@ static int find_hit(const struct policy_rule *r, size_t n, const struct touch *t
 static int find_denial(const struct judge *j, const struct touch *t, const struct policy_rule **ret,
 		       struct err *e)
 {
-	int rc = find_hit(j->own->at, j->own->n, t, ret, e);
+	int rc = find_hit(j->own->own, j->own->n_own, t, ret, e);
 
 	for (unsigned i = 0; i < j->p->n_files && rc == 0; i++)
 		rc = find_hit(j->p->file[i]->deny.at, j->p->file[i]->deny.n, t, ret, e);
@@ -294,17 +290,44 @@ static int judge_fault(struct judge *j, const struct policy_fault *f, struct err
 	return rc < 0 ? rc : check_processes(j, e);
 }
 
+int policy_judge_make(const struct policy *p, const struct limits *l, struct policy_judge *ret,
+		      struct err *e)
+{
+	int rc;
+
+	*ret = (struct policy_judge){ .p = p, .l = l };
+	rc = own_rules_make(&l->deny, ret, e);
+	if (rc < 0)
+		policy_judge_done(ret);
+	return rc;
+}
+
+int policy_judge_fault(const struct policy_judge *own, const struct policy_fault *f,
+		       struct policy_verdict *ret, struct err *e)
+{
+	struct judge j = { .p = own->p, .limits = own->l, .own = own };
+	int rc = judge_fault(&j, f, e);
+
+	if (rc == 0)
+		say_allowed(&j, ret);
+	return rc;
+}
+
+void policy_judge_done(struct policy_judge *j)
+{
+	free(j->own);
+	*j = (struct policy_judge){ 0 };
+}
+
 int policy_check_fault(const struct policy *p, const struct limits *l, const struct policy_fault *f,
 		       struct policy_verdict *ret, struct err *e)
 {
-	struct own_rules own = { 0 };
-	struct judge j = { .p = p, .limits = l, .own = &own };
-	int rc = own_rules_make(&l->deny, &own, e);
+	struct policy_judge j;
+	int rc = policy_judge_make(p, l, &j, e);
 
-	if (rc == 0)
-		rc = judge_fault(&j, f, e);
-	if (rc == 0)
-		say_allowed(&j, ret);
-	free(own.at);
+	if (rc < 0)
+		return rc;
+	rc = policy_judge_fault(&j, f, ret, e);
+	policy_judge_done(&j);
 	return rc;
 }

@@ -84,6 +84,18 @@ static bool list_ok(const struct nft_gate_spec *s, uint32_t pooled, uint64_t fir
 	       (first >= GATE_PREFIXES && first - GATE_PREFIXES + n <= pooled);
 }
 
+static bool may_grow(uint32_t first, uint32_t n)
+{
+	return n && first >= GATE_PREFIXES;
+}
+
+static bool grows_ok(const struct net_match *m)
+{
+	return m->grows <= (GROWS_DST | GROWS_SRC) &&
+	       (!(m->grows & GROWS_DST) || may_grow(m->dst_first, m->dst_n)) &&
+	       (!(m->grows & GROWS_SRC) || may_grow(m->src_first, m->src_n));
+}
+
 static bool match_ok(const struct nft_gate_spec *s, uint32_t pooled, const struct net_match *m)
 {
 	bool netdev = m->hook == GATE_EGRESS || m->hook == GATE_INGRESS;
@@ -93,7 +105,7 @@ static bool match_ok(const struct nft_gate_spec *s, uint32_t pooled, const struc
 	return (netdev || inet) && netdev == first_netdev &&
 	       list_ok(s, pooled, m->dst_first, m->dst_n) &&
 	       list_ok(s, pooled, m->src_first, m->src_n) && m->dport_lo <= m->dport_hi &&
-	       m->sport_lo <= m->sport_hi && m->exempt <= EXEMPT_CHOSEN;
+	       m->sport_lo <= m->sport_hi && m->exempt <= EXEMPT_CHOSEN && grows_ok(m);
 }
 
 static bool conditions_ok(const struct gate_conditions *c)
@@ -247,6 +259,30 @@ int change_undo_check(const struct undo *u, struct err *e)
 		return err_set(e, EBADMSG, "the record of a '%s' change is none of brink's",
 			       change_ops_of(u->kind)->kind);
 	return 0;
+}
+
+static bool has_growing(const struct nft_gate_spec *s, uint32_t list)
+{
+	for (unsigned i = 0; i < s->n_matches; i++) {
+		const struct net_match *m = &s->match[i];
+
+		if (((m->grows & GROWS_DST) && m->dst_first == list) ||
+		    ((m->grows & GROWS_SRC) && m->src_first == list))
+			return true;
+	}
+	return false;
+}
+
+int change_join_check(const struct gate_join *j, const struct change_spec *const *spec, unsigned n,
+		      struct err *e)
+{
+	if (!net_prefix_ok(&j->at) || j->at.len != (j->at.family == 4 ? 32 : 128))
+		return err_set(e, EINVAL, "what is to join is no address");
+	for (unsigned i = 0; i < n; i++) {
+		if (spec[i]->kind == CHANGE_NFT_GATE && has_growing(&spec[i]->u.gate, j->list))
+			return 0;
+	}
+	return err_set(e, EINVAL, "the fault has no list %u that grows", j->list);
 }
 
 static void device_words(const char *dev, const struct netns_ref *ns, struct text *ret)

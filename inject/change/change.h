@@ -61,7 +61,19 @@ struct net_match {
 	uint8_t proto;                                   /* IPPROTO_*, 0 = any */
 	uint8_t hook;   /* the one GATE_* hook in which it stands */
 	uint8_t exempt; /* enum gate_exempt: matching packets pass untouched; these stand first */
-	uint8_t pad;
+	uint8_t grows;  /* enum net_grows */
+};
+
+/* The lists to which addresses are added while the fault is held: they stand in the pool, and both
+ * families have a set, empty or not. */
+enum net_grows { GROWS_DST = 1, GROWS_SRC = 2 };
+
+#define GATE_JOINS 64 /* addresses that may join one fault */
+
+/* One more address for the lists of a fault that begin there. */
+struct gate_join {
+	uint32_t list; /* as net_match.dst_first */
+	struct net_prefix at;
 };
 
 /* By brink itself, for the host and the operator, or by the user. */
@@ -339,6 +351,8 @@ struct change_ops {
 	/* Every beat (100 ms) while live: renews the lease, does what is due. -ENOENT: lost, never
 	 * taken again. */
 	int (*refresh)(struct change *c, struct err *e);
+	/* One more address, while live. NULL: it has no lists that grow. */
+	int (*join)(struct change *c, const struct gate_join *j, struct err *e);
 	/* Ends the effect, as fast as can be. NULL: undo ends it. */
 	int (*quiet)(struct change *c, struct err *e);
 	/* Called until it returns 0 or the deadline passes; -EINPROGRESS: packets are still in
@@ -379,6 +393,10 @@ const struct netns_ref *change_netns(const struct change_spec *s);
  * addresses in the pool of the run. */
 int change_spec_check(const struct change_spec *s, uint32_t pooled, struct err *e);
 bool net_prefix_ok(const struct net_prefix *p);
+/* The same of an address that is to join: one whole address, and a change of the fault has a list
+ * there that grows. */
+int change_join_check(const struct gate_join *j, const struct change_spec *const *spec, unsigned n,
+		      struct err *e);
 /*
  * The same of a record that came from a journal, whoever wrote it: what undo removes by its name
  * must bear brink's mark, or it is somebody else's. -EBADMSG.

@@ -12,6 +12,7 @@
 #include "inject/change/link_watch.h"
 #include "inject/change/netns.h"
 #include "inject/change/nft_rules.h"
+#include "inject/change/nft_sets.h"
 #include "inject/change/tc_msg.h"
 
 #define GATE_BYTES          512
@@ -225,6 +226,20 @@ static int gate_refresh(struct change *c, struct err *e)
 	return 0;
 }
 
+/* Its rules ask for the sets already. */
+static int gate_join(struct change *c, const struct gate_join *j, struct err *e)
+{
+	struct gate_live *g = c->live;
+	_Alignas(16) char bytes[GATE_BYTES];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	int rc;
+
+	if (!gate_join_write(&b, spec_of(c), c->pool, j))
+		return 0; /* another gate of the fault has the list */
+	rc = nlsock_talk(&g->sock, &b, e);
+	return rc == -EEXIST ? 0 : rc;
+}
+
 static int gate_quiet(struct change *c, struct err *e)
 {
 	struct gate_live *g = c->live;
@@ -429,6 +444,7 @@ const struct change_ops nft_gate_ops = {
 	.arm = gate_arm,
 	.fire = gate_fire,
 	.refresh = gate_refresh,
+	.join = gate_join,
 	.quiet = gate_quiet,
 	.unit = { "packet", "packets" },
 	.effect = gate_effect,

@@ -359,11 +359,11 @@ static void write_rule(struct nlbuf *b, const struct rule *r)
 	nft_rule_close(b, open);
 }
 
-static bool list_possible(const struct rule *r, uint32_t first, uint32_t n)
+static bool list_possible(const struct rule *r, uint32_t first, uint32_t n, bool grows)
 {
 	struct gate_list l = gate_list_of(r->s, r->pool, first, n);
 
-	return !n || gate_list_has(&l, r->family);
+	return !n || grows || gate_list_has(&l, r->family);
 }
 
 /* Is there anything to match in this family? An address list without members of it matches nothing
@@ -373,8 +373,8 @@ static bool family_possible(const struct rule *r)
 	const struct net_match *m = r->m;
 	const struct gate_conditions *c = &r->s->only;
 
-	return list_possible(r, m->dst_first, m->dst_n) &&
-	       list_possible(r, m->src_first, m->src_n) &&
+	return list_possible(r, m->dst_first, m->dst_n, m->grows & GROWS_DST) &&
+	       list_possible(r, m->src_first, m->src_n, m->grows & GROWS_SRC) &&
 	       !(r->proto == IPPROTO_ICMPV6 && r->family == 4) &&
 	       !(!m->exempt && (c->given & GATE_LENGTH) && r->family == 6 &&
 		 c->length_hi < IPV6_HEADER);

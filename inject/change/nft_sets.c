@@ -31,9 +31,10 @@ static bool is_pooled(uint32_t first)
 struct gate_list gate_list_of(const struct nft_gate_spec *s, const struct address_pool *pool,
 			      uint32_t first, uint32_t n)
 {
-	return (struct gate_list){ first, n,
-				   is_pooled(first) ? pool->at + (first - GATE_PREFIXES) :
-						      s->prefix + first };
+	return (struct gate_list){ .first = first,
+				   .n = n,
+				   .at = is_pooled(first) ? pool->at + (first - GATE_PREFIXES) :
+							    s->prefix + first };
 }
 
 static bool is_single(const struct net_prefix *p)
@@ -93,16 +94,16 @@ static void define_set(struct nlbuf *b, const struct nft_gate_spec *s, const str
 		       unsigned family)
 {
 	bool interval = has_interval(l, family);
+	uint32_t flags = l->grows ? 0 : NFT_SET_CONSTANT, more = l->grows ? GATE_JOINS : 0;
 	char name[GATE_SET_NAME];
 
 	gate_set_name(name, l->first, family);
 	nft_set(b, gate_family(s), s->table,
 		&(struct nft_set_def){ .name = name,
-				       .flags =
-					       NFT_SET_CONSTANT | (interval ? NFT_SET_INTERVAL : 0),
+				       .flags = flags | (interval ? NFT_SET_INTERVAL : 0),
 				       .key_type = family == 4 ? TYPE_IPV4 : TYPE_IPV6,
 				       .key_len = family == 4 ? 4 : 16,
-				       .size = interval ? 0 : count_family(l, family),
+				       .size = interval ? 0 : count_family(l, family) + more,
 				       .id = gate_set_id(l->first, family) });
 }
 
@@ -148,6 +149,7 @@ static void each_list(const struct nft_gate_spec *s, const struct address_pool *
 		const struct net_match *m = &s->match[i / 2];
 		uint32_t first = i % 2 ? m->src_first : m->dst_first;
 		uint32_t n = i % 2 ? m->src_n : m->dst_n;
+		uint8_t grows = i % 2 ? GROWS_SRC : GROWS_DST;
 		unsigned k = 0;
 
 		if (!n || is_pooled(first) != pooled)
@@ -158,6 +160,7 @@ static void each_list(const struct nft_gate_spec *s, const struct address_pool *
 			struct gate_list l = gate_list_of(s, pool, first, n);
 
 			seen[n_seen++] = first;
+			l.grows = m->grows & grows;
 			each(arg, &l);
 		}
 	}
@@ -200,9 +203,43 @@ static void define_pooled_set(void *arg, const struct gate_list *l)
 	const struct writing *w = arg;
 
 	for (unsigned family = 4; family <= 6; family += 2) {
-		if (gate_list_has(l, family))
+		if (l->grows || gate_list_has(l, family))
 			define_set(w->b, w->s, l, family);
 	}
+}
+
+struct joining {
+	struct nlbuf *b;
+	const struct nft_gate_spec *s;
+	const struct gate_join *j;
+	bool found;
+};
+
+static void join_list(void *arg, const struct gate_list *l)
+{
+	struct joining *w = arg;
+	struct nft_elems list;
+	char name[GATE_SET_NAME];
+
+	if (l->first != w->j->list || !l->grows)
+		return;
+	w->found = true;
+	gate_set_name(name, l->first, w->j->at.family);
+	list = nft_elems_open(w->b, NFT_MSG_NEWSETELEM, gate_family(w->s), w->s->table, name,
+			      "cannot add an address to an nft set");
+	element(w->b, &w->j->at, has_interval(l, w->j->at.family));
+	nft_elems_close(w->b, list);
+}
+
+bool gate_join_write(struct nlbuf *b, const struct nft_gate_spec *s,
+		     const struct address_pool *pool, const struct gate_join *j)
+{
+	struct joining w = { b, s, j, false };
+
+	nft_begin(b);
+	each_list(s, pool, true, join_list, &w);
+	nft_commit(b);
+	return w.found;
 }
 
 static void note_list(void *arg, const struct gate_list *l)

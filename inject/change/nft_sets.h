@@ -11,6 +11,7 @@
 struct gate_list {
 	uint32_t first, n;
 	const struct net_prefix *at;
+	bool grows;
 };
 struct gate_list gate_list_of(const struct nft_gate_spec *s, const struct address_pool *pool,
 			      uint32_t first, uint32_t n);
@@ -19,6 +20,11 @@ void gate_set_name(char ret[GATE_SET_NAME], uint32_t first, unsigned family);
 /* For lookups inside the batch that creates the set; the lease set has 1. */
 uint32_t gate_set_id(uint32_t first, unsigned family);
 bool gate_list_has(const struct gate_list *l, unsigned family);
+
+/* One more address for a list that grows: the batch that adds it. false: this gate has no such
+ * list. */
+bool gate_join_write(struct nlbuf *b, const struct nft_gate_spec *s,
+		     const struct address_pool *pool, const struct gate_join *j);
 
 /* The lease set, and those lists that stand in the gate's own message. */
 void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s);

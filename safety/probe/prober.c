@@ -68,8 +68,10 @@ static int child_prepare(const struct probe_child *c, int *sock, pid_t parent, s
 	r = place_fds(*sock, c->keep_fd, e);
 	if (!r) {
 		*sock = PROBE_FD;
-		r = sandbox_become(c->user, e);
+		r = c->open ? c->open(c->arg, e) : 0;
 	}
+	if (!r)
+		r = sandbox_become(c->user, e);
 	if (r)
 		return r;
 	/* After the change of user, which forgets it. The parent may have died before it. */
@@ -117,7 +119,8 @@ int prober_take(struct prober *p, struct probe_msg *ret, struct err *e)
 		return err_set(e, -r, "cannot read from the %s (process %d): %s", p->name, p->pid,
 			       strerror(-r));
 	if (r && ret->type != PROBE_MSG_SAMPLE && ret->type != PROBE_MSG_EXITED &&
-	    ret->type != PROBE_MSG_ERROR && ret->type != PROBE_MSG_READY)
+	    ret->type != PROBE_MSG_NAME && ret->type != PROBE_MSG_ERROR &&
+	    ret->type != PROBE_MSG_READY)
 		return err_set(e, EBADMSG, "the %s (process %d) sent message %u", p->name, p->pid,
 			       ret->type);
 	return r;

@@ -47,7 +47,8 @@ void prober_stop(struct prober *p);
  * it and its result is the exit code. Ready when body has sent PROBE_MSG_READY.
  */
 struct probe_child {
-	const char *name; /* for messages: "prober" */
+	const char *name;                      /* for messages: "prober" */
+	int (*open)(void *arg, struct err *e); /* with all rights still; NULL: nothing to open */
 	int (*body)(void *arg, struct err *e);
 	void *arg;
 	int netns_fd;

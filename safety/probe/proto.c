@@ -15,7 +15,7 @@ size_t probe_msg_size(uint32_t type)
 		[PROBE_MSG_SPEC] = UP_TO(spec),     [PROBE_MSG_START] = UP_TO(check),
 		[PROBE_MSG_STOP] = UP_TO(check),    [PROBE_MSG_SAMPLE] = UP_TO(sample),
 		[PROBE_MSG_RUN] = UP_TO(check),     [PROBE_MSG_SIGNAL] = UP_TO(signal),
-		[PROBE_MSG_EXITED] = UP_TO(exited),
+		[PROBE_MSG_EXITED] = UP_TO(exited), [PROBE_MSG_NAME] = UP_TO(name),
 	};
 
 	return type < ARRAY_LEN(bytes) ? bytes[type] : 0;
@@ -60,6 +60,10 @@ static void make_safe(struct probe_msg *m)
 		make_printable(m->sample.text, sizeof(m->sample.text));
 	if (m->type == PROBE_MSG_EXITED)
 		make_printable(m->exited.text, sizeof(m->exited.text));
+	if (m->type == PROBE_MSG_NAME) {
+		make_printable(m->name.text, sizeof(m->name.text));
+		make_printable(m->name.dev, sizeof(m->name.dev));
+	}
 	if (m->type != PROBE_MSG_ERROR)
 		return;
 	m->err.pos = (struct src_pos){ 0 };

@@ -2,6 +2,7 @@
 #ifndef BRINK_PROBE_PROTO_H
 #define BRINK_PROBE_PROTO_H
 
+#include "inject/change/change.h"
 #include "safety/probe/check.h"
 
 /*
@@ -73,6 +74,15 @@ struct probe_exit {
 	char text[PROBE_TEXT];
 };
 
+/* What a host name means, see safety/resolver.h. */
+struct probe_name {
+	uint32_t name;        /* the runner's number for it */
+	uint32_t found;       /* 0: it cannot be looked up, text says why */
+	struct net_prefix at; /* one address */
+	char dev[IFNAMSIZ];   /* on the way to it; "" = none, or not asked for */
+	char text[PROBE_TEXT];
+};
+
 enum probe_msg_type {
 	PROBE_MSG_READY = 1, /* peer -> runner: sandboxed, waiting */
 	PROBE_MSG_ERROR,     /* peer -> runner: could not start; the peer ends */
@@ -83,6 +93,7 @@ enum probe_msg_type {
 	PROBE_MSG_RUN,       /* runner -> launcher: start the command given to launcher_start */
 	PROBE_MSG_SIGNAL,    /* runner -> launcher: for that command */
 	PROBE_MSG_EXITED,    /* launcher -> runner */
+	PROBE_MSG_NAME,      /* resolver -> runner */
 };
 
 struct probe_msg {
@@ -93,6 +104,7 @@ struct probe_msg {
 		struct probe_spec spec;
 		struct probe_sample sample;
 		struct probe_exit exited;
+		struct probe_name name;
 		int32_t signal;
 	};
 };

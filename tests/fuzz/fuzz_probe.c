@@ -151,6 +151,12 @@ static void must_end(const struct probe_msg *m)
 		FUZZ_MUST(memchr(m->exited.text, '\0', PROBE_TEXT));
 		fuzz_must_be_safe(m->exited.text, strlen(m->exited.text));
 		break;
+	case PROBE_MSG_NAME:
+		FUZZ_MUST(memchr(m->name.text, '\0', PROBE_TEXT));
+		FUZZ_MUST(memchr(m->name.dev, '\0', IFNAMSIZ));
+		fuzz_must_be_safe(m->name.text, strlen(m->name.text));
+		fuzz_must_be_safe(m->name.dev, strlen(m->name.dev));
+		break;
 	case PROBE_MSG_ERROR:
 		FUZZ_MUST(!m->err.pos.file && m->err.depth <= ERR_DEPTH);
 		FUZZ_MUST(m->err.code > 0);
