@@ -9,12 +9,25 @@
 #include "inject/faults.h"
 
 const struct fault_ops *const fault_registry[] = {
-	&net_delay_fault,     &net_loss_fault,    &net_duplicate_fault,
-	&net_corrupt_fault,   &net_reorder_fault, &net_rate_fault,
-	&net_slot_fault,      &net_impair_fault,  &net_drop_fault,
-	&net_partition_fault, &net_reset_fault,   &net_port_taken_fault,
-	&net_link_down_fault, &net_mtu_fault,     &proc_kill_fault,
-	&proc_pause_fault,    &disk_fill_fault,   NULL,
+	&net_delay_fault,
+	&net_loss_fault,
+	&net_duplicate_fault,
+	&net_corrupt_fault,
+	&net_reorder_fault,
+	&net_rate_fault,
+	&net_slot_fault,
+	&net_impair_fault,
+	&net_drop_fault,
+	&net_dns_fault,
+	&net_partition_fault,
+	&net_reset_fault,
+	&net_port_taken_fault,
+	&net_link_down_fault,
+	&net_mtu_fault,
+	&proc_kill_fault,
+	&proc_pause_fault,
+	&disk_fill_fault,
+	NULL,
 };
 
 const struct fault_ops *fault_find(const char *name)

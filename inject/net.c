@@ -246,8 +246,17 @@ static int find_devices(struct net_aim *aim, const struct flow_select *flow, boo
 	return rc;
 }
 
-static int find_aim(const struct net_spec *spec, bool between, const struct plan_context *ctx,
-		    struct arena *mem, struct net_aim *ret, struct err *e)
+static void default_port(struct net_groups *far, uint16_t port)
+{
+	for (unsigned i = 0; i < far->n; i++) {
+		if (!far->at[i].port_hi)
+			far->at[i].port_lo = far->at[i].port_hi = port;
+	}
+}
+
+static int find_aim(const struct net_spec *spec, const struct net_treatment *how,
+		    const struct plan_context *ctx, struct arena *mem, struct net_aim *ret,
+		    struct err *e)
 {
 	struct flow_select flow;
 	int rc = find_flow(spec, ctx, &flow, e);
@@ -257,6 +266,8 @@ static int find_aim(const struct net_spec *spec, bool between, const struct plan
 		rc = netns_identify(flow.netns ? flow.netns : "", &ret->netns, e);
 	if (rc == 0)
 		rc = net_read_groups(&flow, net_groups_parse, mem, &ret->to, &ret->from, e);
+	if (rc == 0)
+		default_port(ret->dir == NET_IN ? &ret->from : &ret->to, how->port);
 	if (rc == 0) /* files were not read for the check */
 		rc = net_groups_agree(&ret->to, &ret->from, e);
 	if (rc == 0)
@@ -269,7 +280,7 @@ static int find_aim(const struct net_spec *spec, bool between, const struct plan
 		rc = user_find(spec->user, &ret->only.uid, e);
 		ret->only.given |= GATE_USER;
 	}
-	return rc < 0 ? rc : find_devices(ret, &flow, between, e);
+	return rc < 0 ? rc : find_devices(ret, &flow, how->between, e);
 }
 
 /* The random end of a run id tells runs apart; its first half is a time. Lower case, as nft(8) and
@@ -386,6 +397,8 @@ static struct nft_gate_spec main_gate(const struct net_aim *aim, unsigned device
 				   .only = conditions(&aim->only, &how->only),
 				   .seed = (uint32_t)(ctx->targets->seed ^ ctx->fault_index) };
 
+	if (how->dns)
+		g.dns = *how->dns;
 	snprintf(g.dev, IFNAMSIZ, "%s", aim->device[device]);
 	own_name(g.table, sizeof(g.table), ctx, device, 16);
 	if (how->action == GATE_FWD)
@@ -563,7 +576,7 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 {
 	AUTO(arena_done) struct arena mem = { 0 };
 	struct net_aim aim;
-	int rc = find_aim(spec, how->between, ctx, &mem, &aim, e);
+	int rc = find_aim(spec, how, ctx, &mem, &aim, e);
 
 	if (rc == 0)
 		rc = net_owner_check(spec, how->action, e);

@@ -112,6 +112,8 @@ struct net_treatment {
 	bool of_flows;  /* the share is one of flows */
 	bool between;   /* see net_select.between */
 	struct gate_conditions only;
+	uint16_t port; /* of the far end where none is said; 0 = any */
+	const struct dns_select *dns;
 	const struct netem_side_spec *netem; /* GATE_FWD: template for the ifb of each device */
 };
 

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "inject/change/nft_dns.h"
 #include "inject/change/nft_sets.h"
 #include "inject/endpoint.h"
 
@@ -95,7 +96,7 @@ bool gates_overlap(const struct change_spec *a, const struct change_spec *b,
 
 	if (a->kind != CHANGE_NFT_GATE || b->kind != CHANGE_NFT_GATE || !owners_meet(g, h) ||
 	    g->netns.cookie != h->netns.cookie || strcmp(g->dev, h->dev) != 0 ||
-	    !conditions_meet(&g->only, &h->only))
+	    !conditions_meet(&g->only, &h->only) || !dns_selects_meet(&g->dns, &h->dns))
 		return false;
 	for (unsigned i = 0; i < g->n_matches; i++) {
 		for (unsigned k = 0; k < h->n_matches; k++) {

@@ -34,12 +34,13 @@ static const struct {
 	const char *fault;
 	enum need need;
 } needs[] = {
-	{ "net.drop", NEED_GATE },       { "net.partition", NEED_GATE },
-	{ "net.delay", NEED_NETEM },     { "net.loss", NEED_NETEM },
-	{ "net.duplicate", NEED_NETEM }, { "net.corrupt", NEED_NETEM },
-	{ "net.reorder", NEED_NETEM },   { "net.rate", NEED_NETEM },
-	{ "net.slot", NEED_NETEM },      { "net.impair", NEED_NETEM },
-	{ "proc.pause", NEED_PAUSE },    { "disk.fill", NEED_FILL },
+	{ "net.drop", NEED_GATE },     { "net.partition", NEED_GATE },
+	{ "net.dns", NEED_GATE },      { "net.delay", NEED_NETEM },
+	{ "net.loss", NEED_NETEM },    { "net.duplicate", NEED_NETEM },
+	{ "net.corrupt", NEED_NETEM }, { "net.reorder", NEED_NETEM },
+	{ "net.rate", NEED_NETEM },    { "net.slot", NEED_NETEM },
+	{ "net.impair", NEED_NETEM },  { "proc.pause", NEED_PAUSE },
+	{ "disk.fill", NEED_FILL },
 };
 
 /* "net.delay net.loss ..." */
@@ -161,18 +162,19 @@ static void look_at_gate(struct doctor *d)
 	if (!(d->need & (NEED_GATE | NEED_NETEM)) || d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
 		return;
 	if (r->state == SCRATCH_OK) {
-		say(d, LEVEL_OK, NULL, "net.drop net.partition");
+		say(d, LEVEL_OK, NULL, "net.drop net.dns net.partition");
 		say(d, LEVEL_OK, NULL,
 		    "undo after SIGKILL: nftables owner table vanished with its process after %.1f ms (tested)",
 		    (double)r->took_ns / (double)NS_PER_MS);
 	} else if (r->state == SCRATCH_WOULD_LOAD) {
 		say(d, LEVEL_WARN, NULL,
-		    "net.drop net.partition: not tried, a run would load these kernel modules: %s",
+		    "net.drop net.dns net.partition: not tried, a run would load these kernel modules: %s",
 		    r->text);
 	} else {
 		say(d, LEVEL_FAIL,
 		    "needs nf_tables with owner flag: kernel 5.12 or later, CONFIG_NF_TABLES\n",
-		    "net.drop net.partition: tried: an nft table with an owner: %s", r->text);
+		    "net.drop net.dns net.partition: tried: an nft table with an owner: %s",
+		    r->text);
 	}
 }
 

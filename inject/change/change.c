@@ -6,6 +6,7 @@
 
 #include "inject/change/kinds.h"
 #include "inject/change/netem_spec.h"
+#include "inject/change/nft_dns.h"
 #include "inject/change/port.h"
 
 #define LEASE_MIN_MS 200
@@ -134,11 +135,11 @@ static bool select_ok(const struct nft_gate_spec *s, uint32_t pooled)
 static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
 {
 	if (!select_ok(s, pooled) || !own_name(s->table, sizeof(s->table)) ||
-	    !terminated(s->fwd_dev, sizeof(s->fwd_dev)) || s->action > GATE_TAG ||
+	    !terminated(s->fwd_dev, sizeof(s->fwd_dev)) || s->action > GATE_ANSWER ||
 	    (s->tag & ~GATE_TAG_MASK) ||
 	    (s->action == GATE_TAG) != (s->tag && (s->only.given & GATE_CGROUP)) ||
 	    s->share_ppm > PPM || s->of_flows > 1 || (s->every && s->share_ppm != PPM) ||
-	    !conditions_ok(&s->only))
+	    !conditions_ok(&s->only) || !dns_gate_ok(s))
 		return false;
 	return s->action != GATE_FWD || own_name(s->fwd_dev, sizeof(s->fwd_dev));
 }

@@ -112,7 +112,26 @@ struct gate_conditions {
 #define GATE_TAGS      31u
 #define GATE_TAG_MASK  (GATE_TAGS << GATE_TAG_SHIFT)
 
-enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE, GATE_TAG };
+enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE, GATE_TAG, GATE_ANSWER };
+
+/* A name in DNS questions, as it stands in them: RFC 1035 section 3.1, in lower case. */
+#define DNS_WIRE_MAX 128
+struct dns_name {
+	uint8_t len;   /* of wire, with the zero byte at its end */
+	uint8_t below; /* every name below it, and not the name itself */
+	uint8_t wire[DNS_WIRE_MAX];
+};
+
+/* DNS messages with one question of one of these names: see nft_dns.h. */
+#define DNS_NAMES 8
+struct dns_select {
+	uint8_t n;      /* 0: the gate does not look into DNS messages */
+	uint8_t rcode;  /* GATE_ANSWER: RFC 1035 section 4.1.1, with no records; 0: an address */
+	uint8_t family; /* of that address, 4 or 6; 0: there is none */
+	uint8_t pad;
+	uint8_t addr[16];
+	struct dns_name name[DNS_NAMES];
+};
 
 /*
  * An own table with owner flag whose rules act only while the lease element lives. EGRESS/INGRESS
@@ -133,6 +152,7 @@ struct nft_gate_spec {
 	uint32_t seed;
 	uint32_t tag; /* GATE_TAG: to put on; else to ask for, 0 = none */
 	struct gate_conditions only;
+	struct dns_select dns;
 	struct net_match match[GATE_MATCHES];
 	struct net_prefix prefix[GATE_PREFIXES];
 };

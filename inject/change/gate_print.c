@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 
 #include "base/units.h"
+#include "inject/change/nft_dns.h"
 #include "inject/change/nft_rules.h"
 
 static void add_prefixes(struct text *t, const struct nft_gate_spec *s, uint32_t first, uint32_t n)
@@ -109,6 +110,7 @@ void gate_print_matches(const struct nft_gate_spec *s, struct text *t)
 		more = true;
 	}
 	add_conditions(t, &s->only);
+	dns_add_select(t, &s->dns);
 	if (s->tag)
 		text_add(t, " (tag 0x%x in the mark)", s->tag);
 	add_excluded(t, s);
@@ -124,7 +126,8 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 					     [GATE_DROP] = "drop",
 					     [GATE_RESET] = "answer with a reset",
 					     [GATE_UNREACHABLE] = "answer unreachable",
-					     [GATE_TAG] = "tag" };
+					     [GATE_TAG] = "tag",
+					     [GATE_ANSWER] = "rewrite" };
 
 	text_add(t, "%s ", words[s->action]);
 	if (s->share_ppm < 1000000) {

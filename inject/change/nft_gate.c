@@ -11,6 +11,7 @@
 #include "inject/change/kinds.h"
 #include "inject/change/link_watch.h"
 #include "inject/change/netns.h"
+#include "inject/change/nft_dns.h"
 #include "inject/change/nft_rules.h"
 #include "inject/change/nft_sets.h"
 #include "inject/change/tc_msg.h"
@@ -139,36 +140,41 @@ static int index_of(const char *dev, int *ret, struct err *e)
 	return 0;
 }
 
-static int build(struct gate_live *g, const struct change *c, struct err *e)
+/* What the rules ask for, and has no effect without them: any number of batches. */
+static int load(struct gate_live *g, const struct change *c, char *bytes, struct err *e)
 {
-	const struct nft_gate_spec *s = spec_of(c);
-	AUTO(auto_free) char *bytes = aligned_alloc(16, GATE_BATCH_BYTES);
-	struct gate_load load;
-	struct nlbuf b;
-	int fwd = 0;
+	struct gate_load lists = gate_load_of(spec_of(c), c->pool);
+	struct dns_load names = dns_load_of(spec_of(c), !lists.n_lists);
+	struct nlbuf b = nlbuf_on(bytes, GATE_BATCH_BYTES);
 
-	if (!bytes)
-		return err_set(e, ENOMEM, "no memory for an nft table");
-	if (s->action == GATE_FWD) {
-		int rc = index_of(s->fwd_dev, &fwd, e);
-
-		if (rc < 0)
-			return rc;
-	}
-	if (s->dev[0]) {
-		int rc = index_of(s->dev, &g->ifindex, e);
-
-		if (rc < 0)
-			return rc;
-	}
-	load = gate_load_of(s, c->pool);
-	for (b = nlbuf_on(bytes, GATE_BATCH_BYTES); gate_load_next(&b, &load);
-	     b = nlbuf_on(bytes, GATE_BATCH_BYTES)) {
+	while (gate_load_next(&b, &lists) || dns_load_next(&b, &names)) {
 		int rc = nlsock_talk(&g->sock, &b, e);
 
 		if (rc < 0)
 			return rc;
+		b = nlbuf_on(bytes, GATE_BATCH_BYTES);
 	}
+	return 0;
+}
+
+static int build(struct gate_live *g, const struct change *c, struct err *e)
+{
+	const struct nft_gate_spec *s = spec_of(c);
+	AUTO(auto_free) char *bytes = aligned_alloc(16, GATE_BATCH_BYTES);
+	struct nlbuf b;
+	int fwd = 0, rc = 0;
+
+	if (!bytes)
+		return err_set(e, ENOMEM, "no memory for an nft table");
+	if (s->action == GATE_FWD)
+		rc = index_of(s->fwd_dev, &fwd, e);
+	if (rc == 0 && s->dev[0])
+		rc = index_of(s->dev, &g->ifindex, e);
+	if (rc == 0)
+		rc = load(g, c, bytes, e);
+	if (rc < 0)
+		return rc;
+	b = nlbuf_on(bytes, GATE_BATCH_BYTES);
 	gate_write(&b, s, c->pool, (uint32_t)fwd);
 	return nlsock_talk(&g->sock, &b, e);
 }

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#define UDP_CHECKSUM 6 /* where it stands in the header: RFC 768 */
+
 static void message(struct nlbuf *b, uint16_t type, uint8_t family, uint16_t flags, uint16_t res_id,
 		    const char *what)
 {
@@ -223,12 +225,32 @@ void nft_cmp(struct nlbuf *b, unsigned reg, uint32_t op, const void *v, size_t l
 	expr_close(b, x);
 }
 
-void nft_imm(struct nlbuf *b, unsigned reg, uint32_t v)
+void nft_imm_bytes(struct nlbuf *b, unsigned reg, const void *v, size_t len)
 {
 	struct expr x = expr_open(b, "immediate");
 
 	put_reg(b, NFTA_IMMEDIATE_DREG, reg);
-	data(b, NFTA_IMMEDIATE_DATA, &v, sizeof(v));
+	data(b, NFTA_IMMEDIATE_DATA, v, len);
+	expr_close(b, x);
+}
+
+void nft_imm(struct nlbuf *b, unsigned reg, uint32_t v)
+{
+	nft_imm_bytes(b, reg, &v, sizeof(v));
+}
+
+void nft_udp_set(struct nlbuf *b, uint32_t offset, uint32_t len, unsigned reg, bool checksum)
+{
+	struct expr x = expr_open(b, "payload");
+
+	put_reg(b, NFTA_PAYLOAD_SREG, reg);
+	nlbuf_be32(b, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	nlbuf_be32(b, NFTA_PAYLOAD_OFFSET, offset);
+	nlbuf_be32(b, NFTA_PAYLOAD_LEN, len);
+	if (checksum) {
+		nlbuf_be32(b, NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+		nlbuf_be32(b, NFTA_PAYLOAD_CSUM_OFFSET, UDP_CHECKSUM);
+	}
 	expr_close(b, x);
 }
 

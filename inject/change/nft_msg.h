@@ -71,6 +71,12 @@ void nft_bits(struct nlbuf *b, unsigned reg, const void *mask, const void *flip,
 void nft_socket_cgroup(struct nlbuf *b, uint32_t level, unsigned reg);
 void nft_cmp(struct nlbuf *b, unsigned reg, uint32_t op, const void *v, size_t len);
 void nft_imm(struct nlbuf *b, unsigned reg, uint32_t v);
+/* Up to 16 bytes. */
+void nft_imm_bytes(struct nlbuf *b, unsigned reg, const void *v, size_t len);
+/* Writes len bytes from reg on into a UDP header or what is behind it. checksum: keeps the one of
+ * the header right; offset is even then, and the packet at least as long as that: nft_payload.c
+ * does not look in every kernel. */
+void nft_udp_set(struct nlbuf *b, uint32_t offset, uint32_t len, unsigned reg, bool checksum);
 void nft_lookup(struct nlbuf *b, const char *set, uint32_t id, unsigned reg);
 /* reg = a random number below mod, the next of 0, 1, ... mod - 1, or a hash of len bytes at reg
  * `from` (seeded) below mod; big-endian, for nft_cmp. */

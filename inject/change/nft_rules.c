@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inject/change/nft_dns.h"
 #include "inject/change/nft_sets.h"
 
 #define SHARE_ALL        1000000u
@@ -290,10 +291,15 @@ static void match_share(struct nlbuf *b, const struct rule *r)
 	nft_cmp(b, at, NFT_CMP_LT, &below, sizeof(below));
 }
 
-static void act(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+static void match_lease(struct nlbuf *b)
 {
 	nft_imm(b, 0, htonl(GATE_LEASE_KEY));
 	nft_lookup(b, GATE_LEASE_SET, GATE_LEASE_ID, 0);
+}
+
+static void act(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+{
+	match_lease(b);
 	if (s->every) { /* behind the lease: the first one counts from where the fault begins */
 		uint32_t last = htonl(s->every - 1);
 
@@ -351,7 +357,11 @@ static void write_rule(struct nlbuf *b, const struct rule *r)
 	} else {
 		match_conditions(b, r);
 		match_share(b, r);
-		if (r->s->every)
+		if (r->s->dns.n) {
+			dns_match_message(b, r->h->hook == GATE_INGRESS, r->proto);
+			match_lease(b); /* for all the chains behind it */
+			nft_goto(b, dns_chain(r->proto));
+		} else if (r->s->every)
 			nft_goto(b, EVERY_CHAIN);
 		else
 			act(b, r->s, r->fwd_ifindex);
@@ -426,6 +436,15 @@ static void untag_rule(struct nlbuf *b, const struct nft_gate_spec *s, const cha
 	nft_rule_close(b, open);
 }
 
+/* What the chains of nft_dns.h lead to. The lease is alive: see write_rule(). */
+static void dns_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+{
+	struct nft_rule open = nft_rule_open(b, gate_family(s), s->table, DNS_HIT_CHAIN);
+
+	act(b, s, fwd_ifindex);
+	nft_rule_close(b, open);
+}
+
 /* The one rule behind all of them: one counter for every protocol, family and direction. */
 static void every_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
 {
@@ -455,13 +474,15 @@ static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s,
 	}
 	if (s->every)
 		every_rule(b, s, fwd_ifindex);
+	if (s->dns.n && s->action != GATE_ANSWER)
+		dns_rule(b, s, fwd_ifindex);
 }
 
 void gate_write(struct nlbuf *b, const struct nft_gate_spec *s, const struct address_pool *pool,
 		uint32_t fwd_ifindex)
 {
 	nft_begin(b);
-	if (!gate_load_of(s, pool).n_lists)
+	if (!s->dns.n && !gate_load_of(s, pool).n_lists)
 		nft_table(b, gate_family(s), s->table, NFT_TABLE_F_OWNER);
 	gate_sets(b, s);
 	gate_chains(b, s);

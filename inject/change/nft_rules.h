@@ -18,7 +18,8 @@ uint8_t gate_family(const struct nft_gate_spec *s);
  * The whole table of a gate as one batch: sets, chains, rules. fwd_ifindex: where GATE_FWD sends
  * packets. Every acting rule ends in: is the lease element alive? count, act. A gate that is too
  * large for it leaves b->full. pool: of the run, NULL when the gate has nothing in it; the table
- * and what stands in the pool are there already, by gate_load_next().
+ * and what stands in the pool are there already, by gate_load_next(), and the chains of
+ * nft_dns.h by dns_load_next().
  */
 void gate_write(struct nlbuf *b, const struct nft_gate_spec *s, const struct address_pool *pool,
 		uint32_t fwd_ifindex);

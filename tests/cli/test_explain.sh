@@ -3,7 +3,7 @@
 # brink list and brink explain: every fault, key and code of this version has its page.
 . "$(dirname "$0")/lib.sh"
 
-faults="net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.partition net.reset net.port_taken net.link_down net.mtu proc.kill proc.pause disk.fill"
+faults="net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.dns net.partition net.reset net.port_taken net.link_down net.mtu proc.kill proc.pause disk.fill"
 expect 0 list faults
 silent_err "list faults"
 narrow "list faults"

@@ -6,7 +6,7 @@
 # NAME or NAME+VARIANT, one a line. Those that want a kernel with netem and ifb are left out where there is none: the vm
 # lane has one. BRINK_FAULTS: exactly these.
 fault_names() {
-	local name known=" net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.drop+own net.partition net.reset net.port_taken net.port_taken+own net.link_down net.mtu proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
+	local name known=" net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.drop+own net.dns net.dns+answer net.partition net.reset net.port_taken net.port_taken+own net.link_down net.mtu proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
 	for name in $("$BRINK" list faults --json | jq -r '.. | .name? // empty'); do
 		[[ $known == *" $name "* ]] || { echo "no example of $name in tests/crash/faults.sh" >&2; return 1; }
 	done
@@ -97,6 +97,8 @@ fault_item() { # $1: as above
 	net.slot) echo 'net.slot: {to: "10.78.0.2:7002", min_delay: 300ms, max_delay: 300ms, direction: both, netns: cr_a}' ;;
 	net.impair) echo 'net.impair: {to: "10.78.0.2:7002", delay: 300ms, jitter: 50ms, loss: 20%, duplicate: 20%, direction: both, netns: cr_a}' ;;
 	net.drop) echo 'net.drop: {to: "10.78.0.2:7002", netns: cr_a}' ;;
+	net.dns) echo 'net.dns: {names: felt.test, answer: none, to: "10.78.0.2:7002", netns: cr_a}' ;;
+	net.dns+answer) echo 'net.dns: {names: "*.test", answer: nxdomain, to: "10.78.0.2:7002", netns: cr_a}' ;;
 	net.partition) echo 'net.partition: {from: 10.78.0.2, not: "*:7001", netns: cr_a}' ;;
 	net.drop+own) echo 'net.drop: {to: "127.0.0.1:7003"}' ;;
 	net.reset) echo 'net.reset: {to: "10.78.0.2:7002", netns: cr_a, every: 1s}' ;;

@@ -32,10 +32,25 @@ ticks() {
 late() { [ "$(ip netns exec cr_a "$meter" udp 10.78.0.2 7002 2 3000 | sed 's/.*max_us \([0-9-]*\).*/\1/')" -ge 500000 ]; }
 twice() { ip netns exec cr_a "$meter" udp 10.78.0.2 7002 2 3000 | grep -q 'dup [1-9]'; }
 lossy() { ip netns exec cr_a "$meter" udp 10.78.0.2 7002 8 1000 | grep -q 'lost [1-9]'; }
+silent() { # about one name, and not about another one
+	ip netns exec cr_a python3 - <<-'END'
+		import socket
+		def comes_back(name):
+		    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		    s.settimeout(0.5)
+		    s.sendto(b'ab\x80\0\0\1\0\0\0\0\0\0' + name + b'\0\0\1\0\1', ('10.78.0.2', 7002))
+		    try:
+		        return len(s.recv(99)) > 0
+		    except TimeoutError:
+		        return False
+		raise SystemExit(comes_back(b'\4felt\4test') or not comes_back(b'\4felt\5other'))
+	END
+}
 taken() { ip netns exec cr_a ss -Hltn 'sport = :7010' | grep -q 7010; }
 felt() {
 	case $1 in
 	net.drop | net.partition) blocked ;;
+	net.dns) silent ;;
 	net.port_taken) taken ;;
 	net.link_down) ! ip -n cr_a -o link show dev va | grep -q '[<,]UP[,>]' ;;
 	net.mtu) ip -n cr_a -o link show dev va | grep -q 'mtu 1280 ' ;;
@@ -126,6 +141,7 @@ world >"$dir/world"
 for fault in $("$BRINK" list faults --json | jq -r .fault); do
 	case $fault in
 	net.drop) try net.drop 'to: "10.78.0.2:7002", netns: cr_a' ;;
+	net.dns) try net.dns 'names: felt.test, answer: none, to: "10.78.0.2:7002", netns: cr_a' ;;
 	net.partition) try net.partition 'from: 10.78.0.2, not: "*:7001", netns: cr_a' ;;
 	net.delay) with_netem 'delay: 900ms' ;;
 	net.loss) with_netem 'loss: 60%' ;;
