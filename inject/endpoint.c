@@ -247,9 +247,16 @@ static int read_text(const char *text, bool look_up, struct endpoint *ret, struc
 		return err_set(e, EINVAL, "'%.40s' is no endpoint: %s", text, FORM);
 	rc = parse(copy, &ep, &host, e);
 	if (rc == 0 && look_up && ep.n_prefixes && !ep.prefix[0].family) {
+		size_t len = strlen(host);
+
+		if (len >= sizeof(ep.name))
+			return err_set(
+				e, EINVAL,
+				"'%.40s...' is longer than a host name can be: %zu characters",
+				host, sizeof(ep.name) - 1);
 		rc = endpoint_look_up(host, &ep, e);
 		if (!is_localhost(host))
-			snprintf(ep.name, sizeof(ep.name), "%s", host);
+			memcpy(ep.name, host, len + 1);
 	}
 	if (rc == 0)
 		*ret = ep;

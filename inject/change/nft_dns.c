@@ -323,9 +323,9 @@ static bool matches_ok(const struct nft_gate_spec *s)
 
 		if (m->exempt)
 			continue;
-		if (s->action == GATE_ANSWER ?
-			    !udp || m->hook != GATE_INGRESS :
-			    !udp && m->proto != IPPROTO_TCP && (m->proto || !(m->dport_hi || m->sport_hi)))
+		if (s->action == GATE_ANSWER ? !udp || m->hook != GATE_INGRESS :
+					       !udp && m->proto != IPPROTO_TCP &&
+						       (m->proto || !(m->dport_hi || m->sport_hi)))
 			return false;
 	}
 	return true;
