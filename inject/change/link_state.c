@@ -65,6 +65,7 @@ static void read_link(const struct nlmsghdr *h, const struct ifinfomsg *m, struc
 {
 	size_t n = sizeof(*m);
 	const struct nlattr *kind = nlattr_in(nlattr_of(h, n, IFLA_LINKINFO), IFLA_INFO_KIND),
+			    *name = nlattr_of(h, n, IFLA_IFNAME),
 			    *inet6 = nlattr_in(nlattr_of(h, n, IFLA_AF_SPEC), AF_INET6),
 			    *conf = nlattr_in(inet6, IFLA_INET6_CONF);
 
@@ -72,6 +73,9 @@ static void read_link(const struct nlmsghdr *h, const struct ifinfomsg *m, struc
 				    .flags = m->ifi_flags,
 				    .mtu = nlattr_u32(nlattr_of(h, n, IFLA_MTU)),
 				    .has_master = nlattr_of(h, n, IFLA_MASTER) != NULL };
+	if (name && nlattr_len(name) <= sizeof(ret->name))
+		memcpy(ret->name, nlattr_data(name), nlattr_len(name));
+	ret->name[sizeof(ret->name) - 1] = '\0';
 	if (kind && nlattr_len(kind) <= sizeof(ret->kind))
 		memcpy(ret->kind, nlattr_data(kind), nlattr_len(kind));
 	ret->kind[sizeof(ret->kind) - 1] = '\0';
