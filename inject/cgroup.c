@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inject/cgroup.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/auto.h"
 
 #define MOUNTINFO_LINE 4096
+#define DEPTH_MAX      32
 
 static void close_file(FILE **f)
 {
@@ -55,4 +59,75 @@ int cgroup2_path(const char *cgroup, char *ret, size_t size)
 		return rc;
 	return snprintf(ret, size, "%s%.*s", mount, (int)len, cgroup) < (int)size ? 0 :
 										    -ENAMETOOLONG;
+}
+
+static void close_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+struct cgroup_walk {
+	size_t mount_len;
+	int (*fn)(void *arg, const char *path, uint64_t ino);
+	void *arg;
+};
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as cgroups are, at most DEPTH_MAX */
+static int each_below(const struct cgroup_walk *w, const char *dir, unsigned depth)
+{
+	AUTO(close_dir) DIR *d = opendir(dir);
+	const struct dirent *entry;
+	int rc = 0;
+
+	if (!d) /* it may end while it is looked at */
+		return depth && errno == ENOENT ? 0 : -errno;
+	if (depth == DEPTH_MAX)
+		return -ELOOP;
+	while (rc == 0 && (entry = readdir(d))) {
+		char sub[PATH_MAX];
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		if (snprintf(sub, sizeof(sub), "%s/%s", dir, entry->d_name) >= (int)sizeof(sub))
+			return -ENAMETOOLONG;
+		rc = w->fn(w->arg, sub + w->mount_len, entry->d_ino);
+		if (rc == 0)
+			rc = each_below(w, sub, depth + 1);
+	}
+	return rc;
+}
+
+int cgroup2_each(const char *path, int (*fn)(void *arg, const char *path, uint64_t ino), void *arg)
+{
+	char mount[256], dir[PATH_MAX];
+	int rc = find_mount(mount, sizeof(mount));
+
+	if (rc < 0)
+		return rc;
+	if (snprintf(dir, sizeof(dir), "%s%s", mount, path) >= (int)sizeof(dir))
+		return -ENAMETOOLONG;
+	return each_below(&(struct cgroup_walk){ strlen(mount), fn, arg }, dir, 0);
+}
+
+struct wanted {
+	uint64_t ino;
+	char *ret;
+	size_t size;
+};
+
+static int is_wanted(void *arg, const char *path, uint64_t ino)
+{
+	const struct wanted *w = arg;
+
+	if (ino != w->ino)
+		return 0;
+	return snprintf(w->ret, w->size, "%s", path) < (int)w->size ? 1 : -ENAMETOOLONG;
+}
+
+int cgroup2_find(uint64_t ino, char *ret, size_t size)
+{
+	int rc = cgroup2_each("", is_wanted, &(struct wanted){ ino, ret, size });
+
+	return rc < 0 ? rc : rc ? 0 : -ENOENT;
 }

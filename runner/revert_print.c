@@ -87,8 +87,10 @@ static void print_slot(struct printer *p, unsigned i)
 	const struct change_ops *ops = change_ops_of(s->undo.kind);
 	char words[256] = "";
 	struct text left = text_on(words, sizeof(words));
-	struct err ignored;
-	int ended = 0, gone = 0;
+	char command[sizeof(s->undo.by_hand)] = "";
+	struct text by_hand = text_on(command, sizeof(command));
+	struct err ignored, e = { 0 };
+	int ended = 0, gone = 0, now;
 
 	if (s->state == SLOT_RESTORED || (ops && ops->by_holder && lives(&s->holder)))
 		return;
@@ -102,16 +104,22 @@ static void print_slot(struct printer *p, unsigned i)
 		ended = ops->ended(&s->undo, &left, &ignored);
 	if (!ended && ops->gone)
 		gone = ops->gone(&s->undo, &left, &ignored);
-	if (!ended && !gone)
+	now = change_by_hand(&s->undo, &by_hand, &e);
+	if (!ended && !gone) {
+		if (now == -ENOENT) {
+			print_head(p);
+			printf("# %s: nothing is to be put back\n", e.msg[0]);
+		}
 		return;
+	}
 	print_head(p);
-	if (gone == -EEXIST || !s->undo.by_hand[0]) {
+	if (gone == -EEXIST || !command[0]) {
 		printf("# left as it is: %s\n", words[0] ? words : s->undo.label);
 		p->code = EXIT_NOT_CLEAN;
 		return;
 	}
 	print_where(&s->undo.netns);
-	puts(s->undo.by_hand);
+	puts(command);
 }
 
 int revert_print(const struct left_run *run)

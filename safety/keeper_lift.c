@@ -339,9 +339,11 @@ static void step_draining(struct keeper *k, struct keeper_fault *f, int64_t now)
 static void tell_left(struct keeper *k, const struct keeper_fault *f, const struct journal_slot *s)
 {
 	struct kmsg m = { .type = KMSG_LEFT, .fault = (uint16_t)index_of(k, f) };
+	struct text by_hand = text_on(m.u.left.by_hand, sizeof(m.u.left.by_hand));
+	struct err ignored;
 
 	snprintf(m.u.left.what, sizeof(m.u.left.what), "%s", s->left);
-	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand), "%s", s->undo.by_hand);
+	change_by_hand(&s->undo, &by_hand, &ignored);
 	keeper_send(k, &m);
 }
 

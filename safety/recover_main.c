@@ -215,10 +215,12 @@ static void tell_lost(struct recovery *r, const struct err *e)
 static void tell_left(struct recovery *r, const struct journal_slot *s)
 {
 	struct kmsg m = { .type = KMSG_LEFT, .fault = s->undo.fault };
+	struct text by_hand = text_on(m.u.left.by_hand, sizeof(m.u.left.by_hand));
+	struct err ignored;
 
 	snprintf(m.u.left.what, sizeof(m.u.left.what), "%.63s%s%.180s", s->undo.label,
 		 s->undo.label[0] ? ": " : "", s->left);
-	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand), "%s", s->undo.by_hand);
+	change_by_hand(&s->undo, &by_hand, &ignored);
 	say(r, &m);
 }
 

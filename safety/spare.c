@@ -39,13 +39,16 @@ static void tell_fault(struct keeper *k, unsigned index)
 	for (unsigned i = f->first; i < f->first + f->n; i++) {
 		const struct journal_slot *s = &k->journal.slot[i];
 		struct kmsg left = { .type = KMSG_LEFT, .fault = (uint16_t)index };
+		struct text by_hand;
+		struct err ignored;
 
 		if (s->state == SLOT_RESTORED)
 			continue;
 		f->state = FAULT_DIRTY;
 		m.code = s->last_errno ? s->last_errno : -EBUSY;
 		snprintf(left.u.left.what, sizeof(left.u.left.what), "%s", s->left);
-		snprintf(left.u.left.by_hand, sizeof(left.u.left.by_hand), "%s", s->undo.by_hand);
+		by_hand = text_on(left.u.left.by_hand, sizeof(left.u.left.by_hand));
+		change_by_hand(&s->undo, &by_hand, &ignored);
 		keeper_send(k, &left);
 	}
 	if (m.code)

@@ -26,12 +26,12 @@ const struct field_table policy_rule_fields = {
 			{ "path", FIELD_STRING, FIELD_LEAST_ONE, offsetof(struct policy_rule, path),
 			  .doc = "the tree below it, its file system, and processes that run a program of it" },
 			{ "user", FIELD_STRING, FIELD_LEAST_ONE, offsetof(struct policy_rule, user),
-			  .doc = "processes of this user: a name or a number" },
+			  .doc = "processes of this user, and faults on packets of its sockets: a name or a number" },
 			{ "cgroup", FIELD_STRING, FIELD_LEAST_ONE,
 			  offsetof(struct policy_rule, cgroup),
-			  .doc = "processes in this cgroup or below it" },
+			  .doc = "processes in this cgroup or below it, and faults on packets of their sockets" },
 			{ "unit", FIELD_STRING, FIELD_LEAST_ONE, offsetof(struct policy_rule, unit),
-			  .doc = "processes of a systemd unit: its whole name, or a pattern such as postgresql@*.service" },
+			  .doc = "processes of a systemd unit, and faults on packets of their sockets: its whole name, or a pattern such as postgresql@*.service" },
 			{ "why", FIELD_STRING, 0, offsetof(struct policy_rule, why),
 			  .doc = "the reason, shown to whoever is refused" },
 			{ 0 },
@@ -169,7 +169,7 @@ static void check_families(const struct rule_place *p)
 	if (r->path)
 		keys &= TOUCH_DISK | TOUCH_PROC;
 	if (r->user || r->cgroup || r->unit)
-		keys &= TOUCH_PROC;
+		keys &= TOUCH_PROC | TOUCH_NET;
 	if (keys & kinds)
 		return;
 	g = diag_add(p->d, DIAG_ERROR, MSG_NOT_HERE,
@@ -178,7 +178,7 @@ static void check_families(const struct rule_place *p)
 	diag_note(
 		g,
 		"help: device and flow are of net faults, path of disk and proc faults, user, cgroup and unit "
-		"of proc faults");
+		"of proc faults and of net faults that are aimed at one");
 }
 
 /* Numbers only: what a name stands for may change, and may need the network that is to be broken.

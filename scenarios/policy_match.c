@@ -127,8 +127,7 @@ static bool flow_covers(const struct endpoint *d, const struct touch *t)
 	return end_covered(d, &end[0]) || end_covered(d, &end[1]);
 }
 
-/* Is path the folder or below it? Everything is below "/". */
-static bool is_below(const char *path, const char *dir)
+bool path_is_below(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
 
@@ -161,14 +160,14 @@ static int fill_may_hit(const char *path, const struct fill_spec *f, struct err 
 	} else if (errno != ENOENT && errno != ENOTDIR) {
 		return err_sys(e, "cannot tell whether '%.80s' is touched", path);
 	}
-	return !is_root_path(path) && is_below(resolved(f->path, a), resolved(path, b));
+	return !is_root_path(path) && path_is_below(resolved(f->path, a), resolved(path, b));
 }
 
 static bool runs_below(const char *path, const char *exe)
 {
 	char buf[PATH_MAX];
 
-	return is_below(exe, path) || is_below(exe, resolved(path, buf));
+	return path_is_below(exe, path) || path_is_below(exe, resolved(path, buf));
 }
 
 static int path_may_hit(const char *path, const struct touch *t, struct err *e)
@@ -185,7 +184,7 @@ static bool path_covers(const char *path, const struct touch *t)
 	char a[PATH_MAX], b[PATH_MAX];
 
 	if (t->family == TOUCH_DISK)
-		return is_below(resolved(t->fill->path, a), resolved(path, b));
+		return path_is_below(resolved(t->fill->path, a), resolved(path, b));
 	return t->family == TOUCH_PROC && t->exe[0] && runs_below(path, t->exe);
 }
 
@@ -209,23 +208,21 @@ static bool later_in(const char *cgroup, const struct touch *t, bool sure)
 	if (!at[0])
 		return is_root_path(cgroup) || !sure;
 	cgroup_dir(cgroup, dir, sizeof(dir));
-	if (!is_below(at, dir) && cgroup_dir(at, their, sizeof(their)) == 0 && is_below(their, dir))
+	if (!path_is_below(at, dir) && cgroup_dir(at, their, sizeof(their)) == 0 &&
+	    path_is_below(their, dir))
 		at = their;
-	return is_below(at, cgroup) || is_below(at, dir) ||
-	       (!sure && (is_below(cgroup, at) || is_below(dir, at)));
+	return path_is_below(at, cgroup) || path_is_below(at, dir) ||
+	       (!sure && (path_is_below(cgroup, at) || path_is_below(dir, at)));
 }
 
 static bool cgroup_is(const char *cgroup, const struct touch *t, bool sure)
 {
-	if (t->family != TOUCH_PROC)
-		return false;
 	if (!t->pid)
 		return later_in(cgroup, t, sure);
 	return t->groups[0] ? proc_cgroup_within(t->groups, cgroup) : !sure;
 }
 
-/* Is one of the folders on the way to a cgroup the unit's? systemd names them after it. */
-static bool on_the_way(const char *unit, const char *groups)
+bool unit_on_the_way(const char *unit, const char *groups)
 {
 	char part[256];
 
@@ -248,9 +245,22 @@ static bool unit_is(const char *unit, const struct touch *t, bool sure)
 {
 	const char *groups = t->pid ? t->groups : t->cgroup;
 
+	return unit_on_the_way(unit, groups) || (!sure && (!groups[0] || !t->pid));
+}
+
+/* What the rule says of users, cgroups and units. */
+static bool owner_is(const struct policy_rule *r, const struct touch *t, bool sure)
+{
+	if (!r->user && !r->cgroup && !r->unit)
+		return true;
+	if (t->family == TOUCH_NET)
+		return owner_fits(r, t, sure);
 	if (t->family != TOUCH_PROC)
 		return false;
-	return on_the_way(unit, groups) || (!sure && (!groups[0] || !t->pid));
+	if (r->user && t->uid != r->uid && (sure || t->uid >= 0))
+		return false;
+	return (!r->cgroup || cgroup_is(r->cgroup, t, sure)) &&
+	       (!r->unit || unit_is(r->unit, t, sure));
 }
 
 int rule_may_hit(const struct policy_rule *r, const struct touch *t, struct err *e)
@@ -262,11 +272,7 @@ int rule_may_hit(const struct policy_rule *r, const struct touch *t, struct err 
 		return 0;
 	if (r->flow && (t->family != TOUCH_NET || !flow_may_hit(&r->end, t)))
 		return 0;
-	if (r->user && (t->family != TOUCH_PROC || (t->uid >= 0 && t->uid != r->uid)))
-		return 0;
-	if (r->cgroup && !cgroup_is(r->cgroup, t, false))
-		return 0;
-	if (r->unit && !unit_is(r->unit, t, false))
+	if (!owner_is(r, t, false))
 		return 0;
 	return r->path ? path_may_hit(r->path, t, e) : 1;
 }
@@ -285,11 +291,7 @@ bool rule_covers(const struct policy_rule *r, const struct touch *t)
 		return 0;
 	if (r->flow && (t->family != TOUCH_NET || !flow_covers(&r->end, t)))
 		return 0;
-	if (r->user && (t->family != TOUCH_PROC || t->uid != r->uid))
-		return 0;
-	if (r->cgroup && !cgroup_is(r->cgroup, t, true))
-		return 0;
-	if (r->unit && !unit_is(r->unit, t, true))
+	if (!owner_is(r, t, true))
 		return 0;
 	return !r->path || path_covers(r->path, t);
 }

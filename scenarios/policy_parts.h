@@ -13,7 +13,7 @@ struct policy_rule {
 	const char *fault;  /* pattern as in fnmatch(3), as device; NULL here and below: any */
 	const char *device; /* packets there, in any network namespace */
 	const char *path;   /* file systems and trees; programs of processes */
-	const char *user, *cgroup;
+	const char *user, *cgroup; /* processes, and the packets of faults aimed at their sockets */
 	const char *unit; /* of systemd, pattern as in fnmatch(3): by the name of its cgroup */
 	const char *flow; /* packets with such an end, either way */
 	const char *why;
@@ -52,6 +52,7 @@ struct touch {
 	const struct nft_gate_spec *gate; /* NULL: packets are chosen elsewhere */
 	const struct net_match *match;
 	const struct address_pool *pool; /* what the match refers to outside of gate */
+	const char *owner; /* cgroup whose sockets the gate asks for; "" = it cannot be found */
 	/* TOUCH_DISK */
 	const struct fill_spec *fill;
 	/* TOUCH_PROC */
@@ -69,6 +70,16 @@ int touch_each(const char *fault, const struct change_spec *c, const struct addr
 	       struct err *e);
 /* "packets to 127.0.0.1:5432/tcp on lo", "process 4242 (nginx)" */
 void touch_describe(const struct touch *t, struct text *ret);
+
+/* Inside policy_match.c and policy_owner.c: is path the folder or below it? Everything is below
+ * "/".
+ */
+bool path_is_below(const char *path, const char *dir);
+/* Is one of the folders on the way to a cgroup the unit's? systemd names them after it. */
+bool unit_on_the_way(const char *unit, const char *groups);
+/* policy_owner.c. Does the user, cgroup or unit of the rule, all that it has of them, mean the
+ * sockets that a network fault is aimed at? sure: certainly, not only perhaps. */
+bool owner_fits(const struct policy_rule *r, const struct touch *t, bool sure);
 
 /* policy_match.c. Could the rule mean this? 1, 0, or -errno with *e. */
 int rule_may_hit(const struct policy_rule *r, const struct touch *t, struct err *e);

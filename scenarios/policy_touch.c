@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "inject/cgroup.h"
 #include "inject/change/freeze.h"
 #include "inject/change/nft_sets.h"
 #include "inject/proc_fs.h"
@@ -29,8 +30,14 @@ static int each_match(const struct walk *w, const struct nft_gate_spec *g)
 	struct touch t = {
 		.fault = w->fault, .family = TOUCH_NET, .device = g->dev, .gate = g, .pool = w->pool
 	};
+	char owner[PATH_MAX] = "";
 	int rc = 0;
 
+	if (g->only.given & GATE_CGROUP) {
+		if (cgroup2_find(g->only.cgroup, owner, sizeof(owner)) < 0)
+			owner[0] = '\0';
+		t.owner = owner;
+	}
 	for (unsigned i = 0; i < g->n_matches && rc == 0; i++) {
 		t.match = &g->match[i];
 		if (!t.match->exempt)

@@ -31,6 +31,17 @@ const struct change_ops *change_ops_of(unsigned kind)
 	return kind < CHANGE_KIND_COUNT ? kinds[kind] : NULL;
 }
 
+int change_by_hand(const struct undo *u, struct text *ret, struct err *e)
+{
+	const struct change_ops *ops = change_ops_of(u->kind);
+	int rc = ops && ops->by_hand ? ops->by_hand(u, ret, e) : -EOPNOTSUPP;
+
+	if (rc == 0 || rc == -ENOENT)
+		return rc;
+	text_add(ret, "%s", u->by_hand);
+	return 0;
+}
+
 const struct netns_ref *change_netns(const struct change_spec *s)
 {
 	switch (s->kind) {

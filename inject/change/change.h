@@ -396,6 +396,10 @@ struct change_ops {
 	/* State read back: 0 = as before, 1 = something is left, -EEXIST = changed by others,
 	 * -errno = cannot tell. */
 	int (*gone)(const struct undo *u, struct text *ret_left, struct err *e);
+	/* The command of the record as it is now, where what it names may have got another name.
+	 * -ENOENT: *e says what is gone, there is nothing to put back; any other -errno: cannot
+	 * tell. NULL: it stays what it was. */
+	int (*by_hand)(const struct undo *u, struct text *ret, struct err *e);
 	/* The key of the lock: two runs on one resource exclude each other. "net-COOKIE-eth0",
 	 * "mount-DEV", ... */
 	int (*resource)(const struct change_spec *s, struct text *ret_key);
@@ -405,6 +409,9 @@ struct change_ops {
 
 /* NULL for a number that is no kind (a damaged journal, a forged message). */
 const struct change_ops *change_ops_of(unsigned kind);
+/* The shell command that takes it back now; that of the record where nobody knows better. -ENOENT:
+ * there is nothing left, *e says why. */
+int change_by_hand(const struct undo *u, struct text *ret, struct err *e);
 /* What resource() stands for, in words: "the network device 'eth0'", "process 12 (nginx)". */
 void change_resource_words(const struct change_spec *s, struct text *ret);
 /* The network namespace that a change works in; NULL = it has nothing to do with any. */

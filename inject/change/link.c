@@ -23,11 +23,20 @@ static const struct link_spec *spec_of(const struct change *c)
 	return &c->spec->u.link;
 }
 
+static void add_command(struct text *t, const struct undo *u, const char *dev)
+{
+	if (u->u.link.mtu_set)
+		text_add(t, "ip link set dev %s mtu %u", dev, u->u.link.mtu_before);
+	else
+		text_add(t, "ip link set dev %s up", dev);
+}
+
 static int link_prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	const struct link_spec *s = spec_of(c);
 	struct nlsock *sock = NULL;
 	struct link_state l = { 0 };
+	struct text by_hand = text_on(ret->by_hand, sizeof(ret->by_hand));
 	int rc = netns_sock(&s->netns, NETLINK_ROUTE, &sock, e);
 
 	if (rc == 0)
@@ -37,18 +46,10 @@ static int link_prepare(struct change *c, struct undo *ret, struct err *e)
 	ret->netns = s->netns;
 	snprintf(ret->u.link.dev, IFNAMSIZ, "%s", s->dev);
 	ret->u.link.ifindex = l.ifindex;
-	rc = link_count(sock, l.ifindex, &ret->u.link.had, e);
-	if (rc < 0)
-		return rc;
-	if (s->mtu) {
-		ret->u.link.mtu_before = l.mtu;
-		ret->u.link.mtu_set = s->mtu;
-		snprintf(ret->by_hand, sizeof(ret->by_hand), "ip link set dev %s mtu %u", s->dev,
-			 l.mtu);
-	} else {
-		snprintf(ret->by_hand, sizeof(ret->by_hand), "ip link set dev %s up", s->dev);
-	}
-	return 0;
+	ret->u.link.mtu_before = s->mtu ? l.mtu : 0;
+	ret->u.link.mtu_set = s->mtu;
+	add_command(&by_hand, ret, s->dev);
+	return link_count(sock, l.ifindex, &ret->u.link.had, e);
 }
 
 static int link_arm(struct change *c, struct err *e)
@@ -204,10 +205,27 @@ static int look(const struct undo *u, struct link_state *ret, struct err *e)
 
 static void add_state(struct text *t, const struct undo *u, const struct link_state *l)
 {
+	bool renamed = strcmp(l->name, u->u.link.dev) != 0;
+
 	if (u->u.link.mtu_set)
-		text_add(t, "the MTU of '%s' is %u", u->u.link.dev, l->mtu);
+		text_add(t, "the MTU of '%s' is %u", l->name, l->mtu);
 	else
-		text_add(t, "the device '%s' is down", u->u.link.dev);
+		text_add(t, "the device '%s' is down", l->name);
+	if (renamed)
+		text_add(t, " (it was called '%s')", u->u.link.dev);
+}
+
+/* By its name of now: undo finds it by its index, ip(8) cannot. */
+static int link_by_hand(const struct undo *u, struct text *ret, struct err *e)
+{
+	struct link_state now;
+	int rc = look(u, &now, e);
+
+	if (rc == 0)
+		return err_set(e, ENOENT, "the device '%s' is gone", u->u.link.dev);
+	if (rc > 0)
+		add_command(ret, u, now.name);
+	return rc < 0 ? rc : 0;
 }
 
 static int link_ended(const struct undo *u, struct text *ret_left, struct err *e)
@@ -296,6 +314,7 @@ const struct change_ops link_ops = {
 	.undo = link_undo,
 	.ended = link_ended,
 	.gone = link_gone,
+	.by_hand = link_by_hand,
 	.resource = link_resource,
 	.print = link_print,
 };

@@ -14,6 +14,7 @@
 
 #define WAYS         128
 #define IPV6_MIN_MTU 1280 /* RFC 8200 section 5 */
+#define IPV6_PRIO    256  /* IP6_RT_PRIO_ADDRCONF in net/ip6_route.h */
 
 /* Who made an address: since 5.18, and not in every linux/if_addr.h. These the kernel makes again.
  */
@@ -64,6 +65,7 @@ static void read_link(const struct nlmsghdr *h, const struct ifinfomsg *m, struc
 {
 	size_t n = sizeof(*m);
 	const struct nlattr *kind = nlattr_in(nlattr_of(h, n, IFLA_LINKINFO), IFLA_INFO_KIND),
+			    *name = nlattr_of(h, n, IFLA_IFNAME),
 			    *inet6 = nlattr_in(nlattr_of(h, n, IFLA_AF_SPEC), AF_INET6),
 			    *conf = nlattr_in(inet6, IFLA_INET6_CONF);
 
@@ -71,6 +73,9 @@ static void read_link(const struct nlmsghdr *h, const struct ifinfomsg *m, struc
 				    .flags = m->ifi_flags,
 				    .mtu = nlattr_u32(nlattr_of(h, n, IFLA_MTU)),
 				    .has_master = nlattr_of(h, n, IFLA_MASTER) != NULL };
+	if (name && nlattr_len(name) <= sizeof(ret->name))
+		memcpy(ret->name, nlattr_data(name), nlattr_len(name));
+	ret->name[sizeof(ret->name) - 1] = '\0';
 	if (kind && nlattr_len(kind) <= sizeof(ret->kind))
 		memcpy(ret->kind, nlattr_data(kind), nlattr_len(kind));
 	ret->kind[sizeof(ret->kind) - 1] = '\0';
@@ -143,6 +148,8 @@ struct losses {
 	const struct link_state *l;
 	struct err *e;
 	int rc;
+	unsigned n_made; /* the routes that the kernel makes of its addresses when it comes up */
+	struct way made[WAYS];
 	unsigned n_ways; /* its routes that come back, behind equal ones of other devices */
 	struct way way[WAYS];
 };
@@ -245,20 +252,93 @@ static int route_has_no_equal(const struct nlmsghdr *h, void *arg, struct err *e
 	return 0;
 }
 
+static void put_made(struct losses *x, struct way w, const struct nlattr *to)
+{
+	unsigned bits = w.len;
+
+	if (!to || nlattr_len(to) > sizeof(w.dst))
+		return;
+	memcpy(w.dst, nlattr_data(to), nlattr_len(to));
+	for (unsigned i = 0; i < sizeof(w.dst); i++) {
+		unsigned keep = bits < 8 ? bits : 8;
+
+		w.dst[i] = (uint8_t)(w.dst[i] & (0xff00u >> keep));
+		bits -= keep;
+	}
+	if (x->n_made < WAYS)
+		x->made[x->n_made++] = w;
+	else
+		lost(x, "it has more than %d addresses", WAYS);
+}
+
+/*
+ * fib_add_ifaddr() in net/ipv4/fib_frontend.c, addrconf_prefix_route() in net/ipv6/addrconf.c.
+ * Whoever adds an address with IFA_F_NOPREFIXROUTE makes the route himself, and calls it the
+ * kernel's (NetworkManager, systemd-networkd): it looks alike and does not come back.
+ */
+static int address_makes_routes(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	struct losses *x = arg;
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	const struct nlattr *address, *local;
+	uint32_t flags;
+	struct way w;
+
+	(void)e;
+	if (h->nlmsg_type != RTM_NEWADDR || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) ||
+	    (int)m->ifa_index != x->l->ifindex)
+		return 0;
+	address = nlattr_of(h, sizeof(*m), IFA_ADDRESS);
+	local = nlattr_of(h, sizeof(*m), IFA_LOCAL);
+	flags = nlattr_u32(nlattr_of(h, sizeof(*m), IFA_FLAGS)) | m->ifa_flags;
+	w = (struct way){ .family = m->ifa_family,
+			  .len = m->ifa_prefixlen,
+			  .table = RT_TABLE_MAIN,
+			  .metric = nlattr_u32(nlattr_of(h, sizeof(*m), IFA_RT_PRIORITY)) };
+	if (w.family == AF_INET) {
+		if (!(flags & (IFA_F_NOPREFIXROUTE | IFA_F_SECONDARY)))
+			put_made(x, w, address);
+		return 0;
+	}
+	if (!w.metric)
+		w.metric = IPV6_PRIO;
+	if (!(flags & IFA_F_NOPREFIXROUTE))
+		put_made(x, w, local ? local : address);
+	if (local) { /* the other end, whatever the flag says */
+		w.len = 128;
+		put_made(x, w, address);
+	}
+	return 0;
+}
+
+/* What is not a way to others stands in the kernel's own table. */
+static bool kernel_makes(const struct losses *x, const struct rtmsg *m, const struct way *w)
+{
+	if (m->rtm_protocol != RTPROT_KERNEL)
+		return false;
+	if (w->table == RT_TABLE_LOCAL)
+		return true;
+	for (unsigned i = 0; m->rtm_type == RTN_UNICAST && i < x->n_made; i++) {
+		if (memcmp(&x->made[i], w, sizeof(*w)) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Those that the kernel made of addresses come back with them, any other one does not. */
 static int route_is_kernels(const struct nlmsghdr *h, void *arg, struct err *e)
 {
 	struct losses *x = arg;
 	const struct link_state *l = x->l;
 	const struct rtmsg *m = NLMSG_DATA(h);
+	struct way w;
 
 	(void)e;
 	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) ||
 	    !goes_by(h, l->ifindex) || m->rtm_flags & RTM_F_CLONED)
 		return 0;
-	if (m->rtm_protocol == RTPROT_KERNEL && !nlattr_of(h, sizeof(*m), RTA_MULTIPATH)) {
-		const struct way w = way_of(h);
-
+	w = way_of(h);
+	if (kernel_makes(x, m, &w) && !nlattr_of(h, sizeof(*m), RTA_MULTIPATH)) {
 		if (!is_of_link(&w) && x->n_ways < WAYS)
 			x->way[x->n_ways++] = w;
 		return x->n_ways < WAYS ? 0 : lost(x, "it has more than %d routes", WAYS);
@@ -377,6 +457,9 @@ static int link_down_loses(struct nlsock *s, const struct link_state *l, struct 
 
 	if (rc == 0)
 		rc = is_known(l, e);
+	if (rc == 0)
+		rc = look_for(s, RTM_GETADDR, &addresses, sizeof(addresses), address_makes_routes,
+			      &x);
 	if (rc == 0)
 		rc = look_for(s, RTM_GETROUTE, &routes, sizeof(routes), route_is_kernels, &x);
 	if (rc == 0)

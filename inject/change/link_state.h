@@ -10,6 +10,7 @@
 
 /* A network device as RTM_GETLINK tells it: what setting it down or its MTU depends on. */
 struct link_state {
+	char name[IFNAMSIZ];
 	int ifindex;
 	unsigned flags; /* IFF_*: netdevice(7) */
 	uint32_t mtu;

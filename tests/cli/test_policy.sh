@@ -194,6 +194,35 @@ has "$err" "nothing is allowed: the policy '/etc/brink/policy.yaml' cannot be un
 expect 0 check web.brink.yaml # which touches nothing and asks no policy
 rm /etc/brink/policy.yaml
 
+# whose sockets: a user, and where there are cgroups one of them, all above it and its unit
+policy <<X
+brink_policy: 1
+deny:
+  - {user: nobody}
+  - {cgroup: /brink-policy-$$/below}
+  - {unit: brink-$$.service}
+X
+drop() { echo try net.drop to=127.0.0.1:5432 dev=lo "$@" --for 1s; }
+# shellcheck disable=SC2046 # words
+denied "policy.yaml:3:5 denies user nobody" $(drop user=nobody)
+cgroups=$(sed -n 's/^[^ ]* \([^ ]*\) cgroup2 .*/\1/p' /proc/mounts | head -n 1)
+if [ -n "$cgroups" ] && mkdir "$cgroups/brink-policy-$$" 2>/dev/null; then
+	top=/brink-policy-$$
+	trap 'rmdir "$cgroups$top"/*/ "$cgroups$top"; umount /etc; rm -rf "$work"' EXIT
+	mkdir "$cgroups$top/below" "$cgroups$top/other" "$cgroups$top/brink-$$.service"
+	for aim in "cgroup=$top/below" "cgroup=$top"; do
+		# shellcheck disable=SC2046
+		denied "policy.yaml:4:5 denies cgroup $top/below" $(drop "$aim")
+	done
+	for aim in "unit=brink-$$.service" "cgroup=$top/brink-$$.service"; do
+		# shellcheck disable=SC2046
+		denied "policy.yaml:5:5 denies unit brink-$$.service" $(drop "$aim")
+	done
+	# shellcheck disable=SC2046
+	expect 0 $(drop "cgroup=$top/other") --dry-run
+fi
+rm /etc/brink/policy.yaml
+
 # the experiment's own
 cat >>web.brink.yaml <<'X'
 limits:

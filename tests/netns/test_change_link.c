@@ -194,6 +194,27 @@ static void kept_addresses_are_no_reason(void **state)
 	all_is_as_before(f);
 }
 
+/* Of whatever form: of a peer, with a metric, of any length, a second one of the same prefix. */
+static void the_kernels_own_routes_are_no_reason(void **state)
+{
+	struct fixture *f = *state;
+
+	must("ip addr add 10.8.0.1 peer 10.8.0.2/32 dev va && ip addr add 10.7.0.1/32 dev va && "
+	     "ip addr add 10.6.0.1/23 dev va metric 77 && ip addr add 10.5.0.1/31 dev va && "
+	     "ip addr add 10.4.0.1/24 dev va noprefixroute && "
+	     "echo 1 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down && "
+	     "ip addr add fd09::1/64 dev va nodad && ip addr add fd09::2/64 dev va nodad && "
+	     "ip addr add fd08:0:0:ff80::1/57 dev va nodad metric 99 && "
+	     "ip addr add fd07::1/128 dev va nodad && ip addr add fd06::1 peer fd06::2 dev va nodad");
+	assert_true(rig_await(settled, NULL));
+	read_state(f->before, sizeof(f->before));
+	fire(f);
+	assert_false(is_up());
+	rig_kill(&f->r);
+	assert_int_equal(rig_undo(&f->r), 0);
+	all_is_as_before(f);
+}
+
 static void what_would_be_lost_is_named_and_nothing_touched(void **state)
 {
 	struct fixture *f = *state;
@@ -205,6 +226,23 @@ static void what_would_be_lost_is_named_and_nothing_touched(void **state)
 		{ "ip -6 route add 2001:db8::/32 dev va", "route 2001:db8::/32" },
 		{ "ip route add 192.0.2.0/24 nexthop via 10.9.0.7 nexthop via 10.9.0.8",
 		  "route 192.0.2.0/24" },
+		/* as network managers do it: the address without, the route like the kernel's */
+		{ "ip addr add 10.8.0.1/24 dev va noprefixroute && ip route add 10.8.0.0/24 dev va "
+		  "proto kernel scope link src 10.8.0.1 metric 100",
+		  "route 10.8.0.0/24 would be lost" },
+		{ "ip addr add 10.8.0.1/24 dev va noprefixroute && ip route add 10.8.0.0/24 dev va "
+		  "proto kernel scope link src 10.8.0.1",
+		  "route 10.8.0.0/24 would be lost" },
+		{ "ip route add 10.9.0.0/24 dev va proto kernel scope link metric 100",
+		  "route 10.9.0.0/24 would be lost" },
+		{ "ip route add 10.9.0.0/24 dev va proto kernel scope link table 77",
+		  "route 10.9.0.0/24 would be lost" },
+		{ "ip -6 route add fd09::/64 dev va proto kernel",
+		  "route fd09::/64 would be lost" },
+		{ "echo 1 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down && "
+		  "ip addr add fd09::1/64 dev va noprefixroute nodad && "
+		  "ip -6 route add fd09::/64 dev va proto kernel metric 256",
+		  "route fd09::/64 would be lost" },
 		{ "ip -6 addr add fd09::1/64 dev va", "IPv6 address fd09::1" },
 		{ "ip -6 addr add fe80::77/64 dev va", "IPv6 address fe80::77" },
 		{ "ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev va nud permanent",
@@ -217,6 +255,8 @@ static void what_would_be_lost_is_named_and_nothing_touched(void **state)
 		{ "ip link set va down", "down already" },
 	};
 
+	/* nobody needs to wait here for the second that IPv6 takes for a new address (RFC 4862) */
+	must("echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		must(cases[i].make);
 		read_state(f->before, sizeof(f->before));
@@ -227,6 +267,7 @@ static void what_would_be_lost_is_named_and_nothing_touched(void **state)
 		setup(state);
 		f = *state;
 	}
+	must("echo 1 >/proc/sys/net/ipv6/conf/default/accept_dad");
 }
 
 /* It comes between the plan and the shot. */
@@ -516,6 +557,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(down_and_back_with_all_that_it_had),
 		TEST(kept_addresses_are_no_reason),
+		TEST(the_kernels_own_routes_are_no_reason),
 		TEST(what_would_be_lost_is_named_and_nothing_touched),
 		TEST(it_is_looked_at_again_before_the_shot),
 		TEST(it_stays_when_the_holder_dies_and_undo_takes_it_back),

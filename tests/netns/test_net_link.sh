@@ -40,16 +40,23 @@ stop mtu
 large_goes || fail "mtu: not back"
 same mtu
 
+# $1 and all below it
+family() {
+	ps -eo pid=,ppid= | awk -v top="$1" '{ up[$1] = $2 } END { print top; for (n = 0; n < 8; n++)
+		for (p in up) if (p != top && (up[p] == top || up[p] in mine) && !(p in mine)) { mine[p]; print p } }'
+}
+kill_all() {
+	kill -STOP "$@" && kill -KILL "$@"
+	wait "$run" 2>/dev/null || :
+	run=
+}
+
 # guarded: it stays when everybody is killed at once, and brink revert takes it back
 for name in down mtu; do
 	cp "$dir/$name.yaml" "$dir/$name-killed.yaml"
 	hold "$name-killed" 1
-	group=$(ps -eo pid=,ppid= | awk -v top="$run" '{ up[$1] = $2 } END { print top; for (n = 0; n < 8; n++)
-		for (p in up) if (p != top && (up[p] == top || up[p] in mine) && !(p in mine)) { mine[p]; print p } }')
-	# shellcheck disable=SC2086 # numbers
-	kill -STOP $group && kill -KILL $group
-	wait "$run" 2>/dev/null || :
-	run=
+	# shellcheck disable=SC2046 # numbers
+	kill_all $(family "$run")
 	if [ "$name" = down ]; then ! reaches || fail "down: it is up by itself"; else ! large_goes || fail "mtu: it is back by itself"; fi
 	"$BRINK" revert >"$dir/revert.out" 2>"$dir/revert.err" || fail "$name: brink revert: exit $?"
 	grep -q '^CLEAN' "$dir/revert.err" || fail "$name: brink revert: not clean"
@@ -57,6 +64,36 @@ for name in down mtu; do
 	await_up "$a" va
 	same "$name, killed"
 done
+
+# the printed command uses the name that the device has now; of one that is gone it says so
+commands() { "$BRINK" revert --print >"$dir/print.out" 2>"$dir/print.err" || fail "$1: revert --print: exit $?"; }
+for name in down mtu; do
+	cp "$dir/$name.yaml" "$dir/$name-renamed.yaml"
+	hold "$name-renamed" 1
+	# shellcheck disable=SC2046 # numbers
+	kill_all $(family "$run")
+	ip -n "$a" link set va down && ip -n "$a" link set va name renamed
+	[ "$name" = down ] || ip -n "$a" link set renamed up
+	commands "$name"
+	grep -q "ip link set dev renamed " "$dir/print.out" || fail "$name, renamed: $(cat "$dir/print.out")"
+	sh -e "$dir/print.out" || fail "$name, renamed: the commands fail: $(cat "$dir/print.out")"
+	ip -n "$a" link set renamed down && ip -n "$a" link set renamed name va && ip -n "$a" link set va up
+	await reaches 10 && await large_goes 10 || fail "$name, renamed: not back"
+	"$BRINK" revert >/dev/null 2>"$dir/revert.err" || fail "$name, renamed: brink revert: $(cat "$dir/revert.err")"
+done
+cp "$dir/mtu.yaml" "$dir/gone.yaml"
+hold gone 1
+# shellcheck disable=SC2046
+kill_all $(family "$run")
+ip -n "$a" link set va down && ip -n "$a" link set va netns "$b" name away
+commands gone
+grep -q "^# the device 'va' is gone" "$dir/print.out" || fail "gone: $(cat "$dir/print.out")"
+! grep -v '^#' "$dir/print.out" | grep -q 'ip link' || fail "gone: a command for it: $(cat "$dir/print.out")"
+"$BRINK" revert >/dev/null 2>"$dir/revert.err" || fail "gone: brink revert: $(cat "$dir/revert.err")"
+ip -n "$b" link set away mtu 1500 netns "$a" name va
+ip -n "$a" addr add 10.77.0.1/24 dev va && ip -n "$a" link set va up
+ip -n "$a" -6 addr flush dev va
+await reaches 10 || fail "gone: the device is not back"
 
 refuse() { # $1: exit code, $2: words of the refusal, $3...: of the fault
 	local rc=0 want=$1 says=$2
@@ -79,4 +116,4 @@ refuse 4 "loopback of this machine" in_a "$BRINK" try net.link_down dev=lo
 refuse 4 "loopback of this machine" in_a "$BRINK" try net.mtu dev=lo mtu=1300
 refuse 8 "there is no device 'nodev'" in_a "$BRINK" try net.mtu dev=nodev mtu=1300
 refuse 3 "choose a lower one" "$BRINK" try net.mtu dev=va mtu=1500 netns="$a"
-echo "# counted: devices_put_back 4"
+echo "# counted: devices_put_back 6"

@@ -13,7 +13,7 @@
 #include "inject/change/freeze.h"
 #include "tests/support/test.h"
 
-/* link: tests/fakes/fake_faults.c -Wl,--wrap=freeze_open */
+/* link: tests/fakes/fake_faults.c -Wl,--wrap=freeze_open,--wrap=cgroup2_find,--wrap=cgroup2_each */
 #include "tests/fakes/fake_faults.h"
 
 #define MINUTE INT64_C(60000000000)
@@ -559,6 +559,153 @@ static void a_repeated_signal_is_judged_by_its_selector_too(void **state)
 	assert_int_equal(check(w, "proc.kill", MINUTE, &c), 0);
 }
 
+/* A hierarchy of cgroups: their numbers are their places in it, from 1 on. */
+static const char *const tree[] = { "/",
+				    "/system.slice",
+				    "/system.slice/ssh.service",
+				    "/system.slice/web.service",
+				    "/app.slice",
+				    "/system.slice/web.service/ssh.service" };
+
+int __wrap_cgroup2_find(uint64_t ino, char *ret, size_t size);
+int __wrap_cgroup2_find(uint64_t ino, char *ret, size_t size)
+{
+	if (ino - 1 >= ARRAY_LEN(tree))
+		return -ENOENT;
+	snprintf(ret, size, "%s", tree[ino - 1]);
+	return 0;
+}
+
+static size_t n_tree = ARRAY_LEN(tree) - 1;
+
+int __wrap_cgroup2_each(const char *path, int (*fn)(void *arg, const char *path, uint64_t ino),
+			void *arg);
+int __wrap_cgroup2_each(const char *path, int (*fn)(void *arg, const char *path, uint64_t ino),
+			void *arg)
+{
+	int rc = 0;
+
+	assert_string_equal(path, "");
+	for (size_t i = 1; i < n_tree && rc == 0; i++)
+		rc = fn(arg, tree[i], i + 1);
+	return rc;
+}
+
+static int aimed_at(struct world *w, const char *cgroup, const uint32_t *uid)
+{
+	struct change_spec c = to("10.0.0.1", 32, 80);
+	struct gate_conditions *only = &c.u.gate.only;
+
+	if (uid) {
+		only->given |= GATE_USER;
+		only->uid = *uid;
+	}
+	only->given |= cgroup ? GATE_CGROUP : 0;
+	for (only->cgroup = 1; cgroup && only->cgroup <= ARRAY_LEN(tree); only->cgroup++) {
+		if (strcmp(tree[only->cgroup - 1], cgroup) == 0)
+			break;
+	}
+	return check(w, "net.drop", MINUTE, &c);
+}
+
+static void a_network_fault_on_a_cgroup_is_judged_by_it(void **state)
+{
+	static const struct {
+		const char *rule, *aim;
+		int denied, allowed; /* by that rule */
+	} cases[] = {
+		{ "cgroup: /system.slice/ssh.service", "/system.slice/ssh.service", -EPERM, 0 },
+		{ "cgroup: /system.slice", "/system.slice/ssh.service", -EPERM, 0 },
+		{ "cgroup: /", "/system.slice/ssh.service", -EPERM, 0 },
+		/* all that is below the aim is hit, and not only what is allowed */
+		{ "cgroup: /system.slice/ssh.service", "/system.slice", -EPERM, -EPERM },
+		{ "cgroup: /system.slice/ssh.service", "/system.slice/web.service", 0, -EPERM },
+		{ "cgroup: /system.slice/ssh", "/system.slice/ssh.service", 0, -EPERM },
+		{ "cgroup: /app.slice", "gone", -EPERM, -EPERM },
+		{ "unit: ssh.service", "/system.slice/ssh.service", -EPERM, 0 },
+		{ "unit: ssh.service", "/system.slice", -EPERM, -EPERM },
+		{ "unit: system.slice", "/system.slice/ssh.service", -EPERM, 0 },
+		{ "unit: ssh.service", "/system.slice/web.service", 0, -EPERM },
+		{ "unit: ssh.service", "/app.slice", 0, -EPERM }, /* it runs elsewhere */
+		{ "unit: pg.service", "/app.slice", -EPERM,
+		  -EPERM }, /* it could be started there */
+		{ "unit: pg.service", "/system.slice/web.service", 0, -EPERM },
+		{ "unit: \"s*.service\"", "/app.slice", -EPERM, -EPERM },
+		{ "unit: ssh.service", "gone", -EPERM, -EPERM },
+		{ "unit: ssh.service", NULL, 0, -EPERM }, /* aimed at nobody's sockets */
+		{ "cgroup: /", NULL, 0, -EPERM },
+	};
+	struct world *w = *state;
+	char text[200];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(text, sizeof(text), HEAD "deny: [{%s}]\n", cases[i].rule);
+		assert_int_equal(load_text(w, text), 0);
+		if (aimed_at(w, cases[i].aim, NULL) != cases[i].denied)
+			fail_msg("deny %s, aimed at %s", cases[i].rule, cases[i].aim);
+		snprintf(text, sizeof(text), HEAD "allow: [{%s}]\n", cases[i].rule);
+		assert_int_equal(load_text(w, text), 0);
+		if (aimed_at(w, cases[i].aim, NULL) != cases[i].allowed)
+			fail_msg("allow %s, aimed at %s", cases[i].rule, cases[i].aim);
+	}
+	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh.service, flow: \"*:22\"}]\n"), 0);
+	assert_int_equal(aimed_at(w, "/system.slice/ssh.service", NULL), 0); /* all its keys */
+	n_tree++; /* delegated: below a unit */
+	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh.service}]\n"), 0);
+	assert_int_equal(aimed_at(w, "/system.slice/web.service", NULL), -EPERM);
+	n_tree--;
+}
+
+static void a_network_fault_on_a_user_is_judged_by_it(void **state)
+{
+	const uint32_t me = getuid(), other = me + 60000;
+	struct world *w = *state;
+	char text[100];
+
+	snprintf(text, sizeof(text), HEAD "deny: [{user: \"%u\"}]\n", me);
+	assert_int_equal(load_text(w, text), 0);
+	assert_int_equal(aimed_at(w, NULL, &me), -EPERM);
+	assert_int_equal(aimed_at(w, NULL, &other), 0);
+	assert_int_equal(aimed_at(w, NULL, NULL), 0);
+	assert_int_equal(aimed_at(w, "/", NULL), -EPERM); /* this process is in it */
+	assert_int_equal(aimed_at(w, "/", &other), 0);
+	assert_int_equal(aimed_at(w, "/app.slice", NULL), 0); /* and nobody in this */
+	assert_int_equal(aimed_at(w, "gone", NULL), -EPERM);
+	snprintf(text, sizeof(text), HEAD "allow: [{user: \"%u\"}]\n", me);
+	assert_int_equal(load_text(w, text), 0);
+	assert_int_equal(aimed_at(w, NULL, &me), 0);
+	assert_int_equal(aimed_at(w, "/", &me), 0);
+	assert_int_equal(aimed_at(w, "/", NULL), -EPERM);
+	assert_int_equal(aimed_at(w, NULL, &other), -EPERM);
+	/* a user's sockets where the user has processes */
+	assert_int_equal(load_text(w, HEAD "deny: [{cgroup: /}]\n"), 0);
+	assert_int_equal(aimed_at(w, NULL, &me), -EPERM);
+	assert_int_equal(load_text(w, HEAD "deny: [{cgroup: /app.slice}, {unit: ssh.service}]\n"),
+			 0);
+	assert_int_equal(aimed_at(w, NULL, &other), 0);
+	assert_int_equal(load_text(w, HEAD "allow: [{cgroup: /}]\n"), 0);
+	assert_int_equal(aimed_at(w, NULL, &me), -EPERM); /* they can be elsewhere */
+}
+
+/* The gate that tags knows whose packets they are; what looks for the tag goes by it. */
+static void behind_a_tag_the_owner_has_been_judged(void **state)
+{
+	struct change_spec c = to("10.0.0.1", 32, 80);
+	struct world *w = *state;
+
+	c.u.gate.tag = 1u << GATE_TAG_SHIFT;
+	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh.service}]\n"), 0);
+	assert_int_equal(check(w, "net.drop", MINUTE, &c), 0);
+	assert_int_equal(load_text(w, HEAD "allow: [{unit: ssh.service}]\n"), 0);
+	assert_int_equal(check(w, "net.drop", MINUTE, &c), 0);
+	c.u.gate.action = GATE_TAG;
+	c.u.gate.only = (struct gate_conditions){ .given = GATE_CGROUP, .cgroup = 3 };
+	assert_int_equal(check(w, "net.drop", MINUTE, &c), 0);
+	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh.service}]\n"), 0);
+	assert_int_equal(check(w, "net.drop", MINUTE, &c), -EPERM);
+	assert_true(says(w, "denies unit ssh.service"));
+}
+
 static void a_unit_is_known_by_the_name_of_its_cgroup(void **state)
 {
 	static const struct {
@@ -710,8 +857,7 @@ static void mistakes_are_said_with_their_place(void **state)
 			 0); /* of a later version */
 	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh}]\n"), -EBADMSG);
 	assert_true(diag_at(w, MSG_POLICY_RULE, 2, 15));
-	assert_int_equal(load_text(w, HEAD "deny: [{unit: ssh.service, device: eth0}]\n"),
-			 -EBADMSG);
+	assert_int_equal(load_text(w, HEAD "deny: [{path: /srv, device: eth0}]\n"), -EBADMSG);
 	assert_int_equal(load_text(w,
 				   HEAD "deny: [{path: var}, {cgroup: a}, {user: no-such-user}]\n"),
 			 -EBADMSG);
@@ -735,12 +881,15 @@ static void a_rule_that_can_never_fit_is_a_mistake(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(load_text(w, HEAD "deny:\n  - {device: lo, user: root}\n"), -EBADMSG);
+	assert_int_equal(load_text(w, HEAD "deny:\n  - {device: lo, path: /srv}\n"), -EBADMSG);
 	assert_true(diag_at(w, MSG_NOT_HERE, 3, 5));
 	assert_int_equal(load_text(w, HEAD "deny:\n  - {fault: \"disk.*\", flow: \"*:22\"}\n"),
 			 -EBADMSG);
 	assert_true(diag_at(w, MSG_NOT_HERE, 3, 5));
+	assert_int_equal(load_text(w, HEAD "deny:\n  - {fault: \"disk.*\", user: root}\n"),
+			 -EBADMSG);
 	assert_int_equal(load_text(w, HEAD "deny: [{path: /srv, user: root}]\n"), 0);
+	assert_int_equal(load_text(w, HEAD "deny: [{device: lo, user: root}]\n"), 0);
 }
 
 static void flows_of_a_policy_are_numbers(void **state)
@@ -793,6 +942,9 @@ int main(void)
 		T(an_allow_list_refuses_what_touches_nothing_that_it_knows),
 		T(a_repeated_signal_is_judged_by_its_selector_too),
 		T(a_unit_is_known_by_the_name_of_its_cgroup),
+		T(a_network_fault_on_a_cgroup_is_judged_by_it),
+		T(a_network_fault_on_a_user_is_judged_by_it),
+		T(behind_a_tag_the_owner_has_been_judged),
 		T(too_many_processes_are_refused_by_the_smaller_limit),
 		T(the_experiments_own_denials_hold_without_a_policy),
 		T(only_files_that_root_alone_can_write_are_read),
