@@ -147,7 +147,7 @@ int net_check(const struct net_spec *spec, struct err *e)
 	if (spec->target && (spec->to.n || spec->from.n || spec->proto || spec->dev || spec->netns))
 		return err_set(e, EINVAL,
 			       "'target' and a selector of its own contradict each other");
-	rc = net_owner_check(spec, GATE_DROP, e);
+	rc = net_owner_check(spec, e);
 	if (rc == 0)
 		rc = read_conditions(spec, &ignored, e);
 	if (rc == 0)
@@ -406,55 +406,124 @@ static struct nft_gate_spec main_gate(const struct net_aim *aim, unsigned device
 	return g;
 }
 
-static int put_gate(const struct nft_gate_spec *g, const struct net_aim *aim, bool between,
-		    const struct plan_context *ctx, struct plan *ret, struct err *e)
+/* The packets of a gate: those of the fault, or with the two ends the other way round. */
+struct gate_way {
+	enum net_direction dir;
+	bool turned, between;
+};
+
+static int put_gate(const struct nft_gate_spec *g, const struct net_aim *aim,
+		    const struct gate_way *way, const struct plan_context *ctx, struct plan *ret,
+		    unsigned *ret_exempted, struct err *e)
 {
 	struct change_spec *c = plan_add(ret, ctx, CHANGE_NFT_GATE, e);
-	const struct net_select sel = {
-		&aim->to, &aim->from, aim->dir, ctx->targets->flows, aim->not .n ? &aim->not : NULL,
-		between
-	};
-	unsigned exempted = 0;
+	const struct net_select sel = { way->turned ? &aim->from : &aim->to,
+					way->turned ? &aim->to : &aim->from,
+					way->dir,
+					ctx->targets->flows,
+					aim->not .n ? &aim->not : NULL,
+					way->between };
 	int rc;
 
 	if (!c)
 		return -e->code;
 	c->u.gate = *g;
-	rc = net_matches(&c->u.gate, &sel, &exempted, e);
-	if (rc == 0)
-		rc = check_size(&c->u.gate, ctx, e);
-	if (rc == 0 && exempted && g->action != GATE_TAG)
-		note_exempted(&c->u.gate, exempted, ret);
+	rc = net_matches(&c->u.gate, &sel, ret_exempted, e);
+	return rc < 0 ? rc : check_size(&c->u.gate, ctx, e);
+}
+
+/* One that treats packets, and says which it leaves alone. */
+static int put_main_gate(const struct nft_gate_spec *g, const struct net_aim *aim,
+			 const struct gate_way *way, const struct plan_context *ctx,
+			 struct plan *ret, struct err *e)
+{
+	unsigned exempted = 0;
+	int rc = put_gate(g, aim, way, ctx, ret, &exempted, e);
+
+	if (rc == 0 && exempted)
+		note_exempted(&ret->change[ret->n_changes - 1].u.gate, exempted, ret);
 	return rc;
 }
 
-/* The egress hook does not know the socket's cgroup: a gate before it tags the packets. */
-static int add_gate(const struct net_aim *aim, unsigned device, const struct net_treatment *how,
-		    const struct plan_context *ctx, struct plan *ret, struct err *e)
+/* The gate in the output hook that puts the tag of *g on: what is asked of a packet besides, it
+ * judges, unless the flow is to be learnt whatever this packet is like. */
+static int put_tag_gate(const struct nft_gate_spec *g, const struct net_aim *aim, unsigned device,
+			const struct gate_way *way, const struct plan_context *ctx,
+			struct plan *ret, struct err *e)
 {
-	struct nft_gate_spec g = main_gate(aim, device, how, ctx), tag = g;
-	bool tagged = (g.only.given & GATE_CGROUP) && aim->dir == NET_OUT &&
-		      (g.action == GATE_FWD || g.action == GATE_DROP);
-	int rc = 0;
+	struct nft_gate_spec tag = *g;
+	unsigned ignored;
 
-	if (tagged && ctx->fault_index >= GATE_TAGS)
+	if (g->learn)
+		tag.only.given = GATE_CGROUP;
+	tag.action = GATE_TAG;
+	tag.share_ppm = PPM_ALL;
+	tag.every = 0;
+	tag.of_flows = FLOWS_NOT;
+	tag.learn = LEARN_NOTHING;
+	tag.fwd_dev[0] = '\0';
+	own_name(tag.table, sizeof(tag.table), ctx, device + DEVICES_MAX, 16);
+	return put_gate(&tag, aim, way, ctx, ret, &ignored, e);
+}
+
+/* What comes in is known by its socket in the input hook, where nothing can be delayed. */
+static int put_input_gate(const struct nft_gate_spec *g, const struct net_aim *aim, unsigned device,
+			  const struct plan_context *ctx, struct plan *ret, struct err *e)
+{
+	struct nft_gate_spec in = *g;
+	unsigned same; /* as in the gate of what goes out, which has said it */
+
+	if (in.of_flows)
+		in.of_flows = FLOWS_BACK;
+	own_name(in.table, sizeof(in.table), ctx, device + 2 * DEVICES_MAX, 16);
+	return put_gate(&in, aim, &(struct gate_way){ .dir = NET_IN, .turned = true }, ctx, ret,
+			&same, e);
+}
+
+/*
+ * The egress hook does not know the socket's cgroup: a gate before it tags the packets. Of what
+ * comes in, netem's ingress hook does not know it either: it treats the flows that the egress hook
+ * has learnt, whose two ends the aim `in` names the other way round.
+ */
+static int add_gates_of_owner(const struct net_aim *aim, unsigned device, struct nft_gate_spec g,
+			      const struct plan_context *ctx, struct plan *ret, struct err *e)
+{
+	const bool learns = g.action == GATE_FWD && aim->dir != NET_OUT;
+	const bool turned = aim->dir == NET_IN;
+	const struct gate_way out = { .dir = NET_OUT, .turned = turned },
+			      main = { .dir = learns ? NET_BOTH : NET_OUT, .turned = turned };
+	struct nft_gate_spec of_sockets = g;
+	int rc;
+
+	if (ctx->fault_index >= GATE_TAGS)
 		return err_set(e, E2BIG,
 			       "only the first %u faults of a run can be aimed at a cgroup, unit, "
 			       "container or process: move it to the front",
 			       GATE_TAGS);
-	if (tagged) {
-		g.tag = tag.tag = (1 + ctx->fault_index) << GATE_TAG_SHIFT;
-		/* the tag may stand where the mark is looked at: who puts it on has judged that */
-		g.only.given &= ~(uint32_t)(GATE_CGROUP | GATE_MARK);
-		tag.action = GATE_TAG;
-		tag.share_ppm = PPM_ALL;
-		tag.every = 0;
-		tag.of_flows = 0;
-		tag.fwd_dev[0] = '\0';
-		own_name(tag.table, sizeof(tag.table), ctx, device + DEVICES_MAX, 16);
-		rc = put_gate(&tag, aim, how->between, ctx, ret, e);
-	}
-	return rc < 0 ? rc : put_gate(&g, aim, how->between, ctx, ret, e);
+	g.tag = (1 + ctx->fault_index) << GATE_TAG_SHIFT;
+	if (learns)
+		g.learn = aim->dir == NET_IN ? LEARN_ONLY : LEARN_TOO;
+	rc = put_tag_gate(&g, aim, device, &out, ctx, ret, e);
+	/* the tag may stand where the mark is looked at: who puts it on has judged that */
+	g.only.given &= ~(uint32_t)(GATE_CGROUP | GATE_MARK);
+	if (rc == 0)
+		rc = put_main_gate(&g, aim, &main, ctx, ret, e);
+	if (rc == 0 && aim->dir == NET_BOTH && !learns)
+		rc = put_input_gate(&of_sockets, aim, device, ctx, ret, e);
+	return rc;
+}
+
+static int add_gate(const struct net_aim *aim, unsigned device, const struct net_treatment *how,
+		    const struct plan_context *ctx, struct plan *ret, struct err *e)
+{
+	struct nft_gate_spec g = main_gate(aim, device, how, ctx);
+	const bool silent = g.action == GATE_DROP && aim->dir != NET_IN;
+
+	if ((g.only.given & GATE_CGROUP) && (silent || g.action == GATE_FWD))
+		return add_gates_of_owner(aim, device, g, ctx, ret, e);
+	return put_main_gate(&g, aim,
+			     &(struct gate_way){ .dir = aim->dir, .between = how->between }, ctx,
+			     ret, e);
 }
 
 static void add_groups(struct text *t, const char *word, const struct net_groups *g)
@@ -579,8 +648,6 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 	int rc = find_aim(spec, how, ctx, &mem, &aim, e);
 
 	if (rc == 0)
-		rc = net_owner_check(spec, how->action, e);
-	if (rc == 0)
 		rc = pool_lists(&aim, ctx, e);
 
 	for (unsigned i = 0; rc == 0 && i < aim.n_devices; i++) {
@@ -601,6 +668,9 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 		plan_note(ret, "mark: a packet that comes in has one only where tc or the host's "
 			       "own rules have set it before brink looks");
 	note_names(&aim, how->between, ret);
+	if (how->action == GATE_FWD && net_owner_given(spec) && spec->direction != NET_OUT)
+		plan_note(ret, "in: packets of flows on which its sockets have sent one while the "
+			       "fault is held; what opens a flow from outside passes");
 	ret->devices = aim.n_devices;
 	summarise(&aim, ret);
 	return 0;

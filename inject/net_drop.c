@@ -6,6 +6,7 @@
 #include "inject/endpoint.h"
 #include "inject/faults.h"
 #include "inject/net.h"
+#include "inject/net_owner.h"
 #include "inject/net_words.h"
 
 #define PPM_ALL 1000000u
@@ -123,6 +124,11 @@ static int conditions(const struct net_drop *d, struct gate_conditions *ret, str
 	if (rc == 0 && d->every && (d->share_ppm < PPM_ALL || d->of != OF_PACKETS))
 		rc = err_set(e, EINVAL,
 			     "'every' counts packets and contradicts 'share' and 'of': use one");
+	if (rc == 0 && d->every && d->reply == REPLY_NONE && d->net.direction == NET_BOTH &&
+	    net_owner_given(&d->net))
+		rc = err_set(e, EINVAL,
+			     "'every' counts both ways together, which silent drops of what "
+			     "sockets send and get cannot: write two faults, out and in");
 	return rc;
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "inject/net_owner.h"
+
 #define LIMIT_PPS     250000
 #define LIMIT_MIN     10000
 #define SHORT_PACKET  42   /* bytes: Ethernet, IPv4 and UDP without data */
@@ -79,6 +81,10 @@ int netem_fault_check(const void *spec, struct err *e)
 		return err_set(
 			e, EINVAL,
 			"nothing makes packets wait in a queue: give 'rate', or packets or bytes of slots");
+	if (n->net.mark && n->net.direction != NET_OUT && net_owner_given(&n->net))
+		return err_set(e, EINVAL,
+			       "'mark' and whose sockets go together with 'direction: out' only: "
+			       "what comes in is known by its flow");
 	return net_check(&n->net, e);
 }
 

@@ -50,6 +50,11 @@ static bool goes_out(const struct net_match *m)
 	return m->hook == GATE_EGRESS || m->hook == GATE_OUTPUT;
 }
 
+static bool only_learns(const struct nft_gate_spec *g, const struct net_match *m)
+{
+	return g->learn == LEARN_ONLY && goes_out(m);
+}
+
 static bool matches_meet(const struct nft_gate_spec *a, const struct net_match *m,
 			 const struct nft_gate_spec *b, const struct net_match *n,
 			 const struct address_pool *pool)
@@ -59,8 +64,8 @@ static bool matches_meet(const struct nft_gate_spec *a, const struct net_match *
 			       a_src = gate_list_of(a, pool, m->src_first, m->src_n),
 			       b_src = gate_list_of(b, pool, n->src_first, n->src_n);
 
-	return !m->exempt && !n->exempt && goes_out(m) == goes_out(n) &&
-	       net_protos_meet(m->proto, n->proto) &&
+	return !m->exempt && !n->exempt && !only_learns(a, m) && !only_learns(b, n) &&
+	       goes_out(m) == goes_out(n) && net_protos_meet(m->proto, n->proto) &&
 	       ports_meet(m->dport_lo, m->dport_hi, n->dport_lo, n->dport_hi) &&
 	       ports_meet(m->sport_lo, m->sport_hi, n->sport_lo, n->sport_hi) &&
 	       lists_meet(&a_dst, &b_dst) && lists_meet(&a_src, &b_src);

@@ -30,7 +30,7 @@ bool net_owner_given(const struct net_spec *spec)
 	return count_given(spec) > 0;
 }
 
-int net_owner_check(const struct net_spec *spec, enum gate_action action, struct err *e)
+int net_owner_check(const struct net_spec *spec, struct err *e)
 {
 	const struct proc_select procs = processes(spec);
 
@@ -40,14 +40,6 @@ int net_owner_check(const struct net_spec *spec, enum gate_action action, struct
 		return err_set(e, EINVAL,
 			       "cgroup, unit, container, pid, exe and name each say whose sockets: "
 			       "give one");
-	if (spec->direction == NET_BOTH)
-		return err_set(e, EINVAL,
-			       "whose sockets and 'direction: both' contradict each other: write "
-			       "two faults, out and in");
-	if (spec->direction == NET_IN && action == GATE_FWD)
-		return err_set(e, EINVAL,
-			       "what comes in is delayed or lost before it is known whose it is: "
-			       "use 'direction: out', choose it by its port, or use net.drop");
 	if (spec->container && strlen(spec->container) < CONTAINER_MIN)
 		return err_set(e, EINVAL,
 			       "'%s' is too short for the id of a container: write %d "

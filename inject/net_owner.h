@@ -9,7 +9,7 @@
 /* Does the fault ask for one? */
 bool net_owner_given(const struct net_spec *spec);
 /* What is wrong with it whatever runs here. EINVAL. */
-int net_owner_check(const struct net_spec *spec, enum gate_action action, struct err *e);
+int net_owner_check(const struct net_spec *spec, struct err *e);
 /* Finds the cgroup and adds it to the conditions. ENOENT: there is none, or several that the word
  * means; EBUSY: the processes are in several, or share theirs with others; EPERM: one is shielded.
  */

@@ -143,14 +143,22 @@ static bool select_ok(const struct nft_gate_spec *s, uint32_t pooled)
 	return true;
 }
 
+/* Flows are learnt by their tag in the egress hook. */
+static bool learn_ok(const struct nft_gate_spec *s)
+{
+	return s->learn == LEARN_NOTHING ||
+	       (s->learn <= LEARN_ONLY && s->action == GATE_FWD && s->tag && !s->every &&
+		s->share_ppm == PPM && (s->match[0].hook & (GATE_EGRESS | GATE_INGRESS)));
+}
+
 static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
 {
 	if (!select_ok(s, pooled) || !own_name(s->table, sizeof(s->table)) ||
 	    !terminated(s->fwd_dev, sizeof(s->fwd_dev)) || s->action > GATE_ANSWER ||
 	    (s->tag & ~GATE_TAG_MASK) ||
 	    (s->action == GATE_TAG) != (s->tag && (s->only.given & GATE_CGROUP)) ||
-	    s->share_ppm > PPM || s->of_flows > 1 || (s->every && s->share_ppm != PPM) ||
-	    !conditions_ok(&s->only) || !dns_gate_ok(s))
+	    s->share_ppm > PPM || s->of_flows > FLOWS_BACK || !learn_ok(s) ||
+	    (s->every && s->share_ppm != PPM) || !conditions_ok(&s->only) || !dns_gate_ok(s))
 		return false;
 	return s->action != GATE_FWD || own_name(s->fwd_dev, sizeof(s->fwd_dev));
 }

@@ -112,6 +112,16 @@ struct gate_conditions {
 #define GATE_TAGS      31u
 #define GATE_TAG_MASK  (GATE_TAGS << GATE_TAG_SHIFT)
 
+/*
+ * What comes in is treated before it is known whose it is. So a gate that asks for a tag can learn:
+ * its egress rules note the flows of the packets that have it, and its ingress rules treat what
+ * comes back on a flow that was noted. ONLY: what goes out is noted and else left alone.
+ */
+enum gate_learn { LEARN_NOTHING, LEARN_TOO, LEARN_ONLY };
+
+/* FLOWS_BACK: what all of the gate's packets come back on is counted by another gate. */
+enum gate_flows { FLOWS_NOT, FLOWS_COUNTED, FLOWS_BACK };
+
 enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE, GATE_TAG, GATE_ANSWER };
 
 /* A name in DNS questions, as it stands in them: RFC 1035 section 3.1, in lower case. */
@@ -143,14 +153,15 @@ struct nft_gate_spec {
 	char dev[IFNAMSIZ];     /* "" = any device (inet family only) */
 	char fwd_dev[IFNAMSIZ]; /* GATE_FWD: the ifb */
 	uint8_t action;
-	uint8_t of_flows; /* share counts flows, chosen by a hash of protocol, addresses and ports
-			   */
+	uint8_t of_flows; /* enum gate_flows: share counts flows, chosen by a hash of protocol,
+			     addresses and ports */
 	uint16_t n_matches, n_prefixes;
 	uint32_t pool_crc;  /* crc32c of the addresses in the pool, 0 = none: for texts only */
 	uint32_t share_ppm; /* 1,000,000 = all */
 	uint32_t every;     /* > 0: each packet of this number only, counted over all matches */
 	uint32_t seed;
-	uint32_t tag; /* GATE_TAG: to put on; else to ask for, 0 = none */
+	uint32_t tag;   /* GATE_TAG: to put on; else to ask for in what goes out, 0 = none */
+	uint32_t learn; /* enum gate_learn */
 	struct gate_conditions only;
 	struct dns_select dns;
 	struct net_match match[GATE_MATCHES];

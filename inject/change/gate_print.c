@@ -98,6 +98,12 @@ static void add_conditions(struct text *t, const struct gate_conditions *c)
 		text_add(t, " tcp flags 0x%02x/0x%02x", c->tcp_flags, c->tcp_mask);
 }
 
+static const char *const learn_words[] = {
+	[LEARN_NOTHING] = "",
+	[LEARN_TOO] = "; in: of flows that went out with it",
+	[LEARN_ONLY] = "; out: only learnt; in: of flows that went out with it"
+};
+
 void gate_print_matches(const struct nft_gate_spec *s, struct text *t)
 {
 	bool more = false;
@@ -112,7 +118,7 @@ void gate_print_matches(const struct nft_gate_spec *s, struct text *t)
 	add_conditions(t, &s->only);
 	dns_add_select(t, &s->dns);
 	if (s->tag)
-		text_add(t, " (tag 0x%x in the mark)", s->tag);
+		text_add(t, " (tag 0x%x in the mark%s)", s->tag, learn_words[s->learn]);
 	add_excluded(t, s);
 	if (s->pool_crc) /* tells one list from another of the same length */
 		text_add(t, " (crc32c of the addresses %08x)", s->pool_crc);

@@ -264,6 +264,18 @@ void nft_lookup(struct nlbuf *b, const char *set, uint32_t id, unsigned reg)
 	expr_close(b, x);
 }
 
+void nft_learn(struct nlbuf *b, const char *set, uint32_t id, unsigned reg, uint64_t timeout_ms)
+{
+	struct expr x = expr_open(b, "dynset");
+
+	nlbuf_str(b, NFTA_DYNSET_SET_NAME, set);
+	nlbuf_be32(b, NFTA_DYNSET_SET_ID, id);
+	nlbuf_be32(b, NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	put_reg(b, NFTA_DYNSET_SREG_KEY, reg);
+	nlbuf_be64(b, NFTA_DYNSET_TIMEOUT, timeout_ms);
+	expr_close(b, x);
+}
+
 /* numgen and hash leave a host-order number; cmp compares bytes: bring it into network order, as
  * nft(8) does. */
 static void to_network_order(struct nlbuf *b, unsigned reg)

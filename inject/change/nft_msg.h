@@ -78,6 +78,8 @@ void nft_imm_bytes(struct nlbuf *b, unsigned reg, const void *v, size_t len);
  * does not look in every kernel. */
 void nft_udp_set(struct nlbuf *b, uint32_t offset, uint32_t len, unsigned reg, bool checksum);
 void nft_lookup(struct nlbuf *b, const char *set, uint32_t id, unsigned reg);
+/* Adds the key at reg on to the set, or renews its time there. A full set ends the rule. */
+void nft_learn(struct nlbuf *b, const char *set, uint32_t id, unsigned reg, uint64_t timeout_ms);
 /* reg = a random number below mod, the next of 0, 1, ... mod - 1, or a hash of len bytes at reg
  * `from` (seeded) below mod; big-endian, for nft_cmp. */
 void nft_random(struct nlbuf *b, uint32_t mod, unsigned reg);

@@ -90,6 +90,16 @@ struct rule {
 	uint32_t fwd_ifindex;
 };
 
+static bool asks_for_tag(const struct nft_gate_spec *s)
+{
+	return s->tag && s->action != GATE_TAG;
+}
+
+static bool is_incoming(const struct rule *r)
+{
+	return r->h->hook & (GATE_INGRESS | GATE_INPUT);
+}
+
 bool gate_proto_has_ports(uint8_t proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
@@ -215,12 +225,65 @@ static void match_length(struct nlbuf *b, const struct gate_conditions *c, unsig
 		nft_cmp(b, 0, NFT_CMP_LTE, &hi, sizeof(hi));
 }
 
+static bool comes_back(const struct rule *r)
+{
+	uint8_t used = hooks_used(r->s);
+
+	return r->s->of_flows == FLOWS_BACK ||
+	       ((used & (GATE_EGRESS | GATE_OUTPUT)) && is_incoming(r));
+}
+
+/* The ends of a flow from register 0 on, the other way round of what comes back, so that both ways
+ * read the same. Returns the next register. */
+static unsigned load_addresses(struct nlbuf *b, const struct rule *r)
+{
+	unsigned registers = r->family == 4 ? 1 : 4;
+	bool back = comes_back(r);
+
+	load_address(b, r->family, back, 0);
+	load_address(b, r->family, !back, registers);
+	return 2 * registers;
+}
+
+/* Each in a register of its own, zeroes behind it. Ports are in the same place in every protocol
+ * that has them; of the others a flow is a pair of addresses. */
+static unsigned load_ports(struct nlbuf *b, const struct rule *r, unsigned at)
+{
+	bool back = comes_back(r);
+
+	nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, back ? 2 : 0, 2, at);
+	nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, back ? 0 : 2, 2, at + 1);
+	return at + 2;
+}
+
+/* As the set of flows has it. */
+static void load_flow(struct nlbuf *b, const struct rule *r)
+{
+	unsigned at = load_addresses(b, r);
+
+	nft_meta(b, NFT_META_L4PROTO, at++);
+	if (gate_proto_has_ports(r->proto)) {
+		load_ports(b, r, at);
+		return;
+	}
+	nft_imm(b, at, 0);
+	nft_imm(b, at + 1, 0);
+}
+
+static void match_known_flow(struct nlbuf *b, const struct rule *r)
+{
+	load_flow(b, r);
+	nft_lookup(b, flows_set_name(r->family), flows_set_id(r->family), 0);
+}
+
 static void match_conditions(struct nlbuf *b, const struct rule *r)
 {
 	const struct gate_conditions *c = &r->s->only;
 
-	if (r->s->tag && r->s->action != GATE_TAG)
+	if (asks_for_tag(r->s) && !is_incoming(r))
 		match_tag(b, r->s->tag);
+	if (r->s->learn && is_incoming(r))
+		match_known_flow(b, r);
 	if (c->given & GATE_CGROUP) {
 		nft_socket_cgroup(b, c->cgroup_level, 0);
 		nft_cmp(b, 0, NFT_CMP_EQ, &c->cgroup, sizeof(c->cgroup));
@@ -242,35 +305,20 @@ static void match_conditions(struct nlbuf *b, const struct rule *r)
 	}
 }
 
-static bool comes_back(const struct rule *r)
-{
-	uint8_t used = hooks_used(r->s);
-
-	return (used & (GATE_EGRESS | GATE_OUTPUT)) && (r->h->hook & (GATE_INGRESS | GATE_INPUT));
-}
-
 static bool hashes(const struct nft_gate_spec *s)
 {
 	return s->of_flows && s->share_ppm < SHARE_ALL;
 }
 
-/* Both ways of a flow come to the same number: what comes back is read the other way round. Ports
- * are in the same place in every protocol that has them; of the others a flow is a pair of
- * addresses. */
-static void match_flow(struct nlbuf *b, const struct rule *r)
+/* Both ways of a flow come to the same number, which is left in the register that is returned. */
+static unsigned match_flow(struct nlbuf *b, const struct rule *r)
 {
-	uint32_t len = r->family == 4 ? 4 : 16, all = 2 * len;
-	unsigned at = 2 * len / 4;
-	bool back = comes_back(r);
+	unsigned at = load_addresses(b, r);
 
-	load_address(b, r->family, back, 0);
-	load_address(b, r->family, !back, len / 4);
-	if (gate_proto_has_ports(r->proto)) {
-		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, back ? 2 : 0, 2, at++);
-		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, back ? 0 : 2, 2, at++);
-		all += 8; /* each port in a register of its own, zeroes behind it */
-	}
-	nft_hash(b, 0, all, SHARE_ALL, r->s->seed ^ r->proto, at);
+	if (gate_proto_has_ports(r->proto))
+		at = load_ports(b, r, at);
+	nft_hash(b, 0, 4 * at, SHARE_ALL, r->s->seed ^ r->proto, at);
+	return at;
 }
 
 /* A share of packets is a die per packet; a share of flows is a hash, so that whatever belongs to
@@ -282,12 +330,10 @@ static void match_share(struct nlbuf *b, const struct rule *r)
 
 	if (r->s->share_ppm == SHARE_ALL)
 		return;
-	if (r->s->of_flows) {
-		match_flow(b, r);
-		at = (r->family == 4 ? 2 : 8) + (gate_proto_has_ports(r->proto) ? 2 : 0);
-	} else {
+	if (r->s->of_flows)
+		at = match_flow(b, r);
+	else
 		nft_random(b, SHARE_ALL, 0);
-	}
 	nft_cmp(b, at, NFT_CMP_LT, &below, sizeof(below));
 }
 
@@ -297,7 +343,8 @@ static void match_lease(struct nlbuf *b)
 	nft_lookup(b, GATE_LEASE_SET, GATE_LEASE_ID, 0);
 }
 
-static void act(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifindex)
+/* tagged: the packets bear the tag that the gate asks for. */
+static void act(struct nlbuf *b, const struct nft_gate_spec *s, bool tagged, uint32_t fwd_ifindex)
 {
 	match_lease(b);
 	if (s->every) { /* behind the lease: the first one counts from where the fault begins */
@@ -311,7 +358,7 @@ static void act(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fwd_ifi
 		return;
 	}
 	nft_counter(b);
-	if (s->tag)
+	if (tagged)
 		write_tag(b, 0);
 	switch (s->action) {
 	case GATE_FWD:
@@ -342,7 +389,7 @@ static void match_proto(struct nlbuf *b, const struct rule *r)
 		nft_cmp(b, 0, NFT_CMP_NEQ, &have_own[i], 1);
 }
 
-static void write_rule(struct nlbuf *b, const struct rule *r)
+static struct nft_rule open_rule(struct nlbuf *b, const struct rule *r)
 {
 	struct nft_rule open = nft_rule_open(b, gate_family(r->s), r->s->table, r->h->chain);
 
@@ -352,6 +399,31 @@ static void write_rule(struct nlbuf *b, const struct rule *r)
 	match_addresses(b, r);
 	match_port(b, 0, r->m->sport_lo, r->m->sport_hi);
 	match_port(b, 2, r->m->dport_lo, r->m->dport_hi);
+	return open;
+}
+
+/* Whatever else is asked for: another packet of the flow may have it. */
+static void learn_rule(struct nlbuf *b, const struct rule *r)
+{
+	struct nft_rule open = open_rule(b, r);
+
+	match_tag(b, r->s->tag);
+	match_lease(b);
+	load_flow(b, r);
+	nft_learn(b, flows_set_name(r->family), flows_set_id(r->family), 0, FLOWS_TIMEOUT_MS);
+	nft_rule_close(b, open);
+}
+
+static void write_rule(struct nlbuf *b, const struct rule *r)
+{
+	struct nft_rule open;
+
+	if (r->s->learn && !r->m->exempt && !is_incoming(r)) {
+		learn_rule(b, r);
+		if (r->s->learn == LEARN_ONLY)
+			return;
+	}
+	open = open_rule(b, r);
 	if (r->m->exempt) {
 		nft_verdict(b, NF_ACCEPT);
 	} else {
@@ -364,7 +436,7 @@ static void write_rule(struct nlbuf *b, const struct rule *r)
 		} else if (r->s->every)
 			nft_goto(b, EVERY_CHAIN);
 		else
-			act(b, r->s, r->fwd_ifindex);
+			act(b, r->s, asks_for_tag(r->s) && !is_incoming(r), r->fwd_ifindex);
 	}
 	nft_rule_close(b, open);
 }
@@ -404,11 +476,12 @@ static void rules_of_proto(struct nlbuf *b, struct rule r)
 }
 
 /* A port without a protocol means TCP and UDP: the same bytes of other protocols are no ports. What
- * hashes flows needs to know where there are some. */
+ * hashes or learns flows needs to know where there are some. */
 static void rules_of_match(struct nlbuf *b, struct rule r)
 {
 	const struct net_match *m = r.m;
-	bool ports = m->dport_hi || m->sport_hi, flows = !m->exempt && hashes(r.s);
+	bool ports = m->dport_hi || m->sport_hi;
+	bool flows = !m->exempt && (hashes(r.s) || r.s->learn);
 
 	if (m->proto || (!ports && !flows)) {
 		r.proto = m->proto;
@@ -441,7 +514,7 @@ static void dns_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t fw
 {
 	struct nft_rule open = nft_rule_open(b, gate_family(s), s->table, DNS_HIT_CHAIN);
 
-	act(b, s, fwd_ifindex);
+	act(b, s, false, fwd_ifindex);
 	nft_rule_close(b, open);
 }
 
@@ -450,7 +523,7 @@ static void every_rule(struct nlbuf *b, const struct nft_gate_spec *s, uint32_t 
 {
 	struct nft_rule open = nft_rule_open(b, gate_family(s), s->table, EVERY_CHAIN);
 
-	act(b, s, fwd_ifindex);
+	act(b, s, asks_for_tag(s), fwd_ifindex);
 	nft_rule_close(b, open);
 	if (s->tag)
 		untag_rule(b, s, EVERY_CHAIN);
@@ -469,7 +542,7 @@ static void gate_rules(struct nlbuf *b, const struct nft_gate_spec *s,
 								 .h = &hook_chains[h],
 								 .fwd_ifindex = fwd_ifindex });
 		}
-		if (s->tag && s->action != GATE_TAG && (hooks_used(s) & hook_chains[h].hook))
+		if (asks_for_tag(s) && (hooks_used(s) & hook_chains[h].hook & GATE_EGRESS))
 			untag_rule(b, s, hook_chains[h].chain);
 	}
 	if (s->every)

@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TYPE_IPV4 7u /* nft(8) data types, for listings only */
-#define TYPE_IPV6 8u
-#define TYPE_MARK 19u
+#define TYPE_IPV4  7u /* nft(8) data types, for listings only */
+#define TYPE_IPV6  8u
+#define TYPE_PROTO 12u
+#define TYPE_PORT  13u
+#define TYPE_MARK  19u
+#define TYPE_BITS  6 /* of each part of a key that has several */
 
 /* An attribute, and so the elements of one message, ends below 64 KiB: netlink(7). */
 #define ELEMS_BYTES 60000
@@ -21,6 +24,16 @@ void gate_set_name(char ret[GATE_SET_NAME], uint32_t first, unsigned family)
 uint32_t gate_set_id(uint32_t first, unsigned family)
 {
 	return 2 + first * 2 + (family == 6);
+}
+
+const char *flows_set_name(unsigned family)
+{
+	return family == 4 ? "flows_v4" : "flows_v6";
+}
+
+uint32_t flows_set_id(unsigned family)
+{
+	return UINT32_MAX - family; /* those of the lists are below, whatever their number */
 }
 
 static bool is_pooled(uint32_t first)
@@ -185,6 +198,23 @@ static void write_small_set(void *arg, const struct gate_list *l)
 	}
 }
 
+static void define_flows(struct nlbuf *b, const struct nft_gate_spec *s, unsigned family)
+{
+	const uint32_t address = family == 4 ? TYPE_IPV4 : TYPE_IPV6;
+	const uint32_t parts[] = { address, address, TYPE_PROTO, TYPE_PORT, TYPE_PORT };
+	uint32_t type = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		type = type << TYPE_BITS | parts[i];
+	nft_set(b, gate_family(s), s->table,
+		&(struct nft_set_def){ .name = flows_set_name(family),
+				       .flags = NFT_SET_TIMEOUT | NFT_SET_EVAL,
+				       .key_type = type,
+				       .key_len = 2 * (family == 4 ? 4 : 16) + 3 * 4,
+				       .size = FLOWS_MAX,
+				       .id = flows_set_id(family) });
+}
+
 void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
 {
 	struct writing w = { b, s };
@@ -195,6 +225,8 @@ void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s)
 				       .key_type = TYPE_MARK,
 				       .key_len = 4,
 				       .id = GATE_LEASE_ID });
+	for (unsigned family = 4; s->learn && family <= 6; family += 2)
+		define_flows(b, s, family);
 	each_list(s, NULL, false, write_small_set, &w);
 }
 

@@ -26,7 +26,15 @@ bool gate_list_has(const struct gate_list *l, unsigned family);
 bool gate_join_write(struct nlbuf *b, const struct nft_gate_spec *s,
 		     const struct address_pool *pool, const struct gate_join *j);
 
-/* The lease set, and those lists that stand in the gate's own message. */
+/* Flows that are learnt: source, destination, protocol and ports of what went out, of one family.
+ */
+#define FLOWS_MAX        65536
+#define FLOWS_TIMEOUT_MS 60000
+const char *flows_set_name(unsigned family);
+uint32_t flows_set_id(unsigned family);
+
+/* The lease set, the one of flows if there is one, and those lists that stand in the gate's own
+ * message. */
 void gate_sets(struct nlbuf *b, const struct nft_gate_spec *s);
 
 #endif

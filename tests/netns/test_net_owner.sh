@@ -32,7 +32,7 @@ mkdir "$root/$top/inner/below"
 serve "$b" 127.0.0.1 7999
 for address in 10.77.0.2 fd77::2; do
 	# shellcheck disable=SC2046
-	serve "$b" $address $(seq 7400 7409)
+	serve "$b" $address $(seq 7400 7410)
 done
 
 within_cgroup() { # $1: which, $2...: a command in it
@@ -108,6 +108,13 @@ faults:
     for: 90s
   - net.drop: {$(to 7409), name: pair-$$}
     for: 90s
+  - net.drop: {$(to 7410), cgroup: /$top/inner, direction: both, reply: reset}
+    for: 90s
+  - net.drop: {$(to 7412), cgroup: /$top/inner, direction: both}
+    id: both
+    for: 90s
+  - net.drop: {$(to 7413), cgroup: /$top/inner, direction: both, of: flows, share: 50%}
+    for: 90s
 END
 connect() { "$@" "$meter" connect "$address" "$port" 1; }
 tries() { # $1: what a connect must print, $2: port, $3...: who
@@ -137,7 +144,7 @@ exec 9>"$dir/other.in"
 await "grep -q open '$dir/mine.out' && grep -q open '$dir/other.out'" 10 || fail "no connections"
 before
 "$BRINK" plan "$dir/owners.yaml" >"$dir/plan.out" 2>&1 || fail "cannot be planned: $(cat "$dir/plan.out")"
-hold owners 10
+hold owners 13
 echo x >&8
 echo x >&9
 await "grep -q lost '$dir/mine.out' && grep -q ok '$dir/other.out'" 10 ||
@@ -166,6 +173,53 @@ for address in 10.77.0.2 fd77::2; do
 	some=$(figure "$(in_a_of inner "$meter" udp $address 7406 200 500)" lost)
 	within "half of the UDP to $address" "$some" 60 140
 done
+tries refused 7410 in_a_of inner
+tries ok 7410 in_a
+# Both ways, exactly: what comes in by itself is hit before the cgroup has sent anything, and that of others is not.
+heard() { # $1: address here, $2: address there, $3...: who; how many of 7 that the other end sends come in
+	local here=$1 there=$2 n
+	shift 2
+	"$@" python3 - "$here" >"$dir/heard" 7>&- <<-'END' &
+		import socket, sys
+		s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind((sys.argv[1], 9001))
+		print("ready", flush=True)
+		n = 0
+		while s.recv(100) != b"end":  # from another port, which nothing is done to
+		    n += 1
+		print("heard", n)
+	END
+	n=$!
+	helpers="$helpers $n"
+	await "grep -q ready '$dir/heard'" 10 || fail "nobody listens"
+	in_b python3 - "$here" "$there" <<-'END'
+		import socket, sys
+		family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+		for port, words in (7412, [b"x" * 10] * 7), (7414, [b"end"]):
+		    s = socket.socket(family, socket.SOCK_DGRAM)
+		    s.bind((sys.argv[2], port))
+		    for w in words:
+		        s.sendto(w, (sys.argv[1], 9001))
+	END
+	wait "$n"
+	figure "$(cat "$dir/heard")" heard
+}
+for end in "10.77.0.1 10.77.0.2" "fd77::1 fd77::2"; do
+	[ "$(heard $end in_a_of inner)" = 0 ] || fail "both, from $end: the cgroup heard $(cat "$dir/heard")"
+	[ "$(heard $end in_a_of crowd)" = 7 ] || fail "both, from $end: others heard $(cat "$dir/heard")"
+done
+hit() { "$BRINK" status --json "$(run_id owners)" | jq -r '.faults[] | select(.fault == "both") | "\(.packets) \(.bytes)"'; }
+[ "$(hit)" = "14 $((7 * (28 + 10) + 7 * (48 + 10)))" ] || fail "both: $(hit) were hit on the way in"
+for address in 10.77.0.2 fd77::2; do
+	in_a_of inner "$meter" udp $address 7412 5 1000 >"$dir/out"
+	expect "both, out to $address" "$(cat "$dir/out")" sent 5 lost 5
+done
+[ "$(hit | cut -d ' ' -f 1)" = 24 ] || fail "both: $(hit) were hit in the end"
+# a flow fares the same both ways, in two tables
+within_cgroup inner python3 "$(dirname "$0")/packets.py" pairs $a $b 10.77.0.1 10.77.0.2 7413 40 >"$dir/pairs"
+there=$(sed -n 's/^there //p' "$dir/pairs") back=$(sed -n 's/^back //p' "$dir/pairs")
+[ "$there" = "$back" ] || fail "flows there and back: $(cat "$dir/pairs")"
+within "flows of 40" "$(tr -d 0 <<<"$there" | tr -d '\n' | wc -c)" 8 32
 in_a_of inner python3 -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -179,7 +233,7 @@ exec 8>&- 9>&-
 stop owners
 ip netns exec "$a" nft reset counters >/dev/null
 same
-grep -q "CLEAN  10 of 10 faults reverted" "$dir/owners.err" || fail "not all reverted"
+grep -q "CLEAN  13 of 13 faults reverted" "$dir/owners.err" || fail "not all reverted"
 ! grep -q "hit nothing\|did not bite" "$dir/owners.err" || grep "hit nothing\|did not bite" "$dir/owners.err"
 
 refused() { # $1: words, $2: the item
@@ -210,5 +264,5 @@ refused "give one" "exe: $dir/pair-$$, name: pair-$$"
 refused "there is no process" "pid: 4194303"
 refused "there is no cgroup" "cgroup: /$top/nowhere"
 refused "give one" "cgroup: /$top/inner, pid: $alone"
-refused "write two faults" "cgroup: /$top/inner, direction: both"
+refused "'every' counts both ways together" "cgroup: /$top/inner, direction: both, every: 3"
 same

@@ -582,7 +582,15 @@ static void a_message_with_a_value_out_of_bounds_is_refused(void **state)
 	REFUSED(1, s->u.gate.match[1].hook = GATE_OUTPUT); /* two families in one table */
 	REFUSED(1, s->u.gate.match[1].dport_lo = 91);
 	REFUSED(1, s->u.gate.match[0].exempt = EXEMPT_CHOSEN + 1);
-	REFUSED(1, s->u.gate.of_flows = 2);
+	REFUSED(1, s->u.gate.of_flows = FLOWS_BACK + 1);
+	REFUSED(1, s->u.gate.learn = LEARN_TOO); /* from no tag */
+	REFUSED(1, s->u.gate.tag = 1u << GATE_TAG_SHIFT; s->u.gate.learn = LEARN_ONLY + 1);
+	REFUSED(1, s->u.gate.tag = 1u << GATE_TAG_SHIFT; s->u.gate.learn = LEARN_ONLY;
+		s->u.gate.action = GATE_DROP);
+	REFUSED(1, s->u.gate.tag = 1u << GATE_TAG_SHIFT; s->u.gate.learn = LEARN_ONLY;
+		s->u.gate.every = 2);
+	REFUSED(1, s->u.gate.tag = 1u << GATE_TAG_SHIFT; s->u.gate.learn = LEARN_ONLY;
+		s->u.gate.share_ppm = 5);
 	REFUSED(1, s->u.gate.every = 2; s->u.gate.share_ppm = 1);
 	REFUSED(1, s->u.gate.only.given = GATE_CONDITIONS + 1);
 	REFUSED(1, s->u.gate.only.mark = 1);

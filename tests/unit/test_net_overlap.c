@@ -100,6 +100,8 @@ static void of_one_cgroup_the_last_tag_stays(void **state)
 	MEET(false, a.u.gate.action = g->action = GATE_TAG; g->only.cgroup = 7);
 	MEET(false, a.u.gate.tag = 1u << GATE_TAG_SHIFT; g->tag = 2u << GATE_TAG_SHIFT);
 	MEET(true, a.u.gate.tag = 1u << GATE_TAG_SHIFT);
+	MEET(true, g->learn = LEARN_TOO);
+	MEET(false, g->learn = LEARN_ONLY); /* it takes nothing of what goes out */
 }
 
 int main(void)

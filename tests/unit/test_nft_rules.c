@@ -484,6 +484,60 @@ static void the_largest_gate_fits(void **state)
 	assert_true(batch.len <= sizeof(bytes));
 }
 
+/* What bears the tag is learnt before it is treated; what comes in is treated when its flow, read
+ * the other way round, is known. */
+static void a_gate_that_learns_treats_what_comes_back(void **state)
+{
+	static const char there[] = "meta cmp meta cmp payload cmp meta bitwise cmp immediate "
+				    "@lease payload payload meta payload payload dynset";
+	static const char out[] = "meta cmp meta cmp payload cmp meta bitwise cmp immediate @lease "
+				  "counter meta bitwise meta immediate fwd";
+	static const char in[] = "meta cmp meta cmp payload cmp payload payload meta payload "
+				 "payload @flows_v4 immediate @lease counter immediate fwd";
+	struct nft_gate_spec s = gate(GATE_FWD, GATE_EGRESS);
+	const struct nlmsghdr *set;
+
+	(void)state;
+	s.tag = 1u << GATE_TAG_SHIFT;
+	s.learn = LEARN_TOO;
+	s.match[s.n_matches++] = (struct net_match){
+		.hook = GATE_INGRESS, .sport_lo = 80, .sport_hi = 80, .proto = IPPROTO_TCP
+	};
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWSET), 3); /* the lease, and flows of two families */
+	set = message(NFT_MSG_NEWSET, 1);
+	assert_true(nlattr_is(attr(set, NFTA_SET_NAME), "flows_v4"));
+	assert_int_equal(number(attr(set, NFTA_SET_FLAGS)), NFT_SET_TIMEOUT | NFT_SET_EVAL);
+	assert_int_equal(number(attr(set, NFTA_SET_KEY_LEN)), 20);
+	assert_int_equal(number(inner(attr(set, NFTA_SET_DESC), NFTA_SET_DESC_SIZE)), 65536);
+	set = message(NFT_MSG_NEWSET, 2);
+	assert_int_equal(number(attr(set, NFTA_SET_KEY_LEN)), 44);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 7); /* 3 a family, and the tag taken off */
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 0)), there);
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 1)), out);
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 4)),
+			    "meta bitwise cmp meta bitwise meta");
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 5)), in);
+	s.learn = LEARN_ONLY; /* what goes out is left alone */
+	write_gate(&s);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 5);
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 0)), there);
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 2)),
+			    "meta bitwise cmp meta bitwise meta");
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 3)), in);
+	/* a flow without ports is a pair of addresses; exemptions learn nothing */
+	s.match[0].proto = s.match[1].proto = IPPROTO_ICMP;
+	s.match[0].dport_lo = s.match[0].dport_hi = 0;
+	s.match[1].sport_lo = s.match[1].sport_hi = 0;
+	write_gate(&s);
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 0)),
+			    "meta cmp meta cmp meta bitwise cmp immediate @lease payload payload "
+			    "meta immediate immediate dynset");
+	s.match[0].exempt = EXEMPT_CHOSEN;
+	write_gate(&s);
+	assert_string_equal(words(message(NFT_MSG_NEWRULE, 0)), "meta cmp meta cmp accept");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,6 +551,7 @@ int main(void)
 		cmocka_unit_test(conditions_bind_what_acts_and_no_exemption),
 		cmocka_unit_test(every_nth_packet_is_counted_in_one_place),
 		cmocka_unit_test(icmp_is_icmpv6_in_ipv6),
+		cmocka_unit_test(a_gate_that_learns_treats_what_comes_back),
 		cmocka_unit_test(both_ends_are_asked_in_one_rule),
 		cmocka_unit_test(ranges_end_where_the_next_address_begins),
 		cmocka_unit_test(the_largest_gate_fits),

@@ -1,34 +1,127 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# net.delay aimed at a cgroup: what its sockets send is late, what others send to the same port is not. IPv4 and IPv6.
+# net.delay aimed at a cgroup: what its sockets send, what they get back, or both, is late; what a neighbour in another
+# cgroup sends to the same port, or gets from it, is not. IPv4 and IPv6, UDP and TCP. Who opens a flow from outside is
+# not late until the cgroup has answered.
 # shellcheck disable=SC1091,SC2154,SC2016,SC2086,SC2015
 . "$(dirname "$0")/../netns/net_lib.sh"
 
 root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 [ -n "$root" ] || { echo "there is no cgroup v2 here"; exit 77; }
-own_clean_up() { rmdir "$root/brink-late" || :; }
+own_clean_up() {
+	kill $run $helpers 2>/dev/null || :
+	exec 7>&- || :
+	wait 2>/dev/null || :
+	run='' helpers='' server=''
+	rmdir "$root/brink-late" "$root/brink-next" || :
+}
 two_spaces
-mkdir "$root/brink-late"
+mkdir "$root/brink-late" "$root/brink-next"
 serve "$b" 127.0.0.1 7999
-for address in 10.77.0.2 fd77::2; do serve "$b" $address 7100; done
+for address in 10.77.0.2 fd77::2; do serve "$b" $address 7100 7101 7102; done
+(echo $BASHPID >"$root/brink-late/cgroup.procs" && exec ip netns exec "$a" "$meter" serve :: 7103 <"$dir/hold" >"$dir/late" 7>&-) &
+server="$server $!"
+await "grep -qs ready '$dir/late'" 10 || fail "no server in the cgroup"
+to() { echo "to: [\"10.77.0.2:$1\", \"[fd77::2]:$1\"], netns: $a"; }
+from() { echo "from: [\"10.77.0.2:$1\", \"[fd77::2]:$1\"], netns: $a"; }
 experiment late <<END
 faults:
-  - net.delay: {to: ["10.77.0.2:7100", "[fd77::2]:7100"], delay: 150ms, cgroup: /brink-late, netns: $a}
-    for: 90s
+  - net.delay: {$(to 7100), delay: 150ms, cgroup: /brink-late}
+    id: out
+    for: 170s
+  - net.delay: {$(from 7101), delay: 150ms, cgroup: /brink-late, direction: in}
+    id: in
+    for: 170s
+  - net.delay: {$(to 7102), delay: 150ms, cgroup: /brink-late, direction: both}
+    id: both
+    for: 170s
+  - net.delay: {to: "*:7103", delay: 150ms, cgroup: /brink-late, direction: in, dev: va, netns: $a}
+    id: served
+    for: 170s
 END
-quickest() { # $1: address, $2: cgroup or none; microseconds
-	(
-		[ -z "$2" ] || echo $BASHPID >"$root/$2/cgroup.procs"
-		exec ip netns exec "$a" "$meter" udp "$1" 7100 20 5000
-	) >"$dir/look"
-	expect "a delay is no loss" "$(cat "$dir/look")" lost 0
-	figure "$(cat "$dir/look")" min_us
+within_cgroup() { # $1: which, $2...: a command in it
+	local c=$1
+	shift
+	(echo $BASHPID >"$root/$c/cgroup.procs" && exec "$@")
+}
+measure() { # $1: address, $2: port, $3: cgroup
+	within_cgroup $3 ip netns exec "$a" "$meter" udp "$1" $2 20 5000 >"$dir/udp.$1.$2.$3" 7>&- &
+	helpers="$helpers $!" probes="$probes $!"
+}
+quickest() { # $1...: as it was measured; microseconds
+	local look
+	look=$(cat "$dir/udp.$1.$2.$3")
+	expect "a delay is no loss" "$look" lost 0
+	figure "$look" min_us
+}
+tcp() { # $1: address, $2: port, $3...: who; milliseconds to connect, and until an echo is back
+	local address=$1 port=$2
+	shift 2
+	"$@" python3 - $address $port <<-'END'
+		import socket, sys, time
+		t = [time.monotonic()]
+		s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+		t.append(time.monotonic())
+		s.send(b"x")
+		s.recv(1)
+		t.append(time.monotonic())
+		print(*[int((b - a) * 1000) for a, b in zip(t, t[1:])])
+	END
 }
 before
-hold late 1
+"$BRINK" check "$dir/late.yaml" >"$dir/check.out" 2>&1 || fail "brink check: $(cat "$dir/check.out")"
+"$BRINK" plan "$dir/late.yaml" >"$dir/plan.out" 2>&1 || fail "brink plan: $(cat "$dir/plan.out")"
+grep -q 'what opens a flow from outside passes' "$dir/plan.out" || fail "the plan does not say whom it spares"
+hold late 4
+probes=''
 for address in 10.77.0.2 fd77::2; do
-	within "of the cgroup, $address" "$(quickest $address brink-late)" 149000 300000
-	within "of nobody, $address" "$(quickest $address '')" 0 60000
+	for port in 7100 7101 7102; do
+		for c in brink-late brink-next; do measure $address $port $c; done
+	done
 done
+for p in $probes; do wait "$p"; done # all at once, or a slow machine takes longer than the fault
+helpers=
+for address in 10.77.0.2 fd77::2; do
+	within "out, of the cgroup, $address" "$(quickest $address 7100 brink-late)" 149000 300000
+	within "in, of the cgroup, $address" "$(quickest $address 7101 brink-late)" 149000 300000
+	within "both, of the cgroup, $address" "$(quickest $address 7102 brink-late)" 299000 450000
+	for port in 7100 7101 7102; do
+		within "$port, of the neighbour, $address" "$(quickest $address $port brink-next)" 0 100000
+	done
+	read -r connected echoed <<<"$(tcp $address 7102 within_cgroup brink-late ip netns exec "$a")"
+	within "both, TCP, connect" $connected 299 600
+	within "both, TCP, echo" $echoed 299 600
+	read -r connected echoed <<<"$(tcp $address 7102 within_cgroup brink-next ip netns exec "$a")"
+	within "both, TCP of the neighbour" $((connected + echoed)) 0 100
+done
+for address in 10.77.0.1 fd77::1; do # the SYN passes, what follows the SYN-ACK is late
+	read -r connected echoed <<<"$(tcp $address 7103 in_b)"
+	within "served, connect" $connected 0 100
+	within "served, echo" $echoed 149 400
+done
+"$BRINK" status --json >"$dir/status"
+jq -r '.faults[] | "\(.fault) \(.packets) \(.bytes)"' "$dir/status" >"$dir/counts"
+# 20 datagrams of each family, and nothing of the neighbour's: in the one way that is delayed
+[ "$(sed -n 's/^out \([0-9]*\) .*/\1/p' "$dir/counts")" = 40 ] || fail "packets: $(cat "$dir/counts")"
+[ "$(sed -n 's/^in \([0-9]*\) .*/\1/p' "$dir/counts")" = 40 ] || fail "packets: $(cat "$dir/counts")"
 stop late
+same
+grep -q 'CLEAN  4 of 4 faults reverted' "$dir/late.err" || fail "not all reverted"
+
+refused() { # $1: words, $2: the item: by check and by plan alike
+	local verb rc
+	experiment bad <<-END
+		faults:
+		  - net.delay: {$(to 7100), delay: 1ms, cgroup: /brink-late, $2}
+		    for: 10s
+	END
+	for verb in check plan; do
+		rc=0
+		"$BRINK" $verb "$dir/bad.yaml" >"$dir/bad.out" 2>&1 || rc=$?
+		[ $rc != 0 ] && grep -q -- "$1" "$dir/bad.out" || fail "$verb, $2: exit $rc, $(cat "$dir/bad.out")"
+	done
+}
+refused "go together with 'direction: out' only" "mark: 7, direction: in, dev: va"
+refused "'mark' and 'direction: both' contradict each other\|go together with" "mark: 7, direction: both"
+refused "belongs to no socket yet" "user: root, direction: both"
 same
