@@ -264,6 +264,8 @@ control:
 	+@MAKE='$(MAKE)' O='$(O)' tests/support/controls '$(NAME)'
 bench: all $(BENCH)	# figures, never a verdict on a time; BENCH_VM=1: netem too, in the guest
 	@BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/bench/run $(BENCH)
+bench-vm: all $(HELPERS)	# asked against seen, in the guest
+	@BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/bench/run-vm tests/bench/accuracy.sh
 
 demo: deps
 	+@$(MAKE) --no-print-directory all
@@ -322,6 +324,6 @@ endef
 
 .PHONY: all tests objs soak-vm check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-static \
 	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate controls \
-	check-controls control check-malloc soak bench demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
+	check-controls control check-malloc soak bench bench-vm demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
 	linkage install installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

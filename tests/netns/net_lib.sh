@@ -132,15 +132,17 @@ experiment() {
 	cat >>"$dir/$1.yaml"
 }
 
-# Starts $1 and waits until all of its faults ($2: how many) are held. More arguments go to brink run.
-hold() {
+# Starts $1 and waits until all of its faults ($2: how many) are held; false when it ends before. More arguments go to brink
+# run.
+try_hold() {
 	local name=$1 n=$2
 	shift 2
 	"$BRINK" run "$dir/$name.yaml" "$@" >"$dir/$name.out" 2>"$dir/$name.err" &
 	run=$!
 	await "[ \$(grep -c ' held ' '$dir/$name.err') -ge $n ] || ! kill -0 $run 2>/dev/null" 30 || fail "$name is not held"
-	kill -0 "$run" 2>/dev/null || fail "$name ended early"
+	kill -0 "$run" 2>/dev/null
 }
+hold() { try_hold "$@" || fail "$1 ended early"; }
 
 # Awaits the end of $1 with exit code $2.
 finish() {
@@ -162,7 +164,7 @@ stop() {
 run_id() { sed -n 's/.* run=\([0-9A-Z]*\).*/\1/p' "$dir/$1.err" | head -n 1; }
 
 # The number behind word $2 in the line $1 of prog_meter.
-figure() { sed -n "s/.*\b$2 \(-\{0,1\}[0-9]*\).*/\1/p" <<<"$1"; }
+figure() { [[ ! $1 =~ (^|[[:space:]])$2\ (-?[0-9]+) ]] || echo "${BASH_REMATCH[2]}"; }
 
 # $1: what it is about, $2: a line of prog_meter, $3...: "word number" that must stand there
 expect() {
