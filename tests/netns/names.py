@@ -2,7 +2,7 @@
 """A name server in a few lines, where there is no real one, and somebody who asks it.
 
 names.py serve 4|6              answers every question for A with 192.0.2.1 and for AAAA with 2001:db8::1
-names.py udp|tcp SERVER NAME TYPE   prints "MILLISECONDS RCODE ADDRESS ...", checks what comes back
+names.py ask                    lines "udp|tcp SERVER NAME TYPE" become "MILLISECONDS udp|tcp SERVER NAME TYPE RCODE ADDRESS ..."
 """
 import select
 import socket
@@ -69,10 +69,11 @@ def ask(proto, server, name, kind):
         assert pointer == 0xc00c and got == kind
         found.append(socket.inet_ntop(socket.AF_INET if kind == 1 else socket.AF_INET6, said[at + 12:at + 12 + size]))
         at += 12 + size
-    print(int(took * 1000), flags & 15, *found)
+    print(int(took * 1000), proto, server, name, kind, flags & 15, *found, flush=True)
 
 
 if sys.argv[1] == 'serve':
     serve(sys.argv[2])
-else:
-    ask(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+for line in sys.stdin:
+    how, whom, what, number = line.split()
+    ask(how, whom, what, int(number))
