@@ -26,7 +26,7 @@ static const struct field rows[] = {
 	  .type = FIELD_STRINGS,
 	  .flags = FIELD_REQUIRED,
 	  .offset = offsetof(struct net_dns, names),
-	  .doc = "what is asked for: db.example.com, *.example.com for all below it, * for all; at most 8" },
+	  .doc = "what is asked for: db.example.com, \"*.example.com\" for all below it, \"*\" for all; at most 8" },
 	{ .name = "answer",
 	  .type = FIELD_STRING,
 	  .flags = FIELD_GROUP_1,
@@ -246,7 +246,7 @@ const struct fault_ops net_dns_fault = {
 	.class_words = "self-ending",
 	.undo_words =
 		"the nf_tables table goes with the process that holds it; a delay's ifb with netem is then deleted",
-	.example = "names=*.example.com answer=nxdomain",
+	.example = "names=db.example.com answer=nxdomain",
 	.trials = trials,
 	.check = check_dns,
 	.plan = plan_dns,

@@ -11,6 +11,7 @@
 
 #define SERVERS    3 /* MAXNS of resolv.h: nobody asks a fourth one */
 #define LINE_BYTES 512
+#define NAMED      "/run/netns/" /* where ip-netns(8) puts them */
 
 static int find_file(const char *netns, char ret[PATH_MAX], struct err *e)
 {
@@ -21,6 +22,8 @@ static int find_file(const char *netns, char ret[PATH_MAX], struct err *e)
 		snprintf(ret, PATH_MAX, "/proc/%s/root/etc/resolv.conf", netns + 4);
 		return 0;
 	}
+	if (strncmp(netns, NAMED, strlen(NAMED)) == 0)
+		netns += strlen(NAMED);
 	if (strchr(netns, '/'))
 		return err_set(e, EINVAL,
 			       "which name servers are asked in '%s' is not known: say 'to'",

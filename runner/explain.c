@@ -49,7 +49,8 @@ void explain_add_item(const char *fault, const char *params, struct text *t)
 	text_add(t, "%s: {", fault);
 	while (*at) {
 		size_t n = strcspn(at, " "), key = strcspn(at, "=");
-		const char *quote = memchr(at + key + 1, ':', n - key - 1) ? "\"" : "";
+		bool plain = at[key + 1] != '*' && !memchr(at + key + 1, ':', n - key - 1);
+		const char *quote = plain ? "" : "\""; /* YAML: an alias, a key of a block */
 
 		text_add(t, "%s%.*s: %s%.*s%s", at == params ? "" : ", ", (int)key, at, quote,
 			 (int)(n - key - 1), at + key + 1, quote);

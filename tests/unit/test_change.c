@@ -566,7 +566,9 @@ static void a_message_with_a_value_out_of_bounds_is_refused(void **state)
 	REFUSED(0, s->u.netem.slot_bytes = UINT64_MAX, s->u.netem.slot_max_ns = NS_PER_MS);
 	REFUSED(1, strcpy(s->u.gate.table, "filter"));
 	REFUSED(1, strcpy(s->u.gate.fwd_dev, "eth1"));
-	REFUSED(1, s->u.gate.action = 4);
+	REFUSED(1, s->u.gate.action = GATE_TAG);
+	REFUSED(1, s->u.gate.action = GATE_ANSWER); /* without names */
+	REFUSED(1, s->u.gate.action = GATE_ANSWER + 1);
 	REFUSED(1, s->u.gate.n_matches = 0);
 	REFUSED(1, s->u.gate.n_matches = GATE_MATCHES + 1);
 	REFUSED(1, s->u.gate.n_prefixes = GATE_PREFIXES + 1);
