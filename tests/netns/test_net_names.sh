@@ -4,8 +4,8 @@
 # and beside ranges, of both families; what the policy denies, or what lies behind another device, does not; a name that
 # cannot be looked up any more keeps what it had; a server that never answers keeps nobody waiting. With an /etc of the
 # test's own.
-[ -n "${OWN_MOUNTS:-}" ] || OWN_MOUNTS=1 exec unshare --mount "$0" "$@"
 # shellcheck disable=SC1091,SC2154,SC2016,SC2086,SC2015
+[ -n "${OWN_MOUNTS:-}" ] || OWN_MOUNTS=1 exec unshare --mount "$0" "$@"
 . "$(dirname "$0")/net_lib.sh"
 
 own_clean_up() { umount -l /etc 2>/dev/null || :; }
@@ -15,7 +15,7 @@ cp -a /etc/. "$dir/etc"
 mount --bind "$dir/etc" /etc
 echo "multi on" >/etc/host.conf
 echo "hosts: files" >/etc/nsswitch.conf
-mkdir -p -m 755 /etc/brink
+[ -d /etc/brink ] || mkdir -m 755 /etc/brink
 printf 'brink_policy: 1\ndeny:\n  - {flow: 10.77.0.4, why: the way in}\n' >/etc/brink/policy.yaml
 chmod 644 /etc/brink/policy.yaml
 
