@@ -63,7 +63,6 @@ static int open_routes(void *arg, struct err *e)
 {
 	const struct resolver_job *job = arg;
 
-	netns_forget();
 	for (unsigned i = 0; i < job->n; i++) {
 		struct nlsock *ignored;
 		int rc = job->at[i].netns ?

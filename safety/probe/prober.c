@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "inject/change/netns.h"
 
 #define START_NS     (10 * NS_PER_S) /* a starved machine is slow, not broken */
 #define STOP_NS      (3 * NS_PER_S)  /* a launcher ends its commands first */
@@ -61,6 +62,7 @@ static int child_prepare(const struct probe_child *c, int *sock, pid_t parent, s
 	int r;
 
 	default_signals();
+	netns_forget(); /* as long as these numbers are those of the parent's sockets */
 	if (c->own_session && setsid() < 0)
 		return err_sys(e, "cannot leave the terminal");
 	if (c->netns_fd >= 0 && setns(c->netns_fd, CLONE_NEWNET))

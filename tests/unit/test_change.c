@@ -628,9 +628,50 @@ static void random_messages_do_no_harm(void **state)
 	assert_true(accepted > 1000);
 }
 
+static void only_a_list_of_the_fault_that_grows_takes_an_address(void **state)
+{
+	struct gate_join j = { .list = GATE_PREFIXES + 1, .at = { 4, 32, { 10, 0, 0, 7 } } };
+	const struct change_spec *spec[2];
+	struct net_match *m;
+	struct err e = { 0 };
+	struct life l;
+
+	(void)state;
+	make(&l);
+	spec[0] = &l.spec[0];
+	spec[1] = &l.spec[1];
+	m = &l.spec[1].u.gate.match[1];
+	assert_int_equal(change_join_check(&j, spec, 2, &e), -EINVAL);
+	m->grows = GROWS_DST; /* of a list in the message: it has no room */
+	assert_int_equal(change_spec_check(spec[1], 3, &e), -EINVAL);
+	m->dst_first = GATE_PREFIXES + 1;
+	assert_int_equal(change_spec_check(spec[1], 3, &e), 0);
+	assert_int_equal(change_spec_check(spec[1], 2, &e), -EINVAL);
+	assert_int_equal(change_join_check(&j, spec, 2, &e), 0);
+	assert_int_equal(change_join_check(&j, spec, 1, &e), -EINVAL);
+	m->grows = GROWS_SRC; /* any source: nothing that could grow */
+	assert_int_equal(change_spec_check(spec[1], 3, &e), -EINVAL);
+	assert_int_equal(change_join_check(&j, spec, 2, &e), -EINVAL);
+	m->grows = 4;
+	assert_int_equal(change_spec_check(spec[1], 3, &e), -EINVAL);
+	m->grows = GROWS_DST;
+	j.list--;
+	assert_int_equal(change_join_check(&j, spec, 2, &e), -EINVAL);
+	j.list++;
+	j.at.len = 31;
+	assert_int_equal(change_join_check(&j, spec, 2, &e), -EINVAL);
+	j.at = (struct net_prefix){ 6, 32, { 0xfd } };
+	assert_int_equal(change_join_check(&j, spec, 2, &e), -EINVAL);
+	j.at = (struct net_prefix){ 6, 128, { 0xfd } };
+	assert_int_equal(change_join_check(&j, spec, 2, &e), 0);
+	j.at.family = 5;
+	assert_int_equal(change_join_check(&j, spec, 2, &e), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_a_list_of_the_fault_that_grows_takes_an_address),
 		cmocka_unit_test(a_life_without_trouble_ends_where_it_began),
 		cmocka_unit_test(any_call_may_fail_once),
 		cmocka_unit_test(any_call_may_fail_for_ever),

@@ -25,7 +25,9 @@ int __wrap_getaddrinfo(const char *node, const char *service, const struct addri
 	static struct sockaddr_in v4[40];
 	static struct sockaddr_in6 v6;
 	static struct addrinfo list[40];
-	unsigned n = strcmp(node, "db") == 0 ? 4 : strcmp(node, "many") == 0 ? 40 : 0;
+	unsigned n = strcmp(node, "db") == 0 || strstr(node, "LocalHost") ? 4 :
+		     strcmp(node, "many") == 0                            ? 40 :
+									    0;
 
 	(void)service;
 	(void)hints;
@@ -178,6 +180,29 @@ static void a_name_that_does_not_exist_is_told_apart(void **state)
 	assert_int_equal(endpoint_parse("[db.example]:1", &ep, &e), -ENOENT);
 }
 
+static void names_that_may_come_to_mean_more_are_kept(void **state)
+{
+	static const struct {
+		const char *text, *name;
+	} cases[] = { { "db:80/tcp", "db" },
+		      { "10.0.0.1:80", "" },
+		      { "LocalHost:80", "" }, /* RFC 6761 */
+		      { "a.LocalHost.", "" },
+		      { "aLocalHost", "aLocalHost" } };
+	struct endpoint ep;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(endpoint_parse(cases[i].text, &ep, &e), 0);
+		assert_string_equal(ep.name, cases[i].name);
+	}
+	assert_int_equal(endpoint_look_up("db", &ep, &e), 0); /* anew, whatever stood there */
+	assert_int_equal(ep.n_prefixes, 3);
+	assert_int_equal(endpoint_look_up("db", &ep, &e), 0);
+	assert_int_equal(ep.n_prefixes, 3);
+}
+
 static void the_form_alone_looks_nothing_up(void **state)
 {
 	struct endpoint ep;
@@ -250,6 +275,7 @@ int main(void)
 		cmocka_unit_test(every_form_means_what_it_says),
 		cmocka_unit_test(what_is_no_endpoint_is_refused_and_nothing_is_written),
 		cmocka_unit_test(a_name_that_does_not_exist_is_told_apart),
+		cmocka_unit_test(names_that_may_come_to_mean_more_are_kept),
 		cmocka_unit_test(the_form_alone_looks_nothing_up),
 		cmocka_unit_test(protocols_have_names_and_numbers),
 		cmocka_unit_test(random_text_is_taken_rightly_or_refused),

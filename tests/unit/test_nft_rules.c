@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inject/change/nft_sets.h"
 #include "inject/change/nlsock.h"
 #include "tests/support/test.h"
 
@@ -456,6 +457,82 @@ static void ranges_end_where_the_next_address_begins(void **state)
 	}
 }
 
+/* A gate on a list of the pool that grows; the sets are in the batch afterwards. */
+static struct nft_gate_spec growing(const struct address_pool *pool)
+{
+	struct nft_gate_spec s = gate(GATE_DROP, GATE_EGRESS);
+	struct gate_load load;
+
+	s.match[0].dst_first = GATE_PREFIXES;
+	s.match[0].dst_n = pool->n;
+	s.match[0].grows = GROWS_DST;
+	load = gate_load_of(&s, pool);
+	load.s = &s;
+	batch = nlbuf_on(bytes, sizeof(bytes));
+	assert_true(gate_load_next(&batch, &load));
+	return s;
+}
+
+static void join(const struct nft_gate_spec *s, const struct address_pool *pool,
+		 const char *address, bool want)
+{
+	struct gate_join j = { .list = GATE_PREFIXES };
+
+	j.at.family = strchr(address, ':') ? 6 : 4;
+	j.at.len = j.at.family == 6 ? 128 : 32;
+	inet_pton(j.at.family == 6 ? AF_INET6 : AF_INET, address, j.at.addr);
+	batch = nlbuf_on(bytes, sizeof(bytes));
+	assert_true(gate_join_write(&batch, s, pool, &j) == want);
+	assert_false(batch.full);
+}
+
+static void a_list_that_grows_has_room_in_both_families(void **state)
+{
+	static const struct net_prefix one[] = { { 4, 32, { 10, 0, 0, 1 } } };
+	static const struct net_prefix two[] = { { 4, 32, { 10, 0, 0, 1 } },
+						 { 4, 24, { 10, 0, 1, 0 } } };
+	const struct address_pool alone = { 1, one }, ranges = { 2, two };
+	struct nft_gate_spec s;
+
+	(void)state;
+	s = growing(&alone);
+	assert_int_equal(messages(NFT_MSG_NEWSET), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct nlmsghdr *set = message(NFT_MSG_NEWSET, i);
+
+		assert_true(nlattr_is(attr(set, NFTA_SET_NAME), i ? "a96_v6" : "a96_v4"));
+		assert_int_equal(number(attr(set, NFTA_SET_FLAGS)), 0); /* not constant */
+		assert_int_equal(number(inner(attr(set, NFTA_SET_DESC), NFTA_SET_DESC_SIZE)),
+				 GATE_JOINS + (i ? 0 : 1));
+	}
+	batch = nlbuf_on(bytes, sizeof(bytes));
+	gate_write(&batch, &s, &alone, 7);
+	assert_int_equal(messages(NFT_MSG_NEWRULE), 2); /* and one for what is not there yet */
+	assert_non_null(strstr(words(message(NFT_MSG_NEWRULE, 1)), "@a96_v6"));
+
+	join(&s, &alone, "10.0.0.7", true);
+	assert_int_equal(messages(NFT_MSG_NEWSETELEM), 1);
+	assert_true(
+		nlattr_is(attr(message(NFT_MSG_NEWSETELEM, 0), NFTA_SET_ELEM_LIST_SET), "a96_v4"));
+	assert_string_equal(elements(), "10.0.0.7");
+	join(&s, &alone, "fd00::7", true);
+	assert_true(
+		nlattr_is(attr(message(NFT_MSG_NEWSETELEM, 0), NFTA_SET_ELEM_LIST_SET), "a96_v6"));
+	assert_string_equal(elements(), "fd00::7");
+
+	s = growing(&ranges); /* there an address is a range of one */
+	assert_int_equal(number(attr(message(NFT_MSG_NEWSET, 0), NFTA_SET_FLAGS)),
+			 NFT_SET_INTERVAL);
+	join(&s, &ranges, "10.0.0.255", true);
+	assert_string_equal(elements(), "10.0.0.255 10.0.1.0E");
+	join(&s, &ranges, "fd00::7", true);
+	assert_string_equal(elements(), "fd00::7");
+
+	s.match[0].grows = 0;
+	join(&s, &ranges, "10.0.0.255", false);
+	assert_int_equal(messages(NFT_MSG_NEWSETELEM), 0);
+}
+
 static void the_largest_gate_fits(void **state)
 {
 	static struct nft_gate_spec s;
@@ -554,6 +631,7 @@ int main(void)
 		cmocka_unit_test(a_gate_that_learns_treats_what_comes_back),
 		cmocka_unit_test(both_ends_are_asked_in_one_rule),
 		cmocka_unit_test(ranges_end_where_the_next_address_begins),
+		cmocka_unit_test(a_list_that_grows_has_room_in_both_families),
 		cmocka_unit_test(the_largest_gate_fits),
 	};
 
