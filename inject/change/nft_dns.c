@@ -38,11 +38,6 @@ const char *dns_chain(uint8_t proto)
 	return proto == IPPROTO_TCP ? "tcp" : "udp";
 }
 
-static void end_chain(char ret[CHAIN_NAME], uint8_t proto, unsigned end)
-{
-	snprintf(ret, CHAIN_NAME, "%s%u", dns_chain(proto), end);
-}
-
 /* Where the address for a question that ends there is written. */
 static void answer_chain(char ret[CHAIN_NAME], unsigned end)
 {
@@ -104,32 +99,23 @@ static bool any_fits(const struct dns_select *d, unsigned end)
 	return false;
 }
 
-static void name_rule(struct nlbuf *b, const struct dns_load *l, const char *chain,
-		      const struct dns_name *n, const char *to)
-{
-	uint8_t proto = protos[l->tcp];
-	struct nft_rule open = nft_rule_open(b, gate_family(l->s), l->s->table, chain);
-
-	for (uint32_t at = 0; at < n->len; at += LOAD_BYTES) {
-		uint32_t len = n->len - at < LOAD_BYTES ? n->len - at : LOAD_BYTES;
-
-		match_bytes(b, proto, QUESTION_AT + l->end - n->len + at, n->wire + at, len);
-	}
-	nft_goto(b, to);
-	nft_rule_close(b, open);
-}
-
 /* The first zero byte is the end of the name: no label is empty, and no host's name has one in it.
- */
-static void end_rule(struct nlbuf *b, const struct dns_load *l, const char *chain)
+ * NULL: whatever ends there and is none of the chosen ones passes. */
+static void end_rule(struct nlbuf *b, const struct dns_load *l, const struct dns_name *n,
+		     const char *to)
 {
 	uint8_t zero = 0, proto = protos[l->tcp];
 	struct nft_rule open = nft_rule_open(b, gate_family(l->s), l->s->table, dns_chain(proto));
 
 	load(b, proto, QUESTION_AT + l->end - 1, 1);
 	nft_cmp(b, 0, NFT_CMP_EQ, &zero, 1);
-	if (chain)
-		nft_goto(b, chain);
+	for (uint32_t at = 0; n && at < n->len; at += LOAD_BYTES) {
+		uint32_t len = n->len - at < LOAD_BYTES ? n->len - at : LOAD_BYTES;
+
+		match_bytes(b, proto, QUESTION_AT + l->end - n->len + at, n->wire + at, len);
+	}
+	if (n)
+		nft_goto(b, to);
 	else
 		nft_verdict(b, NF_ACCEPT);
 	nft_rule_close(b, open);
@@ -229,23 +215,17 @@ static void address_chain(struct nlbuf *b, const struct nft_gate_spec *s, const 
 static void write_end(struct nlbuf *b, const struct dns_load *l)
 {
 	const struct nft_gate_spec *s = l->s;
-	bool address = s->action == GATE_ANSWER && s->dns.family;
-	char chain[CHAIN_NAME], answer[CHAIN_NAME];
+	char to[CHAIN_NAME] = DNS_HIT_CHAIN;
 
-	if (!any_fits(&s->dns, l->end)) {
-		end_rule(b, l, NULL);
-		return;
+	if (s->action == GATE_ANSWER && s->dns.family && any_fits(&s->dns, l->end)) {
+		answer_chain(to, l->end);
+		address_chain(b, s, to, l->end);
 	}
-	end_chain(chain, protos[l->tcp], l->end);
-	answer_chain(answer, l->end);
-	nft_plain_chain(b, gate_family(s), s->table, chain);
-	if (address)
-		address_chain(b, s, answer, l->end);
 	for (unsigned i = 0; i < s->dns.n; i++) {
 		if (fits(&s->dns.name[i], l->end))
-			name_rule(b, l, chain, &s->dns.name[i], address ? answer : DNS_HIT_CHAIN);
+			end_rule(b, l, &s->dns.name[i], to);
 	}
-	end_rule(b, l, chain);
+	end_rule(b, l, NULL, NULL);
 }
 
 static void write_first(struct nlbuf *b, const struct dns_load *l)

@@ -7,9 +7,9 @@
 /*
  * DNS messages in nf_tables. A message with one question (RFC 1035 section 4.1) begins behind the
  * UDP header, or in TCP behind two bytes of length. The rules of a gate send it to a chain that
- * looks for the zero byte at which the name ends; each end has a chain of its own, in which every
- * chosen name stands at one place only. So nothing is taken for a name that is none: not what
- * another answer holds, not a name that merely ends alike.
+ * looks for the zero byte at which the name ends: one place after the other, and for each of them
+ * every chosen name at the one place at which it then stands. So nothing is taken for a name that
+ * is none: not what another answer holds, not a name that merely ends alike.
  */
 
 /* Where a chosen message goes in the end, for all actions but GATE_ANSWER. Its rule is the gate's.
