@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A name server in a few lines, where there is no real one, and somebody who asks it.
 
-names.py serve 4|6              answers every question for A with 192.0.2.1 and for AAAA with 2001:db8::1
+names.py serve                  answers every question for A with 192.0.2.1 and for AAAA with 2001:db8::1
 names.py ask                    lines "udp|tcp SERVER NAME TYPE" become "MILLISECONDS udp|tcp SERVER NAME TYPE RCODE ADDRESS ..."
 """
 import select
@@ -23,23 +23,22 @@ def answer(query):
     return query[:2] + struct.pack('!HHHHH', 0x8580, 1, bool(data), 0, 1) + query[12:end] + record + rest
 
 
-def serve(family):
-    where = ('10.77.0.2', 53) if family == '4' else ('fd77::2', 53)
-    family = socket.AF_INET if family == '4' else socket.AF_INET6
-    udp = socket.socket(family, socket.SOCK_DGRAM)
-    udp.bind(where)
-    tcp = socket.socket(family, socket.SOCK_STREAM)
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    tcp.bind(where)
-    tcp.listen()
+def serve():
+    udp, tcp = [], []
+    for family, where in (socket.AF_INET, ('10.77.0.2', 53)), (socket.AF_INET6, ('fd77::2', 53)):
+        udp.append(socket.socket(family, socket.SOCK_DGRAM))
+        udp[-1].bind(where)
+        tcp.append(socket.socket(family, socket.SOCK_STREAM))
+        tcp[-1].bind(where)
+        tcp[-1].listen()
     print('ready', flush=True)
     while True:
-        for s in select.select([udp, tcp], [], [])[0]:
-            if s is udp:
-                query, asker = udp.recvfrom(4096)
-                udp.sendto(answer(query), asker)
+        for s in select.select(udp + tcp, [], [])[0]:
+            if s in udp:
+                query, asker = s.recvfrom(4096)
+                s.sendto(answer(query), asker)
                 continue
-            peer = tcp.accept()[0]
+            peer = s.accept()[0]
             query = peer.recv(4096)
             if query:
                 said = answer(query[2:])
@@ -73,7 +72,7 @@ def ask(proto, server, name, kind):
 
 
 if sys.argv[1] == 'serve':
-    serve(sys.argv[2])
+    serve()
 for line in sys.stdin:
     how, whom, what, number = line.split()
     ask(how, whom, what, int(number))
