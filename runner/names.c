@@ -17,11 +17,10 @@ static void add_items(struct names *n, unsigned fault)
 		n->item[n->n++] = (struct name_item){ .fault = fault, .plan = &f->name[i] };
 }
 
-int names_new(const struct run_plan *plan, const struct shield_flows *flows,
-	      const struct policy *policy, const struct limits *limits, struct arena *mem,
-	      struct names *ret, struct err *e)
+int names_new(const struct names_of *of, struct arena *mem, struct names *ret, struct err *e)
 {
-	struct names n = { .plan = plan, .flows = flows };
+	const struct run_plan *plan = of->plan;
+	struct names n = { .plan = plan, .flows = of->flows };
 	unsigned items = 0;
 
 	for (unsigned i = 0; i < plan->n_faults; i++)
@@ -42,7 +41,7 @@ int names_new(const struct run_plan *plan, const struct shield_flows *flows,
 	for (unsigned i = 0; i < plan->n_faults; i++)
 		add_items(&n, i);
 	*ret = n;
-	return policy_judge_make(policy, limits, &ret->judge, e);
+	return policy_judge_make(of->policy, of->limits, &ret->judge, e);
 }
 
 void names_done(struct names *n)

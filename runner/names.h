@@ -39,10 +39,15 @@ struct names {
 	struct policy_judge judge;
 };
 
-/* From a plan; -ENOMEM. n == 0: there is nothing to look up. */
-int names_new(const struct run_plan *plan, const struct shield_flows *flows,
-	      const struct policy *policy, const struct limits *limits, struct arena *mem,
-	      struct names *ret, struct err *e);
+/* What is judged, and by what; all of it borrowed. */
+struct names_of {
+	const struct run_plan *plan;
+	const struct shield_flows *flows; /* NULL = none */
+	const struct policy *policy;
+	const struct limits *limits;
+};
+/* n == 0: there is nothing to look up. -ENOMEM; -EINVAL for limits. */
+int names_new(const struct names_of *of, struct arena *mem, struct names *ret, struct err *e);
 void names_done(struct names *n);
 
 /* An item with a smaller number is about the same name of the same fault: what is told of this one

@@ -241,8 +241,8 @@ static int start_resolver(struct run *r, struct err *e)
 int run_start_resolver(struct run *r, struct err *e)
 {
 	const struct run_request *rq = r->rq;
-	int rc =
-		names_new(rq->plan, rq->flows, rq->policy, &rq->x->limits, &r->arena, &r->names, e);
+	const struct names_of of = { rq->plan, rq->flows, rq->policy, &rq->x->limits };
+	int rc = names_new(&of, &r->arena, &r->names, e);
 
 	return rc < 0 || !r->names.n ? rc : start_resolver(r, e);
 }

@@ -158,7 +158,7 @@ static int resolver_main(void *arg, struct err *e)
 {
 	struct probe_msg ready = { .type = PROBE_MSG_READY };
 	const struct resolver_job *job = arg;
-	struct name *names = calloc(job->n, sizeof(*names));
+	AUTO(auto_free) struct name *names = calloc(job->n, sizeof(*names));
 	timer_t fuse;
 	int rc;
 

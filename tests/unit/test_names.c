@@ -28,6 +28,7 @@ struct world {
 	struct policy policy;
 	struct limits limits;
 	const char *denied[2];
+	struct names_of of;
 	struct names names;
 	struct err e;
 };
@@ -73,9 +74,8 @@ static void make(struct world *w)
 	w->denied[0] = "10.0.0.66:80";
 	w->denied[1] = "10.0.0.67:81";
 	w->limits.deny.flows = (struct strings){ .n = 2, .at = w->denied };
-	assert_int_equal(names_new(&w->plan, &w->flows, &w->policy, &w->limits, &w->memory,
-				   &w->names, &w->e),
-			 0);
+	w->of = (struct names_of){ &w->plan, &w->flows, &w->policy, &w->limits };
+	assert_int_equal(names_new(&w->of, &w->memory, &w->names, &w->e), 0);
 	assert_int_equal(w->names.n, 3);
 }
 
@@ -214,8 +214,7 @@ static void a_plan_without_names_looks_nothing_up(void **state)
 	(void)state;
 	make(&w);
 	w.fault.n_names = 0;
-	assert_int_equal(names_new(&w.plan, &w.flows, &w.policy, &w.limits, &w.memory, &n, &w.e),
-			 0);
+	assert_int_equal(names_new(&w.of, &w.memory, &n, &w.e), 0);
 	assert_int_equal(n.n, 0);
 	names_done(&n);
 	forget(&w);
