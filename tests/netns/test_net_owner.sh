@@ -191,7 +191,7 @@ heard() { # $1: address here, $2: address there, $3...: who; how many of 7 that 
 	END
 	n=$!
 	helpers="$helpers $n"
-	await "grep -q ready '$dir/heard'" 10 || fail "nobody listens"
+	await "grep -q ready '$dir/heard'" 60 || fail "nobody listens"
 	in_b python3 - "$here" "$there" <<-'END'
 		import socket, sys
 		family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
