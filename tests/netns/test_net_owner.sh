@@ -89,32 +89,32 @@ to() { echo "to: [\"10.77.0.2:$1\", \"[fd77::2]:$1\"], netns: $a"; }
 experiment owners <<END
 faults:
   - net.drop: {$(to 7401), cgroup: /$top/inner}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7402), unit: web.service}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7403), container: ${id:0:60}}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7404), pid: $alone}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7405), cgroup: /$top/inner, reply: reset}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7406), cgroup: /$top/inner, share: 50%}
-    for: 90s
+    for: 170s
   - net.drop: {to: "*:7420-7421", direction: in, cgroup: /$top/serves, dev: vb, netns: $b}
-    for: 90s
+    for: 170s
   - net.drop: {to: "*:7407", direction: in, cgroup: /$top/serves, dev: vb, netns: $b}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7408), exe: $dir/pair-$$}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7409), name: pair-$$}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7410), cgroup: /$top/inner, direction: both, reply: reset}
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7412), cgroup: /$top/inner, direction: both}
     id: both
-    for: 90s
+    for: 170s
   - net.drop: {$(to 7413), cgroup: /$top/inner, direction: both, of: flows, share: 50%}
-    for: 90s
+    for: 170s
 END
 connect() { "$@" "$meter" connect "$address" "$port" 1; }
 tries() { # $1: what a connect must print, $2: port, $3...: who
@@ -191,7 +191,7 @@ heard() { # $1: address here, $2: address there, $3...: who; how many of 7 that 
 	END
 	n=$!
 	helpers="$helpers $n"
-	await "grep -q ready '$dir/heard'" 10 || fail "nobody listens"
+	await "grep -q ready '$dir/heard'" 60 || fail "nobody listens"
 	in_b python3 - "$here" "$there" <<-'END'
 		import socket, sys
 		family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
