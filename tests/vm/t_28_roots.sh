@@ -144,9 +144,9 @@ delayed() {
 	look "$1" 7100
 	look "$1" 7101
 	echo "$1: $(<"$dir/m.$1.7101")"
-	within "$1: the quickest packet to its neighbour" "$(ms "$1.7100" min_us)" 0 60
+	within "$1: the quickest packet to its neighbour" "$(ms "$1.7100" min_us)" 0 250
 	expect "$1: the neighbour" "$(<"$dir/m.$1.7100")" lost 0
-	within "$1: the quickest packet" "$(ms "$1.7101" min_us)" 99 200
+	within "$1: the quickest packet" "$(ms "$1.7101" min_us)" 299 3000
 	expect "$1: a delay is no loss" "$(<"$dir/m.$1.7101")" lost 0
 }
 
@@ -158,7 +158,7 @@ shaped() {
 	got=$((bulk - $(figure "$(<"$dir/m.$1.bulk")" lost)))
 	echo "$1: $got packets of $bytes bytes took $took ms"
 	more "$1: packets that came" $got $((bulk / 3)) # cake drops those of a flow that does not slow down
-	within "$1: the quickest packet" "$(ms "$1.bulk" min_us)" 99 300
+	within "$1: the quickest packet" "$(ms "$1.bulk" min_us)" 299 3000
 	more "$1: ms" "$took" $((got * per_packet_ms * 9 / 10)) # a burst is let through at once
 }
 
@@ -191,7 +191,7 @@ more_of_mq() { # packets of many flows spread over the queues, none is left out
 	echo "mq: ${was[*]}, after 24 packets of 12 flows ${is[*]}"
 	more "mq: packets in its queues" $sum 24
 	more "mq: queues used" $used 2
-	within "mq: the quickest" "$(ms mq.flows min_us)" 99 300
+	within "mq: the quickest" "$(ms mq.flows min_us)" 299 3000
 }
 queues() { for q in 1 2 3 4; do passed qdisc 7$q: mq; done; }
 
@@ -215,7 +215,7 @@ more_of_hfsc() { more_of_classes hfsc; }
 more_of_prio() {
 	planned "tc filters of q${nr[prio]} stay: root u32 pref 3, root fw pref 4\$"
 	look prio 7102
-	within "prio: the quickest, by the mark" "$(ms prio.7102 min_us)" 99 300
+	within "prio: the quickest, by the mark" "$(ms prio.7102 min_us)" 299 3000
 	within "prio: chosen by u32" "$(passed class 7:3 prio)" 20 20
 	within "prio: chosen by the mark" "$(passed class 7:2 prio)" 20 20
 	more "prio: the rest" "$(passed class 7:1 prio)" 20
@@ -244,7 +244,7 @@ one_group() {
 	count=$#
 	experiment "$name" <<<"faults:"
 	for kind; do
-		printf '  - net.delay: {to: "%s:7101-7102/udp", delay: 100ms, netns: %s}\n    for: 150s\n' "${at[$kind]}" "$a"
+		printf '  - net.delay: {to: "%s:7101-7102/udp", delay: 300ms, netns: %s}\n    for: 150s\n' "${at[$kind]}" "$a"
 	done >>"$dir/$name.yaml"
 	"$BRINK" plan "$dir/$name.yaml" >"$dir/plan" || fail "no plan"
 	named=$(printf '%s\n' "$@" | grep -cxE 'htb|hfsc|prio|clsact' || :)
@@ -293,6 +293,6 @@ for i in "${!groups[@]}"; do
 done
 other=$(hits "$b" "r${nr[noqueue]}" ingress)
 look noqueue 7101
-within "afterwards" "$(ms noqueue.7101 min_us)" 0 60
+within "afterwards" "$(ms noqueue.7101 min_us)" 0 250
 within "actions at the other end, afterwards" $(($(hits "$b" "r${nr[noqueue]}" ingress) - other)) 20 20
 echo "$(wc -w <<<"$roots") roots, $rules rules: as before"
