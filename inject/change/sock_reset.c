@@ -369,7 +369,8 @@ static int reset_print(const struct change_spec *cs, struct text *ret_do, struct
 	return 0;
 }
 
-/* sock_diag and routes; /proc for the sockets of the shield. */
+/* sock_diag and routes; /proc for the sockets of the shield, whoever's processes hold them: their
+ * folder of descriptors is open to their user only. */
 static const struct call_rule holder_calls[] = {
 	CALLS_NETLINK, CALLS_OPEN_READ, CALLS_LOOK, { 0 }
 };
@@ -377,7 +378,8 @@ static const struct call_rule holder_calls[] = {
 const struct change_ops sock_reset_ops = {
 	.kind = "sock_reset",
 	.class = CLASS_ONE_SHOT,
-	.holder = { CAP_BIT(NET_ADMIN) | CAP_BIT(SYS_PTRACE), holder_calls },
+	.holder = { CAP_BIT(NET_ADMIN) | CAP_BIT(SYS_PTRACE) | CAP_BIT(DAC_READ_SEARCH),
+		    holder_calls },
 	.undoer = { 0, NULL }, /* nothing can be taken back */
 	.prepare = reset_prepare,
 	.arm = reset_arm,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One sock_reset in a network namespace of its own: which connections end, and which live on. */
 #include <arpa/inet.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/io.h"
@@ -15,11 +17,10 @@
 #include "tests/support/rig.h"
 #include "tests/support/test.h"
 
-#define PORT       7001
-#define OTHER      7002
-#define EVERY_NS   (200 * NS_PER_MS)
-#define RESET_CAPS (UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_SYS_PTRACE)
-#define MANY       400
+#define PORT     7001
+#define OTHER    7002
+#define EVERY_NS (200 * NS_PER_MS)
+#define MANY     400
 
 /* A connection: the end that connected, the end that accepted. */
 struct pair {
@@ -144,7 +145,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	f->r.spec.kind = CHANGE_SOCK_RESET;
-	f->r.caps = RESET_CAPS;
+	f->r.caps = change_ops_of(CHANGE_SOCK_RESET)->holder.caps;
 	assert_int_equal(netns_identify("", &f->r.spec.u.reset.select.netns, &f->r.e), 0);
 	f->listener[0] = listen_on(PORT);
 	f->listener[1] = listen_on(OTHER);
@@ -314,6 +315,53 @@ static void sockets_of_shielded_processes_are_left_alone(void **state)
 	assert_int_equal(effect(f), 1);
 	assert_true(was_reset(p.to, p.from));
 	end_pair(p);
+}
+
+/* A process of somebody else that holds the end of a connection, and tells when it has it. */
+static pid_t holder_of_an_end(uid_t uid, int told[2])
+{
+	pid_t pid;
+
+	assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid) {
+		close(told[1]); /* its death is an end of file */
+		return pid;
+	}
+	/* without DUMPABLE /proc would call it root's: proc_pid(5) */
+	if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 1) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		_exit(1);
+	connect_to("127.0.0.1", PORT);
+	if (write(told[1], "", 1) == 1)
+		pause();
+	_exit(1);
+}
+
+/* The operator's session is the operator's, not root's; so are the sockets of brink's probes. */
+static void sockets_of_shielded_processes_of_others_too(void **state)
+{
+	struct fixture *f = *state;
+	int told[2], from;
+	pid_t pid = holder_of_an_end(65534, told);
+	char c;
+
+	assert_int_equal(read(told[0], &c, 1), 1);
+	from = accept4(f->listener[0], NULL, NULL, SOCK_CLOEXEC);
+	assert_true(from >= 0);
+	f->r.shield.n_procs = 1;
+	f->r.shield.proc[0] = (struct shield_proc){ .pid = pid,
+						    .role = SHIELD_SESSION,
+						    .start_ticks = rig_start_ticks(pid) };
+	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
+	fire(f);
+	assert_int_equal(effect(f), 0);
+	assert_int_equal(error_of(from), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(from);
+	close(told[0]);
 }
 
 static void a_device_is_where_its_packets_go(void **state)
@@ -488,6 +536,7 @@ int main(void)
 		TEST(one_that_no_process_holds_is_left_alone),
 		TEST(an_exemption_goes_before_every_match),
 		TEST(sockets_of_shielded_processes_are_left_alone),
+		TEST(sockets_of_shielded_processes_of_others_too),
 		TEST(a_device_is_where_its_packets_go),
 		TEST(repeated_until_quiet),
 		TEST(many_at_once_in_short_steps),
