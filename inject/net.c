@@ -19,6 +19,8 @@
 #define DEVICES_MAX 4
 #define IFB_ID      6 /* characters of the run id in an ifb's name: it has 15 in all */
 #define PPM_ALL     1000000u
+#define QUEUE_FIRST 1024u /* numbers of packet queues, of 16 bits */
+#define QUEUES      (65536u - QUEUE_FIRST)
 /* So many addresses find room in the message of a change, however often they stand there. */
 #define SMALL_LISTS 8
 
@@ -323,6 +325,30 @@ static int add_netem(const struct net_aim *aim, unsigned device,
 	return 0;
 }
 
+/* Free as a rule: other programs number their queues from 0, and another run has other numbers. */
+static uint16_t queue_number(const struct plan_context *ctx, unsigned device)
+{
+	uint32_t run = crc32c(ctx->run_id, strlen(ctx->run_id));
+
+	return (uint16_t)(QUEUE_FIRST +
+			  (run % QUEUES + ctx->fault_index * DEVICES_MAX + device) % QUEUES);
+}
+
+static int add_queue(const struct net_aim *aim, unsigned device, const struct netem_side_spec *how,
+		     const struct plan_context *ctx, struct plan *ret, struct err *e)
+{
+	struct change_spec *c = plan_add(ret, ctx, CHANGE_QUEUE, e);
+
+	if (!c)
+		return -e->code;
+	c->u.queue = (struct queue_spec){ .how = *how,
+					  .number = queue_number(ctx, device),
+					  .seed = ctx->targets->seed ^ ctx->fault_index };
+	c->u.queue.how.netns = aim->netns;
+	snprintf(c->u.queue.how.dev, IFNAMSIZ, "%s", aim->device[device]);
+	return 0;
+}
+
 /* Of some ports every connection passes: a fault that does not bite there must say why. */
 static void note_exempted(const struct nft_gate_spec *g, unsigned sessions, struct plan *ret)
 {
@@ -403,6 +429,8 @@ static struct nft_gate_spec main_gate(const struct net_aim *aim, unsigned device
 	own_name(g.table, sizeof(g.table), ctx, device, 16);
 	if (how->action == GATE_FWD)
 		own_name(g.fwd_dev, IFNAMSIZ, ctx, device, IFB_ID);
+	if (how->action == GATE_QUEUE)
+		g.queue = queue_number(ctx, device);
 	return g;
 }
 
@@ -656,6 +684,8 @@ int net_plan(const struct net_spec *spec, const struct net_treatment *how,
 		rc = route_check_device(&aim.netns, aim.device[i], qdisc, e);
 		if (rc == 0 && how->action == GATE_FWD)
 			rc = add_netem(&aim, i, how->netem, ctx, ret, e);
+		if (rc == 0 && how->action == GATE_QUEUE)
+			rc = add_queue(&aim, i, how->netem, ctx, ret, e);
 		if (rc == 0)
 			rc = add_gate(&aim, i, how, ctx, ret, e);
 		if (rc == 0)

@@ -114,7 +114,8 @@ struct net_treatment {
 	struct gate_conditions only;
 	uint16_t port; /* of the far end where none is said; 0 = any */
 	const struct dns_select *dns;
-	const struct netem_side_spec *netem; /* GATE_FWD: template for the ifb of each device */
+	/* GATE_FWD: template for the ifb of each device; GATE_QUEUE: for the queue of each */
+	const struct netem_side_spec *netem;
 };
 
 /* The selector itself, before anything is looked up: see fault_ops.check. */

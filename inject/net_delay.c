@@ -5,6 +5,7 @@
 static const struct field rows[] = {
 	NETEM_DELAY(FIELD_REQUIRED),
 	NETEM_JITTER("correlation"),
+	NETEM_ENGINE,
 	NET_FIELDS(struct net_netem),
 	{ 0 },
 };
@@ -16,8 +17,10 @@ static const struct field_table fields = {
 	.fields = rows,
 };
 
-static const char *const trials[] = { "to={addr}:{port} delay=300ms direction=both netns={netns}",
-				      NULL };
+static const char *const trials[] = {
+	"to={addr}:{port} delay=300ms direction=both netns={netns}",
+	"from={addr}:{port} delay=300ms direction=in engine=user netns={netns}", NULL
+};
 
 const struct fault_ops net_delay_fault = {
 	.name = "net.delay",

@@ -4,6 +4,7 @@
 
 static const struct field rows[] = {
 	NETEM_DUPLICATE("share", FIELD_REQUIRED, "correlation"),
+	NETEM_ENGINE,
 	NET_FIELDS(struct net_netem),
 	{ 0 },
 };

@@ -12,6 +12,7 @@ static const struct field rows[] = {
 	NETEM_REORDER("reorder", 0, "reorder_correlation", "reorder_gap"),
 	NETEM_RATE(FIELD_LEAST_ONE),
 	NETEM_SLOT("slot_", FIELD_LEAST_ONE),
+	NETEM_ENGINE,
 	NET_FIELDS(struct net_netem),
 	{ 0 },
 };

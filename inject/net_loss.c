@@ -5,6 +5,7 @@
 static const struct field rows[] = {
 	NETEM_LOSS(FIELD_LEAST_ONE, "correlation"),
 	NETEM_MODEL(FIELD_LEAST_ONE),
+	NETEM_ENGINE,
 	NET_FIELDS(struct net_netem),
 	{ 0 },
 };

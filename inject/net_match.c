@@ -423,7 +423,8 @@ static unsigned find_paths(const struct nft_gate_spec *g, const struct net_selec
 	bool netdev =
 		(g->action == GATE_FWD || g->action == GATE_DROP || g->action == GATE_ANSWER) &&
 		!(g->only.given & GATE_CGROUP);
-	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT, in = netdev ? GATE_INGRESS : GATE_INPUT;
+	uint8_t out = netdev ? GATE_EGRESS : GATE_OUTPUT;
+	uint8_t in = g->action == GATE_QUEUE ? GATE_PREROUTING : netdev ? GATE_INGRESS : GATE_INPUT;
 	const struct net_groups *to = sel->to, *from = sel->from;
 	unsigned n = 0;
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "inject/change/shaper.h"
+#include "inject/kernel_has.h"
 #include "inject/net_owner.h"
 
 #define LIMIT_PPS     250000
@@ -10,6 +12,7 @@
 #define SHORT_PACKET  42   /* bytes: Ethernet, IPv4 and UDP without data */
 #define QUEUE_PACKETS 1000 /* the default of tc-netem(8) */
 #define PPM_ALL       1000000u
+#define USER_PPS      100000u /* one holder, measured: docs/bench.md */
 
 const char *const netem_dist_words[] = { "uniform", "normal", "pareto", "paretonormal", NULL };
 const char *const netem_model_words[] = { "random", "gilbert_elliott", "markov", NULL };
@@ -59,10 +62,28 @@ uint32_t netem_limit(const struct netem_side_spec *s, int64_t queue_ns, int64_t 
 	return NETEM_QUEUE_MAX;
 }
 
+const char *const netem_engine_words[] = { "auto", "kernel", "user", NULL };
+
 static bool does_something(const struct netem_side_spec *s)
 {
 	return s->delay_ns || s->loss_ppm || s->loss_model != LOSS_RANDOM || s->duplicate_ppm ||
 	       s->corrupt_ppm || s->rate || s->slot_max_ns;
+}
+
+/* Whatever the kernel has. */
+static int check_user(const struct net_netem *n, struct err *e)
+{
+	int rc = shaper_check(&n->side, e);
+
+	if (rc == 0 && n->net.direction != NET_IN)
+		rc = err_set(e, EOPNOTSUPP,
+			     "user space holds only what comes in (what goes out stays charged to "
+			     "its sender's socket): use 'direction: in', here or at the other end");
+	if (rc == 0 && net_owner_given(&n->net))
+		rc = err_set(e, EOPNOTSUPP,
+			     "in user space it is not known whose socket a packet is for: choose it "
+			     "by its port");
+	return rc < 0 ? err_ctx(e, "engine: user") : 0;
 }
 
 int netem_fault_check(const void *spec, struct err *e)
@@ -85,7 +106,8 @@ int netem_fault_check(const void *spec, struct err *e)
 		return err_set(e, EINVAL,
 			       "'mark' and whose sockets go together with 'direction: out' only: "
 			       "what comes in is known by its flow");
-	return net_check(&n->net, e);
+	rc = n->engine == ENGINE_USER ? check_user(n, e) : 0;
+	return rc < 0 ? rc : net_check(&n->net, e);
 }
 
 static void add_share(struct text *t, const char *word, uint32_t ppm)
@@ -125,6 +147,22 @@ static void summarise(const struct netem_side_spec *s, struct plan *ret)
 	add_time(&t, " slots of ", s->slot_max_ns);
 }
 
+/* Asks the kernel only where there is a choice. */
+static int choose_engine(const struct net_netem *n, enum netem_engine *ret, struct err *e)
+{
+	struct err ignored;
+
+	*ret = (enum netem_engine)n->engine;
+	if (*ret == ENGINE_AUTO) {
+		bool can = check_user(n, &ignored) == 0 && kernel_lacks_netem() &&
+			   kernel_has_queue(&ignored) >= 0;
+
+		*ret = can ? ENGINE_USER : ENGINE_KERNEL;
+		return 0;
+	}
+	return *ret == ENGINE_USER ? kernel_has_queue(e) : 0;
+}
+
 static void note_limits(const struct net_netem *n, const struct netem_side_spec *s, uint32_t pps,
 			struct plan *ret)
 {
@@ -151,11 +189,15 @@ int netem_fault_plan(const void *spec, const struct plan_context *ctx, struct pl
 {
 	const struct net_netem *n = spec;
 	struct netem_side_spec side = n->side;
-	const struct net_treatment how = { .action = GATE_FWD,
-					   .share_ppm = PPM_ALL,
-					   .netem = &side };
+	struct net_treatment how = { .action = GATE_FWD, .share_ppm = PPM_ALL, .netem = &side };
+	enum netem_engine engine = ENGINE_KERNEL;
 	uint32_t pps;
 	int rc = netem_fault_check(spec, e);
+
+	if (rc == 0)
+		rc = choose_engine(n, &engine, e);
+	if (engine == ENGINE_USER)
+		how.action = GATE_QUEUE;
 
 	side.limit = netem_limit(&side, n->queue_ns, n->queue_packets, &pps);
 	if (rc == 0)
@@ -164,5 +206,8 @@ int netem_fault_plan(const void *spec, const struct plan_context *ctx, struct pl
 		return rc;
 	summarise(&side, ret);
 	note_limits(n, &side, pps, ret);
+	if (engine == ENGINE_USER)
+		plan_note(ret, "via user space, up to about %u packets/s; more pass untouched",
+			  USER_PPS);
 	return 0;
 }

@@ -15,7 +15,11 @@ struct net_netem {
 	struct net_spec net;
 	struct netem_side_spec side; /* without netns, ifb, dev and limit */
 	int64_t queue_ns, queue_packets;
+	int engine; /* enum netem_engine */
 };
+
+/* Who holds the packets: netem, or a holder in user space (CHANGE_QUEUE), which can do less. */
+enum netem_engine { ENGINE_AUTO, ENGINE_KERNEL, ENGINE_USER };
 
 int netem_fault_check(const void *spec, struct err *e);
 int netem_fault_plan(const void *spec, const struct plan_context *ctx, struct plan *ret,
@@ -31,7 +35,8 @@ int netem_fault_plan(const void *spec, const struct plan_context *ctx, struct pl
 uint32_t netem_limit(const struct netem_side_spec *s, int64_t queue_ns, int64_t queue_packets,
 		     uint32_t *ret_pps);
 
-extern const char *const netem_dist_words[], *const netem_model_words[];
+extern const char *const netem_dist_words[], *const netem_model_words[],
+						     *const netem_engine_words[];
 
 #define NETEM_OPS                                                                                                            \
 	.class_words = "self-ending",                                                                                        \
@@ -58,6 +63,14 @@ extern const char *const netem_dist_words[], *const netem_model_words[];
 	{                                                                                    \
 		NETEM_ROW("distribution", FIELD_ENUM, side.dist),                            \
 			.words = netem_dist_words, .dflt = "uniform", .doc = "of the jitter" \
+	}
+
+#define NETEM_ENGINE                                                                               \
+	{                                                                                          \
+		NETEM_ROW("engine", FIELD_ENUM, engine),                                           \
+			.words = netem_engine_words, .dflt = "auto",                               \
+			.doc = "who holds the packets: kernel (netem), user (for direction: in); " \
+			       "auto takes user where the kernel has no netem"                     \
 	}
 
 /* A share of the packets, and how much each decision follows the one before. */

@@ -94,13 +94,20 @@ static bool owners_meet(const struct nft_gate_spec *g, const struct nft_gate_spe
 	       (g->only.cgroup == h->only.cgroup || g->only.cgroup_level != h->only.cgroup_level);
 }
 
+/* What waited in a queue goes on to whatever stands behind it, another queue too. */
+static bool both_treat(const struct nft_gate_spec *g, const struct nft_gate_spec *h)
+{
+	return (g->action == GATE_QUEUE && gate_family(h) == NFPROTO_INET) ||
+	       (h->action == GATE_QUEUE && gate_family(g) == NFPROTO_INET);
+}
+
 bool gates_overlap(const struct change_spec *a, const struct change_spec *b,
 		   const struct address_pool *pool)
 {
 	const struct nft_gate_spec *g = &a->u.gate, *h = &b->u.gate;
 
 	if (a->kind != CHANGE_NFT_GATE || b->kind != CHANGE_NFT_GATE || !owners_meet(g, h) ||
-	    g->netns.cookie != h->netns.cookie || strcmp(g->dev, h->dev) != 0 ||
+	    both_treat(g, h) || g->netns.cookie != h->netns.cookie || strcmp(g->dev, h->dev) != 0 ||
 	    !conditions_meet(&g->only, &h->only) || !dns_selects_meet(&g->dns, &h->dns))
 		return false;
 	for (unsigned i = 0; i < g->n_matches; i++) {

@@ -4,6 +4,7 @@
 
 static const struct field rows[] = {
 	NETEM_RATE(FIELD_REQUIRED),
+	NETEM_ENGINE,
 	NET_FIELDS(struct net_netem),
 	{ 0 },
 };

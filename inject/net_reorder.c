@@ -5,6 +5,7 @@
 static const struct field rows[] = {
 	NETEM_REORDER("share", FIELD_REQUIRED, "correlation", "gap"),
 	NETEM_DELAY(FIELD_REQUIRED),
+	NETEM_ENGINE,
 	NET_FIELDS(struct net_netem),
 	{ 0 },
 };

@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 
 #include "base/io.h"
+#include "inject/kernel_has.h"
 #include "runner/commands.h"
 #include "runner/keeper_client.h"
 #include "runner/leftovers.h"
@@ -180,7 +181,10 @@ static void look_at_gate(struct doctor *d)
 
 static void look_at_netem(struct doctor *d)
 {
+	/* the first one says what user space does instead */
 	static const char packages[] =
+		"with direction: in  all but net.duplicate and net.slot work without it, in user "
+		"space (a packet queue: tested)\n"
 		"Debian          apt install linux-image-amd64 (not the cloud kernel)\n"
 		"Ubuntu          apt install linux-modules-extra-$(uname -r) && modprobe sch_netem\n"
 		"Fedora/RHEL     dnf install kernel-modules-extra\n"
@@ -189,6 +193,7 @@ static void look_at_netem(struct doctor *d)
 	const struct scratch_result *egress = &d->tried[SCRATCH_EGRESS],
 				    *r = &d->tried[SCRATCH_NETEM];
 	char names[200];
+	struct err ignored;
 
 	if (!(d->need & NEED_NETEM) || d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
 		return;
@@ -198,8 +203,9 @@ static void look_at_netem(struct doctor *d)
 		    "the egress hook needs kernel 5.16 or later, CONFIG_NETFILTER_EGRESS\n",
 		    "%s: tried: an nft chain in the egress hook: %s", names, egress->text);
 	if (r->state == SCRATCH_FAILED)
-		say(d, LEVEL_FAIL, packages, "%s: tried: qdisc netem on a scratch ifb device: %s",
-		    names, r->text);
+		say(d, LEVEL_FAIL,
+		    kernel_has_queue(&ignored) == 0 ? packages : strchr(packages, '\n') + 1,
+		    "%s: tried: qdisc netem on a scratch ifb device: %s", names, r->text);
 	else if (r->state == SCRATCH_WOULD_LOAD)
 		say(d, LEVEL_WARN, NULL,
 		    "%s: not tried, a run would load these kernel modules, which then stay: %s",

@@ -239,6 +239,15 @@ static void obey(struct holder *h, const struct hmsg *order)
 	answer(h, &m, rc);
 }
 
+/* Something of the fault is lost: nothing of it goes on. */
+static void give_up(struct holder *h, struct hmsg *m, int rc)
+{
+	struct err ignored;
+
+	quiet_all(h, &ignored);
+	answer(h, m, rc);
+}
+
 static void refresh_all(struct holder *h)
 {
 	struct hmsg m = { .type = HMSG_LOST };
@@ -247,11 +256,27 @@ static void refresh_all(struct holder *h)
 		struct change *c = &h->job->change[i];
 		int rc = c->ops->refresh ? c->ops->refresh(c, &m.err) : 0;
 
-		if (rc < 0) {
-			struct err ignored;
+		if (rc < 0)
+			give_up(h, &m, rc);
+	}
+}
 
-			quiet_all(h, &ignored);
-			answer(h, &m, rc);
+/* What a change watches can be read. A change whose work fails is lost. */
+static void work_all(struct holder *h, const struct pollfd *p)
+{
+	for (unsigned i = 0; i < h->job->n; i++) {
+		struct change *c = &h->job->change[i];
+		struct hmsg m = { .type = HMSG_LOST };
+		bool ready = false;
+		int rc;
+
+		for (unsigned k = 0; k < c->n_watched; k++)
+			ready |= (p++)->revents != 0;
+		rc = ready ? c->ops->work(c, &m.err) : 0;
+		if (rc < 0) {
+			c->n_watched = 0;
+			give_up(h, &m, rc);
+			return; /* the descriptors are not those of the list any more */
 		}
 	}
 }
@@ -293,22 +318,40 @@ static void close_others(const struct holder_job *job)
 	}
 }
 
-/* One wait: orders first, then the deaths of others. */
+#define OWN_FDS 3
+
+/* What the changes watch, behind the holder's own. */
+static unsigned add_watched(const struct holder_job *job, struct pollfd *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < job->n; i++) {
+		for (unsigned k = 0; k < job->change[i].n_watched; k++)
+			p[n++] = (struct pollfd){ .fd = job->change[i].watched[k],
+						  .events = POLLIN };
+	}
+	return n;
+}
+
+/* One wait: orders first, then the deaths of others, then what the changes themselves wait for. */
 static void turn(struct holder *h, int64_t *next_beat)
 {
-	struct pollfd p[3] = { { .fd = h->job->sock, .events = POLLIN },
-			       { .fd = h->job->runner_pidfd, .events = POLLIN },
-			       { .fd = h->job->keeper_pidfd, .events = POLLIN } };
+	struct pollfd p[OWN_FDS + PLAN_CHANGES * CHANGE_WATCHED] = {
+		{ .fd = h->job->sock, .events = POLLIN },
+		{ .fd = h->job->runner_pidfd, .events = POLLIN },
+		{ .fd = h->job->keeper_pidfd, .events = POLLIN }
+	};
+	unsigned n_watched = add_watched(h->job, p + OWN_FDS);
 	int64_t left = *next_beat - clock_mono_ns();
 	struct timespec t = { .tv_nsec = h->firing || left < 0 ? 0 : left }; /* below a second */
 	struct hmsg m;
 	struct err ignored;
 	int rc;
 
-	io_poll(p, 3, &t);
+	io_poll(p, OWN_FDS + n_watched, &t);
 	rc = proto_recv(h->job->sock, &m, sizeof(m));
 	if (rc == 1)
-		obey(h, &m);
+		obey(h, &m); /* arming: what is watched from then on comes with the next turn */
 	if (rc == -EPIPE)
 		_exit(0);
 	if (p[2].revents) { /* the spare takes over from the journal; what we own ends here */
@@ -323,6 +366,8 @@ static void turn(struct holder *h, int64_t *next_beat)
 	}
 	if (h->firing)
 		fire_step(h);
+	if (n_watched)
+		work_all(h, p + OWN_FDS);
 	if (clock_mono_ns() >= *next_beat) {
 		beat(h);
 		*next_beat = clock_mono_ns() + STEP_MS * NS_PER_MS;

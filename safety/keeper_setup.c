@@ -256,6 +256,8 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 	rights_add_holder(&k->holders, s);
 	if (s->kind == CHANGE_NETEM_SIDE)
 		f->drain_ns = netem_spec_drain_ns(&s->u.netem);
+	if (s->kind == CHANGE_QUEUE)
+		f->drain_ns = netem_spec_drain_ns(&s->u.queue.how);
 	f->n++;
 	return 0;
 }

@@ -56,18 +56,30 @@ static bool loaded(const char *path)
 
 int modules_load(struct change_spec *const *specs, unsigned n, struct err *e)
 {
-	static const char *const ifb[] = { "modprobe", "-q", "ifb", "numifbs=0", NULL };
-	static const char *const netem[] = { "modprobe", "-q", "sch_netem", NULL };
-	bool needed = false;
+	static const struct {
+		enum change_kind kind;
+		const char *there, *argv[5];
+	} modules[] = {
+		{ CHANGE_NETEM_SIDE,
+		  "/sys/module/ifb",
+		  { "modprobe", "-q", "ifb", "numifbs=0", NULL } },
+		{ CHANGE_NETEM_SIDE,
+		  "/sys/module/sch_netem",
+		  { "modprobe", "-q", "sch_netem", NULL } },
+		{ CHANGE_QUEUE,
+		  "/sys/module/nfnetlink_queue",
+		  { "modprobe", "-q", "nfnetlink_queue", NULL } },
+		{ CHANGE_QUEUE, "/sys/module/nft_queue", { "modprobe", "-q", "nft_queue", NULL } },
+	};
 	int rc = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		needed |= specs[i]->kind == CHANGE_NETEM_SIDE;
-	if (!needed)
-		return 0;
-	if (!loaded("/sys/module/ifb"))
-		rc = run(ifb, e);
-	if (rc == 0 && !loaded("/sys/module/sch_netem"))
-		rc = run(netem, e);
+	for (size_t k = 0; k < ARRAY_LEN(modules) && rc == 0; k++) {
+		bool needed = false;
+
+		for (unsigned i = 0; i < n; i++)
+			needed |= specs[i]->kind == modules[k].kind;
+		if (needed && !loaded(modules[k].there))
+			rc = run(modules[k].argv, e);
+	}
 	return rc;
 }

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "inject/change/change.h"
 #include "inject/change/netns.h"
+#include "inject/kernel_has.h"
 
 #define ALL_NS  (30 * NS_PER_S)
 #define STEP_NS (5 * NS_PER_S)
@@ -47,53 +48,13 @@ static void set_err(struct scratch_result *r, const struct err *e)
 
 /* ---- modules ---- */
 
-static void exec_modprobe(const char *module, int out)
-{
-	static const char *const paths[] = { "/sbin/modprobe", "/usr/sbin/modprobe",
-					     "/bin/modprobe" };
-	static char *const env[] = { NULL };
-	const char *const argv[] = { "modprobe", "-n", "-v", module, NULL };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	dup2(null, STDIN_FILENO);
-	dup2(out, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
-	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-		execve(paths[i], (char *const *)argv, env); /* execve(2) does not write there */
-	_exit(127);
-}
-
-/* Would the first use of it load a module? A dry run: "insmod ..." when so, silence when it is
- * there already. */
-static bool would_load(const char *module)
-{
-	char said[512] = "";
-	int fds[2];
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return false;
-	pid = fork();
-	if (pid == 0)
-		exec_modprobe(module, fds[1]);
-	close(fds[1]);
-	n = pid > 0 && io_wait(fds[0], POLLIN, clock_mono_ns() + STEP_NS) > 0 ?
-		    io_read_full(fds[0], said, sizeof(said) - 1) :
-		    0;
-	close(fds[0]);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-	return n > 0 && strstr(said, "insmod") != NULL;
-}
-
 /* True: at least one of them would be loaded; said in r. */
 static bool needs_module(struct scratch_result *r, const char *const *modules)
 {
 	struct text t = text_on(r->text, sizeof(r->text));
 
 	for (; *modules; modules++) {
-		if (would_load(*modules))
+		if (module_would_load(*modules))
 			text_add(&t, "%s%s", t.len ? ", " : "", *modules);
 	}
 	if (t.len)

@@ -226,6 +226,10 @@ int touch_each(const char *fault, const struct change_spec *c, const struct addr
 		t.family = TOUCH_NET;
 		t.device = c->u.netem.dev;
 		return fn(arg, &t, e);
+	case CHANGE_QUEUE:
+		t.family = TOUCH_NET;
+		t.device = c->u.queue.how.dev;
+		return fn(arg, &t, e);
 	case CHANGE_NFT_GATE:
 		return each_match(&w, &c->u.gate);
 	case CHANGE_FILL:

@@ -8,6 +8,7 @@
 #include "inject/change/netem_spec.h"
 #include "inject/change/nft_dns.h"
 #include "inject/change/port.h"
+#include "inject/change/shaper.h"
 
 #define LEASE_MIN_MS 200
 #define LEASE_MAX_MS 60000
@@ -24,6 +25,7 @@ static const struct change_ops *const kinds[CHANGE_KIND_COUNT] = {
 	[CHANGE_SOCK_RESET] = &sock_reset_ops,
 	[CHANGE_PORT] = &port_ops,
 	[CHANGE_LINK] = &link_ops,
+	[CHANGE_QUEUE] = &queue_ops,
 };
 
 const struct change_ops *change_ops_of(unsigned kind)
@@ -55,6 +57,8 @@ const struct netns_ref *change_netns(const struct change_spec *s)
 		return &s->u.port.netns;
 	case CHANGE_LINK:
 		return &s->u.link.netns;
+	case CHANGE_QUEUE:
+		return &s->u.queue.how.netns;
 	default:
 		return NULL;
 	}
@@ -111,7 +115,7 @@ static bool grows_ok(const struct net_match *m)
 static bool match_ok(const struct nft_gate_spec *s, uint32_t pooled, const struct net_match *m)
 {
 	bool netdev = m->hook == GATE_EGRESS || m->hook == GATE_INGRESS;
-	bool inet = m->hook == GATE_OUTPUT || m->hook == GATE_INPUT;
+	bool inet = m->hook == GATE_OUTPUT || m->hook == GATE_INPUT || m->hook == GATE_PREROUTING;
 	bool first_netdev = s->match[0].hook == GATE_EGRESS || s->match[0].hook == GATE_INGRESS;
 
 	return (netdev || inet) && netdev == first_netdev &&
@@ -151,11 +155,21 @@ static bool learn_ok(const struct nft_gate_spec *s)
 		s->share_ppm == PPM && (s->match[0].hook & (GATE_EGRESS | GATE_INGRESS)));
 }
 
+/* Only there packets are held that are charged to no socket. */
+static bool hooks_fit(const struct nft_gate_spec *s)
+{
+	for (unsigned i = 0; i < s->n_matches; i++) {
+		if ((s->match[i].hook == GATE_PREROUTING) != (s->action == GATE_QUEUE))
+			return false;
+	}
+	return (s->queue != 0) == (s->action == GATE_QUEUE);
+}
+
 static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
 {
 	if (!select_ok(s, pooled) || !own_name(s->table, sizeof(s->table)) ||
-	    !terminated(s->fwd_dev, sizeof(s->fwd_dev)) || s->action > GATE_ANSWER ||
-	    (s->tag & ~GATE_TAG_MASK) ||
+	    !terminated(s->fwd_dev, sizeof(s->fwd_dev)) || !hooks_fit(s) ||
+	    s->action > GATE_QUEUE || (s->tag & ~GATE_TAG_MASK) ||
 	    (s->action == GATE_TAG) != (s->tag && (s->only.given & GATE_CGROUP)) ||
 	    s->share_ppm > PPM || s->of_flows > FLOWS_BACK || !learn_ok(s) ||
 	    (s->every && s->share_ppm != PPM) || !conditions_ok(&s->only) || !dns_gate_ok(s))
@@ -170,13 +184,30 @@ static bool reset_ok(const struct sock_reset_spec *s)
 	       (s->select.match[0].hook == GATE_OUTPUT || s->select.match[0].hook == GATE_INPUT);
 }
 
-static bool netem_ok(const struct netem_side_spec *s)
+static bool impairment_ok(const struct netem_side_spec *s)
 {
 	struct err ignored;
 
-	return netns_ok(&s->netns) && own_name(s->ifb, sizeof(s->ifb)) &&
-	       terminated(s->dev, sizeof(s->dev)) && s->limit > 0 && s->limit <= NETEM_QUEUE_MAX &&
-	       netem_spec_check(s, &ignored) == 0;
+	return netns_ok(&s->netns) && terminated(s->dev, sizeof(s->dev)) && s->limit > 0 &&
+	       s->limit <= NETEM_QUEUE_MAX && netem_spec_check(s, &ignored) == 0;
+}
+
+static bool netem_ok(const struct netem_side_spec *s)
+{
+	return impairment_ok(s) && own_name(s->ifb, sizeof(s->ifb));
+}
+
+static bool queue_number_ok(uint32_t number)
+{
+	return number > 0 && number <= UINT16_MAX;
+}
+
+static bool queue_ok(const struct queue_spec *s)
+{
+	struct err ignored;
+
+	return impairment_ok(&s->how) && shaper_check(&s->how, &ignored) == 0 &&
+	       queue_number_ok(s->number);
 }
 
 static bool signal_ok(const struct signal_spec *s)
@@ -236,6 +267,8 @@ static bool union_ok(const struct change_spec *s, uint32_t pooled)
 	case CHANGE_LINK:
 		return netns_ok(&s->u.link.netns) && device_ok(s->u.link.dev) &&
 		       mtu_ok(s->u.link.mtu);
+	case CHANGE_QUEUE:
+		return queue_ok(&s->u.queue);
 	default:
 		return false;
 	}
@@ -263,6 +296,8 @@ static bool undo_union_ok(const struct undo *u)
 	case CHANGE_LINK:
 		return device_ok(u->u.link.dev) && u->u.link.ifindex > 0 &&
 		       u->u.link.mtu_set <= u->u.link.mtu_before && mtu_ok(u->u.link.mtu_set);
+	case CHANGE_QUEUE:
+		return queue_number_ok(u->u.queue.number);
 	default:
 		return true;
 	}
@@ -320,6 +355,9 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 	switch (s->kind) {
 	case CHANGE_NETEM_SIDE:
 		device_words(s->u.netem.dev, &s->u.netem.netns, ret);
+		break;
+	case CHANGE_QUEUE:
+		device_words(s->u.queue.how.dev, &s->u.queue.how.netns, ret);
 		break;
 	case CHANGE_NFT_GATE:
 		device_words(s->u.gate.dev, &s->u.gate.netns, ret);

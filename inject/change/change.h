@@ -21,6 +21,7 @@ enum change_kind {
 	CHANGE_SOCK_RESET = 8, /* SOCK_DESTROY */
 	CHANGE_PORT = 9,       /* a bound socket */
 	CHANGE_LINK = 10,      /* a device's state or MTU */
+	CHANGE_QUEUE = 11,     /* packets held in user space */
 	CHANGE_KIND_COUNT
 };
 
@@ -78,7 +79,13 @@ struct gate_join {
 
 /* By brink itself, for the host and the operator, or by the user. */
 enum gate_exempt { EXEMPT_SHIELD = 1, EXEMPT_CHOSEN = 2 };
-enum gate_hook { GATE_EGRESS = 1, GATE_INGRESS = 2, GATE_OUTPUT = 4, GATE_INPUT = 8 };
+enum gate_hook {
+	GATE_EGRESS = 1,
+	GATE_INGRESS = 2,
+	GATE_OUTPUT = 4,
+	GATE_INPUT = 8,
+	GATE_PREROUTING = 16, /* GATE_QUEUE only, and it alone */
+};
 
 /* What must hold on top of a match, for all matches of a gate that act; exemptions ask for none of
  * it. */
@@ -122,7 +129,15 @@ enum gate_learn { LEARN_NOTHING, LEARN_TOO, LEARN_ONLY };
 /* FLOWS_BACK: what all of the gate's packets come back on is counted by another gate. */
 enum gate_flows { FLOWS_NOT, FLOWS_COUNTED, FLOWS_BACK };
 
-enum gate_action { GATE_FWD, GATE_DROP, GATE_RESET, GATE_UNREACHABLE, GATE_TAG, GATE_ANSWER };
+enum gate_action {
+	GATE_FWD,
+	GATE_DROP,
+	GATE_RESET,
+	GATE_UNREACHABLE,
+	GATE_TAG,
+	GATE_ANSWER,
+	GATE_QUEUE,
+};
 
 /* A name in DNS questions, as it stands in them: RFC 1035 section 3.1, in lower case. */
 #define DNS_WIRE_MAX 128
@@ -145,7 +160,8 @@ struct dns_select {
 
 /*
  * An own table with owner flag whose rules act only while the lease element lives. EGRESS/INGRESS
- * stand in the netdev family, OUTPUT/INPUT (and forward) in inet; one gate uses one family.
+ * stand in the netdev family, OUTPUT/INPUT (and forward) and PREROUTING in inet; one gate uses one
+ * family.
  */
 struct nft_gate_spec {
 	struct netns_ref netns;
@@ -156,6 +172,7 @@ struct nft_gate_spec {
 	uint8_t of_flows; /* enum gate_flows: share counts flows, chosen by a hash of protocol,
 			     addresses and ports */
 	uint16_t n_matches, n_prefixes;
+	uint16_t queue;     /* GATE_QUEUE: its number */
 	uint32_t pool_crc;  /* crc32c of the addresses in the pool, 0 = none: for texts only */
 	uint32_t share_ppm; /* 1,000,000 = all */
 	uint32_t every;     /* > 0: each packet of this number only, counted over all matches */
@@ -206,6 +223,19 @@ struct netem_side_spec {
 	int64_t slot_min_ns, slot_max_ns;                  /* both 0 = no slots */
 	int64_t slot_packets;                              /* in one slot; 0 = any number */
 	uint64_t slot_bytes;
+};
+
+/*
+ * The same in user space, for kernels without netem: a holder binds a queue of nfnetlink_queue, to
+ * which an nft_gate sends packets, and lets each go when its time has come. What comes in only: a
+ * packet that its own host sends stays charged to its socket while it waits. Without duplicates and
+ * slots; ifb is "".
+ */
+struct queue_spec {
+	struct netem_side_spec how;
+	uint32_t number; /* 16 bits */
+	uint32_t pad;
+	uint64_t seed;
 };
 
 struct fill_spec {
@@ -285,6 +315,7 @@ struct change_spec {
 		struct sock_reset_spec reset;
 		struct port_spec port;
 		struct link_spec link;
+		struct queue_spec queue;
 	} u;
 };
 
@@ -336,9 +367,14 @@ struct undo {
 			uint32_t mtu_before, mtu_set; /* 0, 0: it was up and went down */
 			uint32_t had;                 /* routes and addresses in use, before */
 		} link;
+		struct {
+			uint32_t number;
+		} queue;
 	} u;
 	char by_hand[512];
 };
+
+#define CHANGE_WATCHED 2
 
 /*
  * One change inside a holder. live is the kind's own run-time state (sockets, descriptors, prebuilt
@@ -351,6 +387,10 @@ struct change {
 	const struct shield *shield;     /* what a repeated signal must never hit. Borrowed */
 	const struct address_pool *pool; /* of the run; NULL = none. Borrowed */
 	void *live;
+	/* What the holder waits for beside its orders, from arm on: whenever one of them can be
+	 * read, work() is called. */
+	unsigned n_watched;
+	int watched[CHANGE_WATCHED];
 };
 
 /* What a change has done so far. */
@@ -384,6 +424,9 @@ struct change_ops {
 	int (*refresh)(struct change *c, struct err *e);
 	/* One more address, while live. NULL: it has no lists that grow. */
 	int (*join)(struct change *c, const struct gate_join *j, struct err *e);
+	/* Does what the watched descriptors bring, without waiting and for a few milliseconds at
+	 * most: orders are read in between. Until the holder's end. May be NULL. */
+	int (*work)(struct change *c, struct err *e);
 	/* Ends the effect, as fast as can be. NULL: undo ends it. */
 	int (*quiet)(struct change *c, struct err *e);
 	/* Called until it returns 0 or the deadline passes; -EINPROGRESS: packets are still in

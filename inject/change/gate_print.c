@@ -59,7 +59,7 @@ static void add_match(struct text *t, const struct nft_gate_spec *s, const struc
 	const uint32_t src[2] = { m->src_first, m->src_n }, dst[2] = { m->dst_first, m->dst_n };
 	const uint16_t sport[2] = { m->sport_lo, m->sport_hi },
 		       dport[2] = { m->dport_lo, m->dport_hi };
-	bool in = m->hook & (GATE_INGRESS | GATE_INPUT);
+	bool in = m->hook & (GATE_INGRESS | GATE_INPUT | GATE_PREROUTING);
 
 	text_add(t, "%s%s", in ? "in" : "out", proto_name(m->proto));
 	add_end(t, s, "from", src, sport);
@@ -133,7 +133,9 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 					     [GATE_RESET] = "answer with a reset",
 					     [GATE_UNREACHABLE] = "answer unreachable",
 					     [GATE_TAG] = "tag",
-					     [GATE_ANSWER] = "rewrite" };
+					     [GATE_ANSWER] = "rewrite",
+
+					     [GATE_QUEUE] = "queue" };
 
 	text_add(t, "%s ", words[s->action]);
 	if (s->share_ppm < 1000000) {
@@ -146,4 +148,6 @@ void gate_print_action(const struct nft_gate_spec *s, struct text *t)
 	gate_print_matches(s, t);
 	if (s->action == GATE_FWD)
 		text_add(t, " to %s", s->fwd_dev);
+	if (s->action == GATE_QUEUE)
+		text_add(t, " to number %u", s->queue);
 }

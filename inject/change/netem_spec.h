@@ -28,6 +28,11 @@ int netem_spec_check(const struct netem_side_spec *s, struct err *e);
 /* How long it may take until netem is empty once no packet comes any more; never above a minute
  * beyond the delay itself, however slow the rate. */
 int64_t netem_spec_drain_ns(const struct netem_side_spec *s);
+/* A probability as netem counts it, in parts of 2^32 - 1. */
+static inline uint32_t netem_share(uint32_t ppm)
+{
+	return (uint32_t)((uint64_t)ppm * UINT32_MAX / 1000000);
+}
 /* As tc-netem(8) writes it: "netem limit 10000 delay 200ms 50ms loss 1%". */
 void netem_spec_add(struct text *t, const struct netem_side_spec *s);
 

@@ -339,6 +339,16 @@ void nft_fwd(struct nlbuf *b, unsigned reg)
 	expr_close(b, x);
 }
 
+void nft_queue(struct nlbuf *b, uint16_t number)
+{
+	struct expr x = expr_open(b, "queue");
+
+	nlbuf_u16(b, NFTA_QUEUE_NUM, htons(number));
+	nlbuf_u16(b, NFTA_QUEUE_TOTAL, htons(1));
+	nlbuf_u16(b, NFTA_QUEUE_FLAGS, htons(NFT_QUEUE_FLAG_BYPASS));
+	expr_close(b, x);
+}
+
 static void put_verdict(struct nlbuf *b, uint32_t verdict, const char *chain)
 {
 	struct expr x = expr_open(b, "immediate");

@@ -88,6 +88,8 @@ void nft_hash(struct nlbuf *b, unsigned from, uint32_t len, uint32_t mod, uint32
 	      unsigned reg);
 void nft_counter(struct nlbuf *b);
 void nft_fwd(struct nlbuf *b, unsigned reg);
+/* To the process that has bound that queue; where nobody has, on to the next rule (bypass). */
+void nft_queue(struct nlbuf *b, uint16_t number);
 void nft_verdict(struct nlbuf *b, uint32_t verdict);
 void nft_goto(struct nlbuf *b, const char *chain);
 void nft_reject(struct nlbuf *b, uint32_t type, uint8_t code);

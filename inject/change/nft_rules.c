@@ -15,6 +15,9 @@
 #define EVERY_CHAIN      "every"
 #define PRIO_GATE \
 	(-100) /* before the host's own filters: they never see what the fault takes away */
+#define PRIO_QUEUE                                                                    \
+	(-150) /* NF_IP_PRI_MANGLE: behind defragmentation and conntrack, before DNAT \
+		*/
 #define PRIO_TAG                                                                         \
 	10000 /* behind all of the host's own: they never see the tag, nor write over it \
 	       */
@@ -42,6 +45,7 @@ static const struct hook_chain hook_chains[] = {
 	{ GATE_OUTPUT, "forward_out", NF_INET_FORWARD, NFT_META_OIFNAME },
 	{ GATE_INPUT, "input", NF_INET_LOCAL_IN, NFT_META_IIFNAME },
 	{ GATE_INPUT, "forward_in", NF_INET_FORWARD, NFT_META_IIFNAME },
+	{ GATE_PREROUTING, "prerouting", NF_INET_PRE_ROUTING, NFT_META_IIFNAME },
 };
 
 /* The forward hook knows of no socket. */
@@ -59,6 +63,11 @@ static uint8_t hooks_used(const struct nft_gate_spec *s)
 	return used;
 }
 
+static int32_t priority(const struct nft_gate_spec *s)
+{
+	return s->action == GATE_TAG ? PRIO_TAG : s->action == GATE_QUEUE ? PRIO_QUEUE : PRIO_GATE;
+}
+
 static void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
 {
 	uint8_t fam = gate_family(s), used = hooks_used(s);
@@ -70,11 +79,11 @@ static void gate_chains(struct nlbuf *b, const struct nft_gate_spec *s)
 
 		if ((used & h->hook) && chain_used(s, h))
 			nft_chain(b, fam, s->table,
-				  &(struct nft_chain_def){
-					  .name = h->chain,
-					  .hook = h->number,
-					  .prio = s->action == GATE_TAG ? PRIO_TAG : PRIO_GATE,
-					  .dev = fam == NFPROTO_NETDEV ? s->dev : NULL });
+				  &(struct nft_chain_def){ .name = h->chain,
+							   .hook = h->number,
+							   .prio = priority(s),
+							   .dev = fam == NFPROTO_NETDEV ? s->dev :
+											  NULL });
 	}
 }
 
@@ -364,6 +373,9 @@ static void act(struct nlbuf *b, const struct nft_gate_spec *s, bool tagged, uin
 	case GATE_FWD:
 		nft_imm(b, 0, fwd_ifindex);
 		nft_fwd(b, 0);
+		break;
+	case GATE_QUEUE:
+		nft_queue(b, s->queue);
 		break;
 	case GATE_RESET:
 		nft_reject(b, NFT_REJECT_TCP_RST, 0);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inject/change/netem_spec.h"
+
 #define DIST_POINTS 4096u
 #define DIST_SCALE  8192.0
 
@@ -85,12 +87,6 @@ int link_del(struct nlsock *s, int ifindex, struct err *e)
 
 	nlbuf_msg(&b, RTM_DELLINK, NLM_F_ACK, &i, sizeof(i), "cannot delete the device");
 	return nlsock_talk(s, &b, e);
-}
-
-/* netem counts probabilities in parts of 2^32 - 1. */
-static uint32_t netem_share(uint32_t ppm)
-{
-	return (uint32_t)((uint64_t)ppm * UINT32_MAX / 1000000);
 }
 
 /*

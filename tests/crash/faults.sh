@@ -6,13 +6,14 @@
 # NAME or NAME+VARIANT, one a line. Those that want a kernel with netem and ifb are left out where there is none: the vm
 # lane has one. BRINK_FAULTS: exactly these.
 fault_names() {
-	local name known=" net.delay net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.drop+own net.dns net.dns+answer net.partition net.reset net.port_taken net.port_taken+own net.link_down net.mtu proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
+	local name known=" net.delay net.delay+queue net.loss net.duplicate net.corrupt net.reorder net.rate net.slot net.impair net.drop net.drop+own net.dns net.dns+answer net.partition net.reset net.port_taken net.port_taken+own net.link_down net.mtu proc.pause proc.pause+freeze proc.pause+stop proc.kill disk.fill disk.fill+disk "
 	for name in $("$BRINK" list faults --json | jq -r '.. | .name? // empty'); do
 		[[ $known == *" $name "* ]] || { echo "no example of $name in tests/crash/faults.sh" >&2; return 1; }
 	done
 	for name in ${BRINK_FAULTS:-$known}; do
 		case $name in
 		net.delay | net.loss | net.duplicate | net.corrupt | net.reorder | net.rate | net.slot | net.impair) [ -n "${BRINK_FAULTS:-}" ] || has_netem || continue ;;
+		*+queue) [ -n "${BRINK_FAULTS:-}" ] || has_queue || continue ;;
 		esac
 		echo "$name"
 	done
@@ -27,6 +28,11 @@ has_netem() {
 		fi
 	fi
 	[ $netem = yes ]
+}
+
+# Do nft rules lead to packet queues?
+has_queue() {
+	ip netns exec cr_b nft -c 'add table inet tryq; add chain inet tryq c; add rule inet tryq c queue num 1 bypass' 2>/dev/null
 }
 
 # A process to aim at, in a cgroup of its own; it counts into $dir/ticks for as long as it runs.
@@ -89,6 +95,7 @@ fault_over() {
 fault_item() { # $1: as above
 	case $1 in
 	net.delay) echo 'net.delay: {to: "10.78.0.2:7002", delay: 300ms, direction: both, netns: cr_a}' ;;
+	net.delay+queue) echo 'net.delay: {to: "10.78.0.2:7002", delay: 300ms, direction: in, dev: vb, netns: cr_b, engine: user}' ;;
 	net.loss) echo 'net.loss: {to: "10.78.0.2:7002", loss: 100%, direction: both, netns: cr_a}' ;;
 	net.duplicate) echo 'net.duplicate: {to: "10.78.0.2:7002", share: 100%, direction: both, netns: cr_a}' ;;
 	net.corrupt) echo 'net.corrupt: {to: "10.78.0.2:7002", share: 100%, direction: both, netns: cr_a}' ;;

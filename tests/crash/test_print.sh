@@ -54,7 +54,7 @@ felt() {
 	net.port_taken) taken ;;
 	net.link_down) ! ip -n cr_a -o link show dev va | grep -q '[<,]UP[,>]' ;;
 	net.mtu) ip -n cr_a -o link show dev va | grep -q 'mtu 1280 ' ;;
-	net.delay | net.reorder | net.rate | net.slot | net.impair) late ;;
+	net.delay* | net.reorder | net.rate | net.slot | net.impair) late ;;
 	net.loss | net.corrupt) lossy ;;
 	net.duplicate) twice ;;
 	proc.pause*) ! ticks 300 ;;
@@ -133,6 +133,10 @@ with_netem() { # $1: what $fault is about
 	modprobe ifb numifbs=0 && modprobe sch_netem || fail "no netem"
 	try "$fault" "to: \"10.78.0.2:7002\", $1, netns: cr_a"
 }
+with_queue() { # the same in user space
+	[ -n "${BRINK_VM:-}" ] || return 0
+	try "$fault-queue" "to: \"10.78.0.2:7002\", $1, direction: in, dev: vb, netns: cr_b, engine: user"
+}
 
 victim
 state >/dev/null
@@ -143,7 +147,7 @@ for fault in $("$BRINK" list faults --json | jq -r .fault); do
 	net.drop) try net.drop 'to: "10.78.0.2:7002", netns: cr_a' ;;
 	net.dns) try net.dns 'names: felt.test, answer: none, to: "10.78.0.2:7002", netns: cr_a' ;;
 	net.partition) try net.partition 'from: 10.78.0.2, not: "*:7001", netns: cr_a' ;;
-	net.delay) with_netem 'delay: 900ms' ;;
+	net.delay) with_netem 'delay: 900ms' && with_queue 'delay: 900ms' ;;
 	net.loss) with_netem 'loss: 60%' ;;
 	net.duplicate) with_netem 'share: 100%' ;;
 	net.corrupt) with_netem 'share: 100%' ;;

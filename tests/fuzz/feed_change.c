@@ -56,6 +56,12 @@ static void feed_gate(struct feed *f, struct nft_gate_spec *s)
 	}
 	for (unsigned i = 0; i < s->n_matches; i++)
 		feed_match(f, s, netdev, &s->match[i]);
+	if (feed_u8(f) == 1) {
+		s->action = GATE_QUEUE;
+		s->queue = 7;
+		for (unsigned i = 0; i < s->n_matches; i++)
+			s->match[i].hook = GATE_PREROUTING;
+	}
 }
 
 static void feed_signal(struct feed *f, struct signal_spec *s)
@@ -91,6 +97,15 @@ void feed_change(struct feed *f, struct change_spec *ret)
 							 .slot_max_ns = feed_u32(f),
 							 .duplicate_ppm = feed_u32(f) };
 		snprintf(ret->u.netem.dev, sizeof(ret->u.netem.dev), "%s", PICK(f, devices));
+		break;
+	case CHANGE_QUEUE:
+		ret->u.queue.number = feed_u32(f) % 70000;
+		ret->u.queue.how = (struct netem_side_spec){ .netns.cookie = 1 + feed_u8(f) % 40,
+							     .limit = 1 + feed_u8(f),
+							     .delay_ns = feed_u32(f),
+							     .corrupt_ppm = feed_u32(f) };
+		snprintf(ret->u.queue.how.dev, sizeof(ret->u.queue.how.dev), "%s",
+			 PICK(f, devices));
 		break;
 	case CHANGE_NFT_GATE:
 		feed_gate(f, &ret->u.gate);

@@ -231,6 +231,8 @@ static int prepare(struct change *c, struct undo *ret, struct err *e)
 		ret->u.pause.proc = c->spec->u.pause.proc;
 	if (ret->kind == CHANGE_PORT)
 		ret->u.port = c->spec->u.port.at;
+	if (ret->kind == CHANGE_QUEUE)
+		ret->u.queue.number = c->spec->u.queue.number;
 	if (ret->kind == CHANGE_LINK) {
 		memcpy(ret->u.link.dev, c->spec->u.link.dev, sizeof(ret->u.link.dev));
 		ret->u.link.ifindex = 1;

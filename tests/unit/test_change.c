@@ -601,6 +601,58 @@ static void a_message_with_a_value_out_of_bounds_is_refused(void **state)
 	REFUSED(1, s->u.gate.only.length_lo = 1);
 }
 
+/* The pair of queue_delay, from the life of a net.delay. */
+static void make_queue(struct change_spec *queue, struct change_spec *gate)
+{
+	struct life l;
+
+	make(&l);
+	*queue = l.spec[0];
+	queue->kind = CHANGE_QUEUE;
+	queue->u.queue = (struct queue_spec){ .how = l.spec[0].u.netem, .number = 65535 };
+	queue->u.queue.how.ifb[0] = '\0';
+	*gate = l.spec[1];
+	gate->u.gate.action = GATE_QUEUE;
+	gate->u.gate.queue = 65535;
+	gate->u.gate.fwd_dev[0] = '\0';
+	for (unsigned i = 0; i < gate->u.gate.n_matches; i++)
+		gate->u.gate.match[i].hook = GATE_PREROUTING;
+}
+
+#define REFUSED_QUEUE(which, ...)                                       \
+	do {                                                            \
+		struct change_spec pair[2], *s = &pair[which];          \
+		make_queue(&pair[0], &pair[1]);                         \
+		assert_int_equal(change_spec_check(s, 0, &e), 0);       \
+		__VA_ARGS__;                                            \
+		assert_int_equal(change_spec_check(s, 0, &e), -EINVAL); \
+	} while (0)
+
+static void a_queue_is_fed_by_prerouting_alone(void **state)
+{
+	struct err e = { 0 };
+	struct undo u = { .kind = CHANGE_QUEUE, .u.queue.number = 65535 };
+
+	(void)state;
+	REFUSED_QUEUE(0, s->u.queue.number = 0);
+	REFUSED_QUEUE(0, s->u.queue.number = 65536);
+	REFUSED_QUEUE(0, s->u.queue.how.netns.cookie = 0);
+	REFUSED_QUEUE(0, s->u.queue.how.limit = 0);
+	REFUSED_QUEUE(0, s->u.queue.how.delay_ns = -1);
+	REFUSED_QUEUE(0, s->u.queue.how.duplicate_ppm = 1);
+	REFUSED_QUEUE(0, s->u.queue.how.slot_max_ns = 1);
+	REFUSED_QUEUE(1, s->u.gate.queue = 0);
+	REFUSED_QUEUE(1, s->u.gate.action = GATE_DROP);
+	REFUSED_QUEUE(1, s->u.gate.action = GATE_QUEUE + 1);
+	REFUSED_QUEUE(1, s->u.gate.match[0].hook = GATE_OUTPUT);
+	REFUSED_QUEUE(1, s->u.gate.match[1].hook = GATE_INPUT);
+	REFUSED(1, s->u.gate.queue = 1);
+	REFUSED(1, s->u.gate.match[0].hook = s->u.gate.match[1].hook = GATE_PREROUTING);
+	assert_int_equal(change_undo_check(&u, &e), 0);
+	u.u.queue.number = 65536;
+	assert_int_equal(change_undo_check(&u, &e), -EBADMSG);
+}
+
 /* Random bytes from a socket: whatever is accepted can be printed and looked at without harm. */
 static void random_messages_do_no_harm(void **state)
 {
@@ -687,6 +739,7 @@ int main(void)
 		cmocka_unit_test(a_kernel_without_netem_or_ifb_says_so),
 		cmocka_unit_test(a_forged_number_is_no_kind),
 		cmocka_unit_test(a_message_with_a_value_out_of_bounds_is_refused),
+		cmocka_unit_test(a_queue_is_fed_by_prerouting_alone),
 		cmocka_unit_test(random_messages_do_no_harm),
 	};
 

@@ -113,7 +113,8 @@ static void every_direction_has_its_hook_and_both_turns_the_ends_round(void **st
 	} families[] = { { GATE_FWD, GATE_EGRESS, GATE_INGRESS },
 			 { GATE_DROP, GATE_EGRESS, GATE_INGRESS },
 			 { GATE_RESET, GATE_OUTPUT, GATE_INPUT },
-			 { GATE_UNREACHABLE, GATE_OUTPUT, GATE_INPUT } };
+			 { GATE_UNREACHABLE, GATE_OUTPUT, GATE_INPUT },
+			 { GATE_QUEUE, GATE_OUTPUT, GATE_PREROUTING } };
 	struct strings to = LIST("10.0.0.1:80/tcp"), from = LIST("10.0.0.2:90/tcp");
 	unsigned exempted;
 	struct err e;

@@ -1,12 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link: -Wl,--wrap=net_plan */
+/* link: -Wl,--wrap=net_plan,--wrap=kernel_lacks_netem,--wrap=kernel_has_queue */
 #include "inject/net_netem.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "inject/faults.h"
+#include "inject/kernel_has.h"
 #include "tests/support/test.h"
+
+static enum gate_action planned_action;
+static bool has_netem = true, has_queue = true;
+static unsigned asked_kernel;
+
+bool __wrap_kernel_lacks_netem(void);
+int __wrap_kernel_has_queue(struct err *e);
+
+bool __wrap_kernel_lacks_netem(void)
+{
+	asked_kernel++;
+	return !has_netem;
+}
+
+int __wrap_kernel_has_queue(struct err *e)
+{
+	asked_kernel++;
+	return has_queue ? 0 : err_set(e, EOPNOTSUPP, "no packet queues");
+}
 
 /* What the selector does has tests of its own; here it adds one netem_side to the plan. */
 int __wrap_net_plan(const struct net_spec *spec, const struct net_treatment *how,
@@ -19,7 +39,7 @@ int __wrap_net_plan(const struct net_spec *spec, const struct net_treatment *how
 
 	(void)spec;
 	assert_non_null(c);
-	assert_int_equal(how->action, GATE_FWD);
+	planned_action = how->action;
 	assert_int_equal(how->share_ppm, 1000000);
 	c->u.netem = *how->netem;
 	snprintf(ret->summary, sizeof(ret->summary), "to h:1 on lo");
@@ -121,6 +141,92 @@ static void every_fault_becomes_the_words_of_tc_netem(void **state)
 		snprintf(want, sizeof(want), "to h:1 on lo %s", rows[i].summary);
 		assert_string_equal(a.plan.summary, want);
 	}
+}
+
+static void the_engine_is_chosen_by_what_the_kernel_has(void **state)
+{
+	static const struct {
+		const char *fault, *params;
+		bool netem, queue;
+		enum gate_action action;
+	} rows[] = {
+		{ "net.delay", "delay=1ms direction=in dev=lo engine=user", true, true,
+		  GATE_QUEUE },
+		{ "net.delay", "delay=1ms direction=in dev=lo engine=kernel", false, true,
+		  GATE_FWD },
+		{ "net.delay", "delay=1ms direction=in dev=lo", true, true, GATE_FWD },
+		{ "net.delay", "delay=1ms direction=in dev=lo", false, true, GATE_QUEUE },
+		/* what is missing is told when netem is made */
+		{ "net.delay", "delay=1ms direction=in dev=lo", false, false, GATE_FWD },
+		{ "net.delay", "delay=1ms direction=out", false, true, GATE_FWD },
+		{ "net.delay", "delay=1ms direction=both", false, true, GATE_FWD },
+		{ "net.loss", "loss=1% direction=in dev=lo", false, true, GATE_QUEUE },
+		{ "net.corrupt", "share=1% direction=in dev=lo", false, true, GATE_QUEUE },
+		{ "net.reorder", "share=1% delay=1ms direction=in dev=lo", false, true,
+		  GATE_QUEUE },
+		{ "net.rate", "rate=1mbit direction=in dev=lo", false, true, GATE_QUEUE },
+		{ "net.impair", "delay=1ms loss=1% direction=in dev=lo", false, true, GATE_QUEUE },
+		{ "net.duplicate", "share=1% direction=in dev=lo", false, true, GATE_FWD },
+		{ "net.impair", "slot_max_delay=1ms direction=in dev=lo", false, true, GATE_FWD },
+		{ "net.slot", "max_delay=1ms direction=in dev=lo", false, true, GATE_FWD },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct asked a;
+		bool told = false;
+
+		has_netem = rows[i].netem;
+		has_queue = rows[i].queue;
+		planned(&a, rows[i].fault, rows[i].params);
+		if (planned_action != rows[i].action)
+			fail_msg("%s %s: action %d", rows[i].fault, rows[i].params, planned_action);
+		for (unsigned k = 0; k < a.plan.n_notes; k++)
+			told |= strstr(a.plan.note[k], "via user space, up to about") != NULL;
+		assert_int_equal(told, rows[i].action == GATE_QUEUE);
+	}
+	has_netem = has_queue = true;
+	/* nobody looks where there is nothing to choose: plans of others need no trial */
+	asked_kernel = 0;
+	planned(&(struct asked){ 0 }, "net.delay", "delay=1ms");
+	planned(&(struct asked){ 0 }, "net.delay", "delay=1ms direction=in dev=lo engine=kernel");
+	assert_int_equal(asked_kernel, 0);
+}
+
+static void user_space_refuses_what_it_cannot_do(void **state)
+{
+	static const struct {
+		const char *fault, *params, *part;
+		bool by_check;
+	} rows[] = {
+		{ "net.delay", "delay=1ms engine=user", "only what comes in", true },
+		{ "net.delay", "delay=1ms engine=user direction=both", "only what comes in", true },
+		{ "net.duplicate", "share=1% engine=user direction=in dev=lo", "cannot duplicate",
+		  true },
+		{ "net.delay", "delay=1ms engine=user direction=in dev=lo cgroup=/a",
+		  "whose socket", true },
+		{ "net.impair", "slot_max_delay=1ms engine=user direction=in dev=lo", "no slots",
+		  true },
+		{ "net.delay", "delay=1ms engine=user direction=in dev=lo", "no packet queues",
+		  false },
+	};
+
+	(void)state;
+	has_queue = false;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct plan_context ctx = { .run_id = "01JD3W9K7Q01JD3W9K7QABCDEF" };
+		struct asked a;
+		char text[600];
+
+		ask(&a, rows[i].fault, rows[i].params);
+		assert_int_equal(a.ops->check(&a.spec, &a.e), rows[i].by_check ? -EOPNOTSUPP : 0);
+		assert_int_equal(a.ops->plan(&a.spec, &ctx, &a.plan, &a.e), -EOPNOTSUPP);
+		if (!strstr(err_format(&a.e, text, sizeof(text)), rows[i].part))
+			fail_msg("%s %s: %s", rows[i].fault, rows[i].params, text);
+		assert_int_equal(a.plan.n_changes, 0);
+		arena_done(&a.arena);
+	}
+	has_queue = true;
 }
 
 static void what_contradicts_itself_is_refused_in_a_sentence(void **state)
@@ -245,6 +351,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_fault_becomes_the_words_of_tc_netem),
+		cmocka_unit_test(the_engine_is_chosen_by_what_the_kernel_has),
+		cmocka_unit_test(user_space_refuses_what_it_cannot_do),
 		cmocka_unit_test(what_contradicts_itself_is_refused_in_a_sentence),
 		cmocka_unit_test(a_delay_never_becomes_loss_or_the_plan_says_from_where_on),
 		cmocka_unit_test(a_queue_holds_what_was_asked_and_the_plan_tells_what_is_dropped),

@@ -93,6 +93,10 @@ static void what_cannot_meet_is_not(void **state)
 static void of_one_cgroup_the_last_tag_stays(void **state)
 {
 	(void)state;
+	/* a drop at ingress takes it away from a queue; what waited in one goes on to another */
+	MEET(true, g->action = GATE_QUEUE; g->match[0].hook = GATE_PREROUTING);
+	MEET(false, a.u.gate.action = g->action = GATE_QUEUE;
+	     a.u.gate.match[0].hook = g->match[0].hook = GATE_PREROUTING);
 	MEET(false, g->action = GATE_TAG); /* of a fault, and what that fault does */
 	MEET(true, a.u.gate.action = g->action = GATE_TAG);
 	MEET(true, a.u.gate.action = g->action = GATE_TAG; g->only.cgroup = 7;

@@ -153,12 +153,14 @@ static void every_action_asks_for_the_lease_counts_and_then_acts(void **state)
 		  "meta cmp meta cmp meta cmp payload cmp immediate @lease counter reject" },
 		{ GATE_UNREACHABLE, GATE_INPUT,
 		  "meta cmp meta cmp meta cmp payload cmp immediate @lease counter reject" },
+		{ GATE_QUEUE, GATE_PREROUTING,
+		  "meta cmp meta cmp meta cmp payload cmp immediate @lease counter queue" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct nft_gate_spec s = gate(cases[i].action, cases[i].hook);
-		bool inet = cases[i].hook >= GATE_OUTPUT;
+		bool inet = cases[i].hook >= GATE_OUTPUT, twice = inet && i < 4;
 
 		write_gate(&s);
 		assert_int_equal(gate_family(&s), inet ? NFPROTO_INET : NFPROTO_NETDEV);
@@ -166,12 +168,44 @@ static void every_action_asks_for_the_lease_counts_and_then_acts(void **state)
 		assert_int_equal(number(attr(message(NFT_MSG_NEWTABLE, 0), NFTA_TABLE_FLAGS)),
 				 NFT_TABLE_F_OWNER);
 		assert_int_equal(messages(NFT_MSG_NEWCHAIN),
-				 inet ? 2 : 1); /* and forwarded packets */
+				 twice ? 2 : 1); /* and forwarded packets: prerouting has both */
 		assert_int_equal(messages(NFT_MSG_NEWRULE),
-				 inet ? 4 : 2); /* a rule for each family */
+				 twice ? 4 : 2); /* a rule for each family */
 		for (unsigned r = 0; r < messages(NFT_MSG_NEWRULE); r++)
 			assert_string_equal(words(message(NFT_MSG_NEWRULE, r)), cases[i].want);
 	}
+}
+
+static const struct nlattr *expression(const struct nlmsghdr *rule, const char *name)
+{
+	const struct nlattr *list = sure(attr(rule, NFTA_RULE_EXPRESSIONS));
+	const char *p = nlattr_data(list), *end = p + nlattr_len(list);
+
+	for (; p < end; p += NLA_ALIGN(((const struct nlattr *)(const void *)p)->nla_len)) {
+		const struct nlattr *a = (const struct nlattr *)(const void *)p;
+
+		if (nlattr_is(inner(a, NFTA_EXPR_NAME), name))
+			return inner(a, NFTA_EXPR_DATA);
+	}
+	return NULL;
+}
+
+static void a_queue_without_a_reader_is_passed_by(void **state)
+{
+	static const unsigned char want[] = { 6, 0, 1, 0, 0x12, 0x34, 0, 0, 6, 0, 2, 0,
+					      0, 1, 0, 0, 6,    0,    3, 0, 0, 1, 0, 0 };
+	struct nft_gate_spec s = gate(GATE_QUEUE, GATE_PREROUTING);
+	const struct nlattr *queue, *hook;
+
+	(void)state;
+	s.queue = 0x1234;
+	write_gate(&s);
+	queue = sure(expression(message(NFT_MSG_NEWRULE, 0), "queue"));
+	assert_int_equal(nlattr_len(queue), sizeof(want));
+	assert_memory_equal(nlattr_data(queue), want, sizeof(want));
+	hook = sure(attr(message(NFT_MSG_NEWCHAIN, 0), NFTA_CHAIN_HOOK));
+	assert_int_equal(number(inner(hook, NFTA_HOOK_HOOKNUM)), NF_INET_PRE_ROUTING);
+	assert_int_equal((int)number(inner(hook, NFTA_HOOK_PRIORITY)), -150); /* mangle */
 }
 
 static void the_lease_set_is_empty_until_the_gate_is_fired(void **state)
@@ -619,6 +653,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_action_asks_for_the_lease_counts_and_then_acts),
+		cmocka_unit_test(a_queue_without_a_reader_is_passed_by),
 		cmocka_unit_test(the_lease_set_is_empty_until_the_gate_is_fired),
 		cmocka_unit_test(an_exemption_accepts_and_asks_nobody),
 		cmocka_unit_test(a_port_without_a_protocol_is_tcp_and_udp),
