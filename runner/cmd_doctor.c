@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 
 #include "base/io.h"
+#include "inject/cgroup.h"
 #include "inject/kernel_has.h"
 #include "runner/commands.h"
 #include "runner/keeper_client.h"
@@ -28,6 +29,9 @@ enum need {
 	NEED_PAUSE = 4,
 	NEED_FILL = 8,
 	NEED_PROBER = 16,
+	NEED_RESET = 32,
+	NEED_DEVICE = 64, /* rtnetlink, or a socket */
+	NEED_KILL = 128,
 };
 
 /* What each fault cannot do without. */
@@ -41,7 +45,9 @@ static const struct {
 	{ "net.corrupt", NEED_NETEM }, { "net.reorder", NEED_NETEM },
 	{ "net.rate", NEED_NETEM },    { "net.slot", NEED_NETEM },
 	{ "net.impair", NEED_NETEM },  { "proc.pause", NEED_PAUSE },
-	{ "disk.fill", NEED_FILL },
+	{ "disk.fill", NEED_FILL },    { "net.reset", NEED_RESET },
+	{ "proc.kill", NEED_KILL },    { "net.port_taken", NEED_DEVICE },
+	{ "net.mtu", NEED_DEVICE },    { "net.link_down", NEED_DEVICE },
 };
 
 /* "net.delay net.loss ..." */
@@ -159,24 +165,49 @@ static void explain_namespaces(struct doctor *d)
 static void look_at_gate(struct doctor *d)
 {
 	const struct scratch_result *r = &d->tried[SCRATCH_OWNER];
+	char names[200], path[PATH_MAX];
 
 	if (!(d->need & (NEED_GATE | NEED_NETEM)) || d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
 		return;
+	faults_with(NEED_GATE, names, sizeof(names));
 	if (r->state == SCRATCH_OK) {
-		say(d, LEVEL_OK, NULL, "net.drop net.dns net.partition");
+		say(d, LEVEL_OK, NULL, "%s", names);
 		say(d, LEVEL_OK, NULL,
 		    "undo after SIGKILL: nftables owner table vanished with its process after %.1f ms (tested)",
 		    (double)r->took_ns / (double)NS_PER_MS);
 	} else if (r->state == SCRATCH_WOULD_LOAD) {
-		say(d, LEVEL_WARN, NULL,
-		    "net.drop net.dns net.partition: not tried, a run would load these kernel modules: %s",
-		    r->text);
+		say(d, LEVEL_WARN, NULL, "%s: not tried, a run would load these kernel modules: %s",
+		    names, r->text);
 	} else {
 		say(d, LEVEL_FAIL,
 		    "needs nf_tables with owner flag: kernel 5.12 or later, CONFIG_NF_TABLES\n",
-		    "net.drop net.dns net.partition: tried: an nft table with an owner: %s",
-		    r->text);
+		    "%s: tried: an nft table with an owner: %s", names, r->text);
 	}
+	if (cgroup2_path("/any", path, sizeof(path)) < 0)
+		say(d, LEVEL_WARN,
+		    "boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2\n",
+		    "no cgroup v2: no network fault can be aimed at a cgroup, unit, container or process");
+}
+
+static void look_at_devices(struct doctor *d)
+{
+	const struct scratch_result *r = &d->tried[SCRATCH_RESET];
+	char names[200];
+
+	if (d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
+		return;
+	if (d->need & NEED_DEVICE)
+		say(d, LEVEL_OK, NULL, "%s", faults_with(NEED_DEVICE, names, sizeof(names)));
+	if (!(d->need & NEED_RESET))
+		return;
+	faults_with(NEED_RESET, names, sizeof(names));
+	if (r->state == SCRATCH_OK)
+		say(d, LEVEL_OK, NULL, "%s (SOCK_DESTROY: tested)", names);
+	else if (r->state == SCRATCH_WOULD_LOAD)
+		say(d, LEVEL_WARN, NULL, "%s: not tried, a run would load these kernel modules: %s",
+		    names, r->text);
+	else
+		say(d, LEVEL_FAIL, NULL, "%s: %s", names, r->text);
 }
 
 static void look_at_netem(struct doctor *d)
@@ -247,12 +278,14 @@ static void look_at_processes(struct doctor *d)
 	const struct scratch_result *r = &d->tried[SCRATCH_PTRACE];
 	char yama[32] = "";
 
+	if (d->need & NEED_KILL)
+		say(d, LEVEL_OK, NULL, "proc.kill");
 	if (!(d->need & NEED_PAUSE))
 		return;
 	read_text("/proc/sys/kernel/yama/ptrace_scope", yama, sizeof(yama));
 	if (r->state == SCRATCH_OK)
 		say(d, LEVEL_OK, NULL,
-		    "proc.kill proc.pause (ptrace on a process that is not brink's child: tested)");
+		    "proc.pause (ptrace on a process that is not brink's child: tested)");
 	else
 		say(d, LEVEL_WARN, NULL,
 		    "proc.pause: ptrace: %s%s%s: works for processes brink may trace; else by SIGSTOP, guarded",
@@ -426,6 +459,7 @@ int cmd_doctor(const struct options *o)
 	explain_namespaces(&d);
 	look_at_gate(&d);
 	look_at_netem(&d);
+	look_at_devices(&d);
 	look_at_processes(&d);
 	look_at_files(&d);
 	look_at_guard(&d);

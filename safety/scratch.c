@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "inject/change/change.h"
 #include "inject/change/netns.h"
+#include "inject/change/sock_diag.h"
 #include "inject/kernel_has.h"
 
 #define ALL_NS  (30 * NS_PER_S)
@@ -169,6 +170,26 @@ static void try_netem(const struct netns_ref *here, struct scratch_result *r)
 	try_change(&s, false, r);
 }
 
+static void try_reset(struct scratch_result *r)
+{
+	static const char *const modules[] = { "inet_diag", "tcp_diag", NULL };
+	struct nlsock s;
+	struct err e = { 0 };
+	int rc;
+
+	if (needs_module(r, modules))
+		return;
+	rc = nlsock_open(NETLINK_SOCK_DIAG, &s, &e);
+	if (rc == 0) {
+		rc = sock_destroy_try(&s, &e);
+		nlsock_close(&s);
+	}
+	if (rc < 0)
+		set_err(r, &e);
+	else
+		r->state = SCRATCH_OK;
+}
+
 static void try_network(struct scratch_result *r)
 {
 	static const char *const modules[] = { "nf_tables", NULL };
@@ -195,6 +216,7 @@ static void try_network(struct scratch_result *r)
 		r[SCRATCH_EGRESS] = r[SCRATCH_OWNER];
 	}
 	try_netem(&here, &r[SCRATCH_NETEM]);
+	try_reset(&r[SCRATCH_RESET]);
 }
 
 /* ---- ordinary system calls ---- */

@@ -17,6 +17,7 @@ enum scratch_id {
 	SCRATCH_OWNER,   /* an nft_gate works and disappears after SIGKILL of its owner */
 	SCRATCH_EGRESS,  /* the same in a device's egress hook (kernel 5.16) */
 	SCRATCH_NETEM,   /* an ifb with netem */
+	SCRATCH_RESET,   /* SOCK_DESTROY of sock_diag(7) */
 	SCRATCH_PTRACE,  /* seizing a process that is not one's child */
 	SCRATCH_TMPFILE, /* a file without a name on /tmp */
 	SCRATCH_REALTIME,

@@ -40,6 +40,15 @@ else
 fi
 echo "# $case_name"
 
+case_name="no fault is forgotten"
+b doctor
+faults=$("$BRINK" list faults --json | jq -r .fault)
+[[ $faults == *net.drop*disk.fill* ]] || fail "brink list: $faults"
+for fault in $faults; do
+	grep -qE "(^|[ :])$fault([ :]|\$)" "$dir/out" || fail "says nothing of $fault: $(cat "$dir/out")"
+done
+echo "# $case_name"
+
 case_name="--json says the same"
 b doctor --json
 [ "$(jq -r '.ok | tostring' "$dir/out")" = "$([ $rc = 0 ] && echo true || echo false)" ] || fail "$(cat "$dir/out")"

@@ -44,7 +44,7 @@ plant a1
 b status
 is_rc 0
 prints "$A  dead, NOT CLEAN"
-prints 'LEFT  *one (nft_gate)'
+prints 'LEFT  *one hit nothing (nft_gate)'
 b revert 5faa
 is_rc 0
 says "^CLEAN  run $A: 1 change taken back"

@@ -30,7 +30,7 @@ until grep -q '"ev":"fault.held"' /var/lib/brink/runs/*/events.ndjson; do kill -
 b status "$id"
 is_rc 0
 prints "$id  running  since 2.*a crash"
-prints 'HELD  *cut (nft_gate)'
+prints 'HELD  *cut hit nothing (nft_gate)'
 prints "brink halt $id"
 b status --json "${id: -5}"
 [ "$(fault "$id")" = "cut HELD" ] || fail "held is shown as '$(fault "$id")'"
