@@ -160,14 +160,16 @@ static bool spread(struct map *m)
 	return more;
 }
 
-static int ask(struct nlsock *s, uint16_t type, const void *fixed, size_t n, nlsock_each *each,
-	       struct map *m, struct err *e)
+/* Devices, or addresses. */
+static int ask(struct nlsock *s, uint16_t type, const void *fixed, size_t n, struct map *m,
+	       struct err *e)
 {
+	bool links = type == RTM_GETLINK;
 	_Alignas(16) char bytes[128];
 	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
 
 	nlbuf_msg(&b, type, NLM_F_DUMP, fixed, n, "cannot read what a device carries");
-	return nlsock_ask(s, &b, each, type == RTM_GETLINK ? map_again : NULL, m, e);
+	return nlsock_ask(s, &b, links ? add_node : has_near_end, links ? map_again : NULL, m, e);
 }
 
 static int refuse(const struct map *m, const char *dev, struct err *e)
@@ -198,9 +200,9 @@ int link_carry_check(const struct netns_ref *ns, const char *dev, bool own,
 	int rc = netns_sock(ns, NETLINK_ROUTE, &s, e);
 
 	if (rc == 0)
-		rc = ask(s, RTM_GETLINK, &links, sizeof(links), add_node, &m, e);
+		rc = ask(s, RTM_GETLINK, &links, sizeof(links), &m, e);
 	if (rc == 0)
-		rc = ask(s, RTM_GETADDR, &addresses, sizeof(addresses), has_near_end, &m, e);
+		rc = ask(s, RTM_GETADDR, &addresses, sizeof(addresses), &m, e);
 	if (rc < 0)
 		return rc;
 	find_sessions(&m, s);
