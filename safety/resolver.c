@@ -153,27 +153,15 @@ static int one_round(const struct resolver_job *job, struct name *names, timer_t
 	return rc;
 }
 
-/* In the child that probe_child_start made. */
-static int resolver_main(void *arg, struct err *e)
+/* Until nobody listens any more. */
+static int look_up_for_ever(const struct resolver_job *job, timer_t fuse, struct err *e)
 {
 	struct probe_msg ready = { .type = PROBE_MSG_READY };
-	const struct resolver_job *job = arg;
 	AUTO(auto_free) struct name *names = calloc(job->n, sizeof(*names));
-	timer_t fuse;
 	int rc;
 
-	prctl(PR_SET_NAME, "brink-resolver");
-	prctl(PR_SET_DUMPABLE, 0);
-	signal(SIGPIPE, SIG_IGN);
 	if (!names)
 		return err_set(e, ENOMEM, "no memory for the names");
-	rc = end_with_socket(e);
-	if (rc == 0)
-		rc = fuse_new(&fuse, e);
-	if (rc == 0)
-		rc = sandbox_allow(SANDBOX_PROBER, NULL, 0, e);
-	if (rc < 0)
-		return rc;
 	rc = probe_msg_send(PROBE_FD, &ready, true);
 	while (rc == 0) {
 		rc = one_round(job, names, fuse);
@@ -181,6 +169,27 @@ static int resolver_main(void *arg, struct err *e)
 		if (rc == 0)
 			rc = io_wait(PROBE_FD, POLLIN, clock_mono_ns() + RESOLVER_NS);
 	}
+	return 0;
+}
+
+/* In the child that probe_child_start made. */
+static int resolver_main(void *arg, struct err *e)
+{
+	timer_t fuse;
+	int rc;
+
+	prctl(PR_SET_NAME, "brink-resolver");
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(SIGPIPE, SIG_IGN);
+	rc = end_with_socket(e);
+	if (rc == 0)
+		rc = fuse_new(&fuse, e);
+	if (rc == 0)
+		rc = sandbox_allow(SANDBOX_PROBER, NULL, 0, e);
+	if (rc == 0)
+		rc = look_up_for_ever(arg, fuse, e);
+	if (rc < 0)
+		return rc;
 	_exit(0); /* nothing to flush; name services have code of their own at exit */
 }
 
