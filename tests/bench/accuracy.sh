@@ -27,6 +27,16 @@ cases() {
 		kernel|rate|net.rate|rate: 1mbit|1000000|200 0 1000
 		kernel|rate|net.rate|rate: 10mbit|10000000|900 0 1000
 		kernel|rate|net.rate|rate: 50mbit|50000000|900 0 1000
+		kernel|flood|net.delay|delay: 10ms|0|20000 0 64
+		user|delay|net.delay|delay: 1ms|1000|500 4000 64
+		user|delay|net.delay|delay: 10ms|10000|500 4000 64
+		user|delay|net.delay|delay: 100ms|100000|500 4000 64
+		user|jitter|net.delay|delay: 50ms, jitter: 10ms, distribution: uniform|50000 10000|2000 3000 64
+		user|jitter|net.delay|delay: 50ms, jitter: 10ms, distribution: normal|50000 10000|2000 3000 64
+		user|loss|net.loss|loss: 1%|10000|20000 250 64
+		user|loss|net.loss|loss: 10%|100000|20000 250 64
+		user|rate|net.rate|rate: 10mbit|10000000|900 0 1000
+		user|flood|net.delay|delay: 10ms|0|20000 0 64
 	END
 }
 # $1: port, $2: "packets gap bytes", then what prog_oneway is told of a shape. A line of it in $line.
@@ -37,6 +47,7 @@ measure() {
 	line=$("$oneway" "$a" "$b" 10.77.0.2 $port $packets "$@") || fail "cannot measure"
 	echo "# $port $packets $*: $line"
 }
+a_second() { calc "%.0f packets/s" "$(of bits) / 8 / (64 + 42)"; } # of a flood: HEADERS of prog_oneway.c
 of() { figure "$line" "$1"; }
 row() { printf '%-7s %-60s %-13s %-29s %-29s %s\n' "$@"; }
 times() { awk -v a="$(of min_us)" -v b="$(of p50_us)" -v c="$(of p99_us)" 'BEGIN { printf "%.2f / %.2f / %.1f ms", a / 1e3, b / 1e3, c / 1e3 }'; }
@@ -52,6 +63,7 @@ measure_case() {
 	lost=$(($(of sent) - $(of got)))
 	case $kind in
 	loss) floor="$lost of $(of sent)" ;;
+	flood) floor=$(a_second) ;;
 	rate) floor=$(calc "%.1f Mbit/s" "$(of bits) / 1e6") ;;
 	*) floor=$(times) ;;
 	esac
@@ -74,6 +86,7 @@ measure_case() {
 		row "$@" "$(calc "%g of %d" "$middle * $sent / 1e6, $sent")" "$floor" "$lost of $sent" \
 			"$(calc "%.3f %%" "$lost * 100 / $sent"); chance alone: +-$(calc "%.3f %%" "1.96 * sqrt($middle / 1e6 * (1 - $middle / 1e6) / $sent) * 100")"
 		;;
+	flood) row "$@" "as many as can be" "$floor" "$(a_second)" "came: $(of got) of $sent" ;;
 	rate)
 		row "$@" "$(calc "%g Mbit/s" "$middle / 1e6")" "$floor" "$(calc "%.3f Mbit/s" "$(of bits) / 1e6")" \
 			"$(calc "%+.2f %%" "($(of bits) / $middle - 1) * 100"); came: $(of got) of $sent"
@@ -82,7 +95,7 @@ measure_case() {
 }
 
 two_spaces
-modprobe -a -q ifb sch_netem nft_fwd_netdev || : # their loading is not to fall into a run
+modprobe -a -q ifb sch_netem nft_fwd_netdev nfnetlink_queue nft_queue || : # their loading is not to fall into a run
 serve "$b" 127.0.0.1 7999
 echo "Kernel $(uname -r), $(nproc) CPUs."
 row engine what asked "floor: min / p50 / p99" "seen: min / p50 / p99" off
