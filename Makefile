@@ -204,7 +204,7 @@ VM_SOAK ?= %/t_25_undo_path.sh %/t_31_foreign_call.sh %/t_45_shield.sh %/t_50_di
 VM_TOO = $(filter-out %/test_change_fill,$(NETNS))
 check-vm: all $(HOOKED) $(VM) $(NETNS) $(HELPERS) installed
 	@export BUILD='$(abspath $(O))' RESULTS='$(RESULTS)'; rc=0; \
-	export BRINK_TEST_TIMEOUT=400 BRINK_VM_DEADLINE=1800; \
+	export BRINK_TEST_TIMEOUT=400 BRINK_VM_DEADLINE=2700; \
 	LANE=vm tests/vm/run $(VM) $(filter-out $(VM_SOAK),$(call scripts,vm)) $(VM_TOO) || rc=1; \
 	LANE=vm-systemd tests/vm/run-systemd $(filter-out %/sd_20_units.sh,$(sort $(wildcard tests/vm/sd_*.sh))) || rc=1; \
 	exit $$rc
