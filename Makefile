@@ -178,8 +178,9 @@ ifneq ($(filter-out clean fmt fmt-check layers deps deps-test,$(or $(MAKECMDGOAL
 -include $(O)/links.mk
 endif
 
-# Most tests of these lanes wait for most of their time: some at once. Those of crash strike at moments: alone.
+# Most tests wait for most of their time: some at once. Those that strike at moments, or take all CPUs, run alone.
 TEST_JOBS ?= $(shell nproc)
+STRIKES    = $(foreach t,kill signals step windows,tests/crash/test_$(t)%)
 
 # Lanes. Each writes its counts to $(RESULTS)/LANE; `check` runs all of them and adds up.
 check: deps-test
@@ -191,9 +192,11 @@ check-sim: all $(SIM) $(HELPERS)
 check-cli: all $(CLI) $(HELPERS)
 	@export BRINK_TEST_JOBS=$(TEST_JOBS); $(call run,cli) $(CLI) $(call scripts,cli)
 check-netns: all $(NETNS) $(HELPERS)
-	@export BRINK_TEST_JOBS=$(TEST_JOBS); $(call run,netns) $(NETNS) $(call scripts,netns)
+	@export BRINK_TEST_JOBS=$(TEST_JOBS); $(call run,netns) $(NETNS) $(filter-out $(NETNS_SKIP),$(call scripts,netns))
 check-crash: all $(HOOKED) $(CRASH) $(HELPERS)
-	@export BRINK_TEST_TIMEOUT=700; $(call run,crash) $(CRASH) $(call scripts,crash)
+	@export BRINK_TEST_TIMEOUT=700; rc=0; \
+	BRINK_TEST_JOBS=$(TEST_JOBS) $(call run,crash) $(filter-out $(STRIKES),$(CRASH) $(call scripts,crash)) || rc=1; \
+	$(call run,crash-strikes) $(filter $(STRIKES),$(call scripts,crash)) || rc=1; exit $$rc
 check-model:	# the protocol of the processes, every order of their steps: tests/model/protocol.pml
 	@BRINK_TEST_TIMEOUT=900 $(call run,model) tests/model/run
 # test_change_fill wants the ext2 driver, loop and ext4 from the start; the guest's kernel has ext2 only as a mode of ext4
@@ -220,9 +223,12 @@ ASAN = UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory O='$(O)-asa
 	LANE_IN=asan- CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
 asan-build:
 	+@$(ASAN) all tests
+# The sanitizers want to see the code once: without those that hold faults for long, or many times.
+ASAN_SKIP = $(foreach t,demo demo_files foreign_call net_drop_runs net_flows net_names_silent net_partition runs_many \
+	runs_share shield_ssh,tests/netns/test_$(t).sh)
 asan:	# unit and netns
 	+@export BRINK_TEST_TIMEOUT=300; \
-	for lane in unit netns; do $(ASAN) check-$$lane || rc=1; done; exit $${rc:-0}
+	for lane in unit netns; do $(ASAN) NETNS_SKIP='$(ASAN_SKIP)' check-$$lane || rc=1; done; exit $${rc:-0}
 # Seeds first, then FUZZ_SECONDS of each harness. FUZZ_ONLY='policy keeper' chooses.
 FUZZ_SECONDS ?= 30
 FUZZ_CC      ?= clang
