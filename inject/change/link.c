@@ -23,8 +23,24 @@ static const struct link_spec *spec_of(const struct change *c)
 	return &c->spec->u.link;
 }
 
+/* A name that a shell takes for itself. The kernel allows all but '/', ':' and space
+ * (dev_valid_name() in net/core/dev.c), and whoever is root in a container may give such a name. */
+static bool is_plain(const char *dev)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-";
+
+	return dev[0] != '-' && !dev[strspn(dev, plain)];
+}
+
 static void add_command(struct text *t, const struct undo *u, const char *dev)
 {
+	char by_index[IFNAMSIZ];
+
+	if (!is_plain(dev)) { /* ip(8) takes a number too: ll_idx_a2n() in iproute2's ll_map.c */
+		snprintf(by_index, sizeof(by_index), "if%d", u->u.link.ifindex);
+		dev = by_index;
+	}
 	if (u->u.link.mtu_set)
 		text_add(t, "ip link set dev %s mtu %u", dev, u->u.link.mtu_before);
 	else
@@ -207,10 +223,12 @@ static void add_state(struct text *t, const struct undo *u, const struct link_st
 {
 	bool renamed = strcmp(l->name, u->u.link.dev) != 0;
 
+	text_add(t, u->u.link.mtu_set ? "the MTU of '" : "the device '");
+	text_add_foreign(t, l->name, strnlen(l->name, IFNAMSIZ));
 	if (u->u.link.mtu_set)
-		text_add(t, "the MTU of '%s' is %u", l->name, l->mtu);
+		text_add(t, "' is %u", l->mtu);
 	else
-		text_add(t, "the device '%s' is down", l->name);
+		text_add(t, "' is down");
 	if (renamed)
 		text_add(t, " (it was called '%s')", u->u.link.dev);
 }

@@ -65,19 +65,24 @@ for name in down mtu; do
 	same "$name, killed"
 done
 
-# the printed command uses the name that the device has now; of one that is gone it says so
+# the printed command uses the name that the device has now, and its number where a shell would make something else of
+# that name; of a device that is gone it says so
 commands() { "$BRINK" revert --print >"$dir/print.out" 2>"$dir/print.err" || fail "$1: revert --print: exit $?"; }
 for name in down mtu; do
+	new=renamed shown=renamed
+	if [ "$name" = mtu ]; then
+		new="a;\$(x)" shown=if$(ip netns exec "$a" cat /sys/class/net/va/ifindex)
+	fi
 	cp "$dir/$name.yaml" "$dir/$name-renamed.yaml"
 	hold "$name-renamed" 1
 	# shellcheck disable=SC2046 # numbers
 	kill_all $(family "$run")
-	ip -n "$a" link set va down && ip -n "$a" link set va name renamed
-	[ "$name" = down ] || ip -n "$a" link set renamed up
+	ip -n "$a" link set va down && ip -n "$a" link set va name "$new"
+	[ "$name" = down ] || ip -n "$a" link set "$new" up
 	commands "$name"
-	grep -q "ip link set dev renamed " "$dir/print.out" || fail "$name, renamed: $(cat "$dir/print.out")"
+	grep -q "ip link set dev $shown " "$dir/print.out" || fail "$name, renamed: $(cat "$dir/print.out")"
 	sh -e "$dir/print.out" || fail "$name, renamed: the commands fail: $(cat "$dir/print.out")"
-	ip -n "$a" link set renamed down && ip -n "$a" link set renamed name va && ip -n "$a" link set va up
+	ip -n "$a" link set "$new" down && ip -n "$a" link set "$new" name va && ip -n "$a" link set va up
 	await reaches 10 && await large_goes 10 || fail "$name, renamed: not back"
 	"$BRINK" revert >/dev/null 2>"$dir/revert.err" || fail "$name, renamed: brink revert: $(cat "$dir/revert.err")"
 done
