@@ -180,7 +180,7 @@ endif
 
 # Most tests wait for most of their time: some at once. Those that strike at moments, or take all CPUs, run alone.
 TEST_JOBS ?= $(shell nproc)
-STRIKES    = $(foreach t,kill signals step windows,tests/crash/test_$(t)%)
+STRIKES    = $(foreach t,duress kill many signals step windows,tests/crash/test_$(t)%)
 
 # Lanes. Each writes its counts to $(RESULTS)/LANE; `check` runs all of them and adds up.
 check: deps-test

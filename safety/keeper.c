@@ -235,7 +235,8 @@ static void hear_holders(struct keeper *k, const struct pollfd *p, size_t n)
 static void check_beats(struct keeper *k)
 {
 	pulse_beat(&k->pulse->keeper);
-	if (k->runner_pidfd >= 0 && pulse_stale(&k->pulse->runner))
+	/* keeper_arm() begins its time anew */
+	if (k->runner_pidfd >= 0 && k->stage != STAGE_ARMING && pulse_stale(&k->pulse->runner))
 		kill_runner(k);
 	if (k->spare_pidfd >= 0 &&
 	    pulse_stale(&k->pulse->spare)) /* its death ends the run: keeper_listen() */
