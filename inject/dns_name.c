@@ -24,6 +24,12 @@ static int check_characters(const char *text, struct err *e)
 	return 0;
 }
 
+/* Its first byte, the length of a label, is also a character that stands in labels. */
+static bool is_ambiguous(const struct dns_name *n)
+{
+	return n->wire[0] == '-' || (n->wire[0] >= '0' && n->wire[0] <= '9');
+}
+
 static int put_label(struct dns_name *n, const char *label, size_t len, const char *text,
 		     struct err *e)
 {
@@ -32,7 +38,7 @@ static int put_label(struct dns_name *n, const char *label, size_t len, const ch
 			       "'%s' is no DNS name: between its dots stand 1 to %d "
 			       "characters",
 			       text, LABEL_MAX);
-	if (n->len + len + 2 > DNS_WIRE_MAX)
+	if (n->len + len + 2 + (n->below ? 2 : 0) > DNS_WIRE_MAX)
 		return err_set(e, EINVAL,
 			       "'%.60s...' is too long: brink looks at names of up to "
 			       "%d characters",
@@ -67,6 +73,11 @@ int dns_name_read(const char *text, struct dns_name *ret, struct err *e)
 	if (rc < 0)
 		return rc;
 	n.wire[n.len++] = 0;
+	if (n.below && is_ambiguous(&n))
+		return err_set(e, EINVAL,
+			       "'%s': a first label of %u characters cannot be told from the end of "
+			       "a longer one; name what is below it",
+			       text, n.wire[0]);
 	*ret = n;
 	return 0;
 }

@@ -50,11 +50,13 @@ bool module_would_load(const char *module)
 		exec_modprobe(module, fds[1]);
 	close(fds[1]);
 	n = pid > 0 && io_wait(fds[0], POLLIN, clock_mono_ns() + STEP_NS) > 0 ?
-		    io_read_full(fds[0], said, sizeof(said) - 1) :
+		    read(fds[0], said, sizeof(said) - 1) : /* the first lines tell */
 		    0;
 	close(fds[0]);
-	if (pid > 0)
+	if (pid > 0) {
+		kill(pid, SIGKILL); /* our child, not reaped yet; a slow disk shall not keep us */
 		waitpid(pid, NULL, 0);
+	}
 	return n > 0 && strstr(said, "insmod") != NULL;
 }
 

@@ -220,7 +220,7 @@ int names_found(struct names *n, const struct probe_name *m, unsigned *ret, stru
 	join = &n->join[n->n_joins];
 	*join = (struct name_join){ m->name, m->at, rc < 0 ? NAME_SETTLED : NAME_WAITS };
 	*ret = n->n_joins++;
-	n->joined[item->fault]++;
+	n->joined[item->fault] += rc >= 0;
 	/* as when it is planned: no packet goes there */
 	if (rc == -ENETUNREACH && m->at.family == 6)
 		return 0;

@@ -13,7 +13,6 @@
 struct name_item {
 	unsigned fault;
 	const struct plan_name *plan;
-	bool failed; /* said so */
 };
 
 enum name_state {

@@ -72,13 +72,10 @@ void run_hear_resolver(struct run *r)
 
 	while (r->resolver.fd >= 0 && (rc = prober_take(&r->resolver, &m, &e)) != 0) {
 		if (rc == 1 && m.type == PROBE_MSG_NAME && m.name.name < r->names.n) {
-			struct name_item *item = &r->names.item[m.name.name];
-
 			if (m.name.found)
 				found(r, &m.name);
-			else if (!item->failed && !names_again(&r->names, m.name.name))
+			else if (!names_again(&r->names, m.name.name)) /* once in a row */
 				run_say_name(r, m.name.name, NULL, m.name.text);
-			item->failed |= !m.name.found;
 		} else {
 			if (rc == 1)
 				err_set(&e, EBADMSG, "the resolver says what nobody asked for");
