@@ -81,7 +81,7 @@ look() { # $1: fault, $2: port, $3, $4: bounds of what the cgroup sees; the neig
 	helpers=
 	for address in 10.77.0.2 fd77::2; do
 		within "$1, of the cgroup, $address" "$(quickest $address $2 brink-late)" $3 $4
-		within "$1, of the neighbour, $address" "$(quickest $address $2 brink-next)" 0 100000
+		within "$1, of the neighbour, $address" "$(quickest $address $2 brink-next)" 0 140000
 	done
 }
 hits() { # $1: fault, $2: packets
@@ -89,17 +89,17 @@ hits() { # $1: fault, $2: packets
 	[ "$(jq -r '.faults[].packets' "$dir/status")" = "$2" ] || fail "$1, packets: $(cat "$dir/status")"
 }
 before
-look out 7100 149000 300000
+look out 7100 149000 2000000
 hits out 40 # 20 datagrams of each family, and nothing of the neighbour's
 stop out
-look in 7101 149000 300000
+look in 7101 149000 2000000
 hits in 40
 stop in
-look both 7102 299000 450000
+look both 7102 299000 2000000
 hits both 80
 read -r connected echoed again <<<"$(tcp 10.77.0.2 7102 within_cgroup brink-late ip netns exec "$a")"
-within "both, TCP, connect" $connected 299 1000
-within "both, TCP, echo" $echoed 299 1000
+within "both, TCP, connect" $connected 299 5000
+within "both, TCP, echo" $echoed 299 5000
 read -r connected echoed again <<<"$(tcp 10.77.0.2 7102 within_cgroup brink-next ip netns exec "$a")"
 within "both, TCP of the neighbour" $((connected + echoed)) 0 200
 stop both
@@ -108,7 +108,7 @@ hold served 1
 for address in 10.77.0.1 fd77::1; do
 	read -r connected echoed again <<<"$(tcp $address 7103 in_b)"
 	within "served, connect" $connected 0 140
-	within "served, the second echo" $again 149 1000
+	within "served, the second echo" $again 149 5000
 done
 stop served
 same
