@@ -48,22 +48,22 @@ static FILE *open_below(const char *root)
 {
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
 				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-	AUTO(auto_close) int top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	AUTO(auto_close) int top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	FILE *f = NULL;
 	struct stat st;
-	FILE *f;
+	int fd;
 
 	if (top < 0)
 		return NULL;
 	fd = (int)syscall(SYS_openat2, top, "etc/resolv.conf", &how, sizeof(how));
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return NULL;
-	if (!S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		f = fdopen(fd, "r");
+	else
 		errno = EINVAL;
-		return NULL;
-	}
-	f = fdopen(fd, "r");
-	if (f)
-		fd = -1; /* its own now */
+	if (!f)
+		close(fd);
 	return f;
 }
 
