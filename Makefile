@@ -194,7 +194,7 @@ check-cli: all $(CLI) $(HELPERS)
 check-netns: all $(NETNS) $(HELPERS)
 	@export BRINK_TEST_JOBS=$(TEST_JOBS); $(call run,netns) $(NETNS) $(filter-out $(NETNS_SKIP),$(call scripts,netns))
 check-crash: all $(HOOKED) $(CRASH) $(HELPERS)
-	@export BRINK_TEST_TIMEOUT=700; rc=0; \
+	@export BRINK_TEST_TIMEOUT=1000; rc=0; \
 	BRINK_TEST_JOBS=$(TEST_JOBS) $(call run,crash) $(filter-out $(STRIKES),$(CRASH) $(call scripts,crash)) || rc=1; \
 	$(call run,crash-strikes) $(filter $(STRIKES),$(call scripts,crash)) || rc=1; exit $$rc
 check-model:	# the protocol of the processes, every order of their steps: tests/model/protocol.pml
