@@ -202,6 +202,22 @@ static void note_limits(const struct dns_select *s, struct plan *ret)
 			  "by TCP, nothing is");
 }
 
+/* What check_server() could not see, because it stands in a file. */
+static int check_gates(const struct plan *p, struct err *e)
+{
+	for (unsigned i = 0; i < p->n_changes; i++) {
+		const struct change_spec *c = &p->change[i];
+
+		if (c->kind == CHANGE_NFT_GATE && !dns_gate_ok(&c->u.gate))
+			return err_set(
+				e, EINVAL,
+				"name servers are asked by UDP and TCP, and answers are "
+				"rewritten in UDP only: another protocol stands in the list of "
+				"'to'");
+	}
+	return 0;
+}
+
 static int plan_dns(const void *spec, const struct plan_context *ctx, struct plan *ret,
 		    struct err *e)
 {
@@ -227,6 +243,8 @@ static int plan_dns(const void *spec, const struct plan_context *ctx, struct pla
 		rc = selector(d, &s, &mem, &net, e);
 	if (rc == 0)
 		rc = net_plan(&net, &how, ctx, ret, e);
+	if (rc == 0)
+		rc = check_gates(ret, e);
 	if (rc < 0)
 		return rc;
 	summarise(d, &s, ret);

@@ -103,7 +103,7 @@ int net_note_filters(const struct netns_ref *ns, const char *dev, enum net_direc
 
 	if (rc == 0)
 		rc = link_find(s, dev, &link, e);
-	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]) && rc == 0; i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(places) && rc == 0; i++) {
 		l.at = &places[i];
 		rc = read_place(s, link.ifindex, &l, e);
 	}

@@ -215,7 +215,7 @@ static void look_at_netem(struct doctor *d)
 	/* the first one says what user space does instead */
 	static const char packages[] =
 		"with direction: in  all but net.duplicate and net.slot work without it, in user "
-		"space (a packet queue: tested)\n"
+		"space, by a packet queue\n"
 		"Debian          apt install linux-image-amd64 (not the cloud kernel)\n"
 		"Ubuntu          apt install linux-modules-extra-$(uname -r) && modprobe sch_netem\n"
 		"Fedora/RHEL     dnf install kernel-modules-extra\n"

@@ -61,7 +61,9 @@ static void lost(struct run *r, const struct err *e)
 
 	text_add(&t, "host names are not looked up again: %s", err_format(e, words, sizeof(words)));
 	run_say_note(r, "warn", all);
-	prober_stop(&r->resolver);
+	auto_close(
+		&r->resolver.fd); /* which ends it; waited for at the end, where no beat is due */
+	r->resolver.fd = -1;
 }
 
 void run_hear_resolver(struct run *r)

@@ -148,19 +148,25 @@ static int sum_effect(struct holder *h, struct hmsg *ret, struct err *e)
 	return 0;
 }
 
-/* To each change of the fault that has such a list. */
+/* To each change of the fault that has such a list; one that fails keeps no other from it. */
 static int join_all(struct holder *h, const struct gate_join *j, struct err *e)
 {
+	int rc = 0;
+
 	if (!h->live)
 		return err_set(e, ECANCELED, "the fault is not held");
 	for (unsigned i = 0; i < h->job->n; i++) {
 		struct change *c = &h->job->change[i];
-		int rc = c->ops->join ? c->ops->join(c, j, e) : 0;
+		struct err one;
+		int done = c->ops->join ? c->ops->join(c, j, &one) : 0;
 
-		if (rc < 0)
-			return rc;
+		if (done < 0 && rc == 0) {
+			rc = done;
+			*e = one;
+			err_ctx(e, "not in every table of the fault");
+		}
 	}
-	return 0;
+	return rc;
 }
 
 static void answer(struct holder *h, struct hmsg *m, int rc)

@@ -494,8 +494,9 @@ int keeper_arm(struct keeper *k, struct err *e)
 				     (int)(ARM_NS / NS_PER_S));
 	}
 	/* nothing is in force yet, and hundreds of holders of real-time class take all CPUs: it was
-	 * we who kept the runner from its beats */
-	pulse_beat(&k->pulse->runner);
+	 * we who kept the runner from its beats. One that never beat is not judged: pulse.h */
+	if (k->pulse->runner)
+		pulse_beat(&k->pulse->runner);
 	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {
 		struct keeper_fault *f = &k->fault[i];
 
