@@ -23,7 +23,7 @@ ip -n "$a" route add fd79::/64 via fd77::2
 ip -n "$c" route add default via 10.79.0.1
 ip -n "$c" route add default via fd79::1
 serve "$b" 127.0.0.1 7999
-serve "$b" 10.77.0.2 $(seq 7100 7106)
+serve "$b" 10.77.0.2 $(seq 7100 7107)
 serve "$b" fd77::2 7100 7101 7102
 serve "$c" 10.79.0.2 7100 7101
 serve "$c" fd79::2 7100 7101
@@ -49,14 +49,21 @@ faults:
     for: 90s
   - net.rate: {to: "10.77.0.2:7105", rate: 100kbit, $(into_b)}
     for: 90s
+  - net.rate: {to: "10.77.0.2:7107", rate: 100kbit, queue: 1s, $(into_b)}
+    for: 90s
   - net.reorder: {to: "10.77.0.2:7106", share: 50%, delay: 60ms, $(into_b)}
     for: 90s
 END
 bound() { in_b cat /proc/net/netfilter/nfnetlink_queue | wc -l; }
-sleep 0.3 # the new links settle
+# The kernel adds routes and neighbours of new links on its own.
+settled() {
+	state >"$dir/look"
+	cmp -s "$dir/look" "$dir/last" || { mv "$dir/look" "$dir/last"; return 1; }
+}
+await settled 60 || fail "the new links do not come to rest"
 before
-hold held 10
-[ "$(bound)" = 10 ] || fail "$(bound) queues are bound, not 10"
+hold held 11
+[ "$(bound)" = 11 ] || fail "$(bound) queues are bound, not 11"
 look() { in_a "$meter" udp "$1" "$2" "${3:-20}" "${4:-5000}" ${5:-} >"$dir/m.$1.$2"; }
 for to in 10.77.0.2 fd77::2 10.79.0.2 fd79::2; do
 	look $to 7100
@@ -66,6 +73,9 @@ look 10.77.0.2 7103 100
 look 10.77.0.2 7104 100 5000 400
 look 10.77.0.2 7105 100 1000
 look 10.77.0.2 7106 100
+# What found no room in the queue has cost nothing of the rate: who comes afterwards does not wait for it.
+in_a "$meter" udp 10.77.0.2 7107 500 1000 400 >"$dir/flood"
+look 10.77.0.2 7107 5 100000
 look 10.77.0.2 7102 600 2000
 look fd77::2 7102 600 2000
 ip -n "$b" link show type ifb | grep . && fail "there is an ifb"
@@ -73,7 +83,7 @@ stop held
 same
 [ "$(bound)" = 0 ] || fail "a queue is left"
 (cd "$dir" && grep . m.*)
-grep -q "CLEAN  10 of 10 faults reverted" "$dir/held.err" || fail "not all reverted"
+grep -q "CLEAN  11 of 11 faults reverted" "$dir/held.err" || fail "not all reverted"
 
 of() { figure "$(cat "$dir/m.$1.$2")" "$3"; }
 for to in 10.77.0.2 fd77::2 10.79.0.2 fd79::2; do
@@ -96,4 +106,7 @@ within "lost with correlation, IPv6" "$(of fd77::2 7102 lost)" 30 300
 # 99 packets of 46 bytes on the wire or more behind the first one, at 12,500 bytes a second
 within "rate: 100 packets took, ms" "$(of 10.77.0.2 7105 took_ms)" 350 9000
 expect "rate: none lost" "$(cat "$dir/m.10.77.0.2.7105")" lost 0
+cat "$dir/flood"
+within "rate, a flood: lost" "$(figure "$(cat "$dir/flood")" lost)" 100 495
+expect "rate, after a flood: none lost" "$(cat "$dir/m.10.77.0.2.7107")" lost 0
 expect "afterwards" "$(in_a "$meter" udp 10.77.0.2 7102 50 2000)" lost 0
