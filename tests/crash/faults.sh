@@ -41,9 +41,9 @@ victim_start() {
 	(while :; do echo "$EPOCHREALTIME" >"$dir/ticks" && sleep 0.02; done) &
 	victim=$!
 	root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-	cgroup=brink-crash-$$
-	cgdir=$root/$cgroup
-	mkdir "$cgdir" && echo $victim >"$cgdir/cgroup.procs" || fail "no cgroup for the process"
+	# a name of its own: process ids are the same in every world
+	cgdir=$(mktemp -d "$root/brink-crash-XXXXXX") && echo $victim >"$cgdir/cgroup.procs" || fail "no cgroup for the process"
+	cgroup=${cgdir##*/}
 	trap victim_end EXIT
 	poll 2000 test -s "$dir/ticks" || fail "the process does not run"
 }

@@ -13,10 +13,10 @@ if [ "$(id -u)" != 0 ]; then
 	echo "needs root"
 	exit 77
 fi
-export STEP_CGROUP=brink-step-$$
 export STEP=${STEP:-1} RUNS=${RUNS:-500} FROM=${FROM:-1}
 worlds=${WORLDS:-6}
 out=$(mktemp -d)
+export STEP_CGROUP=brink-step-${out##*.}
 pids=()
 mkdir "$out/shared"
 tell() {

@@ -10,7 +10,7 @@ tracer=$BUILD/tests/crash/prog_tracer
 mkdir -p /run/full /run/brink/locks
 mount -t tmpfs -o size=64m full /run/full || fail "no file system to fill"
 v2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-box=$v2/brink-print-$$
+box=$(mktemp -u "$v2/brink-print-XXXXXX")
 printed=0 cases=0
 
 leave_box() { # a process that the victim just started may still be in it

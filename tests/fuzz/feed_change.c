@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of every kind, not all of which the keeper would take: change_spec_check() says. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,11 @@
 static const char *const devices[] = { "lo", "eth0", "", "brinkifb" };
 static const char *const paths[] = { "/tmp", "/", "/var/lib/etcd", "/no/such/folder", "/proc" };
 static const char *const cgroups[] = { "", "/a", "/a/b", "/system.slice/ssh.service" };
+
+static uint32_t feed_share(struct feed *f)
+{
+	return feed_u32(f) % 1000001;
+}
 
 static void feed_match(struct feed *f, const struct nft_gate_spec *s, bool netdev,
 		       struct net_match *m)
@@ -32,7 +38,7 @@ static void feed_gate(struct feed *f, struct nft_gate_spec *s)
 	bool netdev = feed_u8(f) & 1;
 
 	s->netns.cookie = 1;
-	s->share_ppm = feed_u32(f) % 1000001;
+	s->share_ppm = feed_share(f);
 	s->action = feed_u8(f) % 4;
 	s->of_flows = feed_u8(f) & 1;
 	s->every = s->share_ppm == 1000000 ? feed_u8(f) : 0;
@@ -92,10 +98,10 @@ void feed_change(struct feed *f, struct change_spec *ret)
 							 .ifb = "brinkifb",
 							 .limit = 1 + feed_u8(f),
 							 .delay_ns = feed_u32(f),
-							 .loss_ppm = feed_u32(f) % 1000001,
+							 .loss_ppm = feed_share(f),
 							 .rate = feed_u32(f),
 							 .slot_max_ns = feed_u32(f),
-							 .duplicate_ppm = feed_u32(f) };
+							 .duplicate_ppm = feed_share(f) };
 		snprintf(ret->u.netem.dev, sizeof(ret->u.netem.dev), "%s", PICK(f, devices));
 		break;
 	case CHANGE_QUEUE:
@@ -103,7 +109,7 @@ void feed_change(struct feed *f, struct change_spec *ret)
 		ret->u.queue.how = (struct netem_side_spec){ .netns.cookie = 1 + feed_u8(f) % 40,
 							     .limit = 1 + feed_u8(f),
 							     .delay_ns = feed_u32(f),
-							     .corrupt_ppm = feed_u32(f) };
+							     .corrupt_ppm = feed_share(f) };
 		snprintf(ret->u.queue.how.dev, sizeof(ret->u.queue.how.dev), "%s",
 			 PICK(f, devices));
 		break;
