@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/crc32c.h"
 #include "inject/change/netns.h"
 #include "inject/net_filters.h"
 #include "inject/net_gates.h"
 #include "inject/net_match.h"
 #include "inject/net_owner.h"
+#include "inject/net_pool.h"
 #include "inject/net_words.h"
 #include "inject/route.h"
 
@@ -297,86 +297,32 @@ static uint32_t count_addresses(const struct net_groups *g)
 	return n;
 }
 
-static int pool_groups(struct net_groups *g, struct net_aim *aim, struct plan_pool *pool,
-		       struct err *e)
-{
-	for (unsigned i = 0; i < g->n; i++) {
-		struct net_group *one = &g->at[i];
-		uint32_t chain[2];
-		int64_t first = 0;
-
-		if (one->n_prefixes)
-			first = plan_pool_add(pool, one->prefix, one->n_prefixes, e);
-		if (first < 0)
-			return (int)first;
-		if (!one->n_prefixes)
-			continue;
-		one->pooled = (uint32_t)first + GATE_PREFIXES;
-		chain[0] = aim->pool_crc;
-		chain[1] = crc32c(one->prefix, one->n_prefixes * sizeof(*one->prefix));
-		aim->pool_crc = crc32c(chain, sizeof(chain));
-	}
-	return 0;
-}
-
-static bool has_names(const struct net_groups *g)
-{
-	for (unsigned i = 0; i < g->n; i++) {
-		if (g->at[i].n_names)
-			return true;
-	}
-	return false;
-}
-
 /* Long lists go beside the messages, once for all devices, and so do those that may become longer:
  * there a list has one number in all of them. */
 static int pool_lists(struct net_aim *aim, const struct plan_context *ctx, struct err *e)
 {
 	int rc = 0;
 
-	if (!ctx->pool ||
-	    (count_addresses(&aim->to) + count_addresses(&aim->from) +
-			     count_addresses(&aim->not ) <=
-		     SMALL_LISTS &&
-	     !has_names(&aim->to) && !has_names(&aim->from) && !has_names(&aim->not )))
+	if (!ctx->pool || (count_addresses(&aim->to) + count_addresses(&aim->from) +
+					   count_addresses(&aim->not ) <=
+				   SMALL_LISTS &&
+			   !net_pool_has_names(&aim->to) && !net_pool_has_names(&aim->from) &&
+			   !net_pool_has_names(&aim->not )))
 		return 0;
-	rc = pool_groups(&aim->to, aim, ctx->pool, e);
+	rc = net_pool_add(&aim->to, ctx->pool, &aim->pool_crc, e);
 	if (rc == 0)
-		rc = pool_groups(&aim->from, aim, ctx->pool, e);
-	return rc < 0 ? rc : pool_groups(&aim->not, aim, ctx->pool, e);
-}
-
-static void plan_names(const struct net_groups *g, bool routed, struct plan *ret)
-{
-	for (unsigned i = 0; i < g->n; i++) {
-		const struct net_group *one = &g->at[i];
-
-		for (uint32_t k = 0; one->pooled && k < one->n_names; k++) {
-			struct plan_name *name = &ret->name[ret->n_names];
-
-			if (ret->n_names == PLAN_NAMES) {
-				plan_note(ret, "only the first %d names are looked up again",
-					  PLAN_NAMES);
-				return;
-			}
-			*name = (struct plan_name){ .routed = routed, .list = one->pooled };
-			snprintf(name->name, sizeof(name->name), "%s", one->name[k]);
-			ret->n_names++;
-		}
-	}
+		rc = net_pool_add(&aim->from, ctx->pool, &aim->pool_crc, e);
+	return rc < 0 ? rc : net_pool_add(&aim->not, ctx->pool, &aim->pool_crc, e);
 }
 
 static void note_names(const struct net_aim *aim, bool between, struct plan *ret)
 {
 	bool by_route = !aim->dev_given;
 
-	plan_names(&aim->to, by_route && (between || aim->dir != NET_IN), ret);
-	plan_names(&aim->from, by_route && (between || aim->dir == NET_IN), ret);
-	plan_names(&aim->not, false, ret);
-	if (ret->n_names)
-		plan_note(ret,
-			  "host names are looked up again while it holds: what they come to mean "
-			  "joins it, what they meant stays");
+	net_pool_plan_names(&aim->to, by_route && (between || aim->dir != NET_IN), ret);
+	net_pool_plan_names(&aim->from, by_route && (between || aim->dir == NET_IN), ret);
+	net_pool_plan_names(&aim->not, false, ret);
+	net_pool_note_names(ret);
 }
 
 int net_plan(const struct net_spec *spec, const struct net_treatment *how,

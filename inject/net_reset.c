@@ -9,6 +9,7 @@
 #include "inject/change/sock_diag.h"
 #include "inject/faults.h"
 #include "inject/net_match.h"
+#include "inject/net_pool.h"
 #include "inject/route.h"
 
 struct net_reset {
@@ -97,6 +98,37 @@ static int find_flow(const struct net_spec *n, const struct plan_context *ctx,
 	return check_flow(ret, e);
 }
 
+static uint32_t count(const struct net_groups *g)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < g->n; i++)
+		n += g->at[i].n_prefixes;
+	return n;
+}
+
+/* Names are looked up again for the rounds that come; of one round there is nothing to add to. More
+ * addresses than a message holds are refused, pool or not: each connection is compared with all. */
+static int pool_names(const struct net_reset *r, const struct plan_context *ctx,
+		      struct net_groups *to, struct net_groups *from, uint32_t *ret_crc,
+		      struct plan *ret, struct err *e)
+{
+	int rc;
+
+	if (!r->every_ns || !ctx->pool || count(to) + count(from) > GATE_PREFIXES ||
+	    (!net_pool_has_names(to) && !net_pool_has_names(from)))
+		return 0;
+	rc = net_pool_add(to, ctx->pool, ret_crc, e);
+	if (rc == 0)
+		rc = net_pool_add(from, ctx->pool, ret_crc, e);
+	if (rc < 0)
+		return rc;
+	net_pool_plan_names(to, false, ret);
+	net_pool_plan_names(from, false, ret);
+	net_pool_note_names(ret);
+	return 0;
+}
+
 /* Of the kernel: whoever makes the plan need not have the right to carry it out. */
 static int can_reset(const struct netns_ref *ns, struct err *e)
 {
@@ -154,6 +186,8 @@ static int set_select(struct nft_gate_spec *g, const struct net_reset *r,
 		rc = some_only(&flow, &to, &from, e);
 	if (rc == 0 && flow.dev)
 		rc = route_check_device(&g->netns, flow.dev, qdisc, e);
+	if (rc == 0)
+		rc = pool_names(r, ctx, &to, &from, &g->pool_crc, ret, e);
 	g->action = GATE_RESET; /* in the hooks of sockets, TCP only */
 	if (rc == 0)
 		rc = net_matches(g, &sel, &exempted, e);

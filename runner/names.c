@@ -85,10 +85,9 @@ static bool list_has(const struct names *n, const struct name_item *item,
 	uint32_t count = 0;
 
 	for (unsigned c = 0; c < f->n_changes && !count; c++) {
-		const struct nft_gate_spec *g = &f->change[c].u.gate;
+		const struct nft_gate_spec *g = change_gate_of(&f->change[c]);
 
-		for (unsigned i = 0; f->change[c].kind == CHANGE_NFT_GATE && i < g->n_matches;
-		     i++) {
+		for (unsigned i = 0; g && i < g->n_matches; i++) {
 			unsigned end = end_of(&g->match[i], item->plan->list);
 
 			if (end)
@@ -137,8 +136,10 @@ static int judge_gate(const struct names *n, const struct name_item *item,
 		      const struct net_prefix *p, const struct change_spec *spec, struct err *e)
 {
 	const struct fault_item *x = n->plan->fault[item->fault].item;
+	const struct nft_gate_spec *gate = change_gate_of(spec);
 	struct change_spec one = *spec;
-	struct nft_gate_spec *g = &one.u.gate;
+	struct nft_gate_spec *g =
+		spec->kind == CHANGE_SOCK_RESET ? &one.u.reset.select : &one.u.gate;
 	const struct policy_fault what = {
 		x->ops->name, x->for_ns, &one, 1, { n->plan->pool.n, n->plan->pool.at }
 	};
@@ -147,8 +148,8 @@ static int judge_gate(const struct names *n, const struct name_item *item,
 	g->n_matches = 0;
 	g->n_prefixes = 1;
 	g->prefix[0] = *p;
-	for (unsigned i = 0; i < spec->u.gate.n_matches; i++) {
-		struct net_match m = spec->u.gate.match[i];
+	for (unsigned i = 0; i < gate->n_matches; i++) {
+		struct net_match m = gate->match[i];
 		unsigned end = end_of(&m, item->plan->list);
 
 		if (!end || m.exempt)
@@ -177,9 +178,9 @@ static int judge(const struct names *n, const struct name_item *item, const stru
 	int rc = 0;
 
 	for (unsigned c = 0; c < f->n_changes && rc == 0; c++) {
-		const struct nft_gate_spec *g = &f->change[c].u.gate;
+		const struct nft_gate_spec *g = change_gate_of(&f->change[c]);
 
-		if (f->change[c].kind != CHANGE_NFT_GATE)
+		if (!g)
 			continue;
 		there |= strcmp(g->dev, m->dev) == 0;
 		for (unsigned i = 0; i < g->n_matches; i++)

@@ -178,9 +178,9 @@ static bool gate_ok(const struct nft_gate_spec *s, uint32_t pooled)
 }
 
 /* Sockets have no device's hooks. */
-static bool reset_ok(const struct sock_reset_spec *s)
+static bool reset_ok(const struct sock_reset_spec *s, uint32_t pooled)
 {
-	return select_ok(&s->select, 0) && s->every_ns >= 0 &&
+	return select_ok(&s->select, pooled) && s->every_ns >= 0 &&
 	       (s->select.match[0].hook == GATE_OUTPUT || s->select.match[0].hook == GATE_INPUT);
 }
 
@@ -261,7 +261,7 @@ static bool union_ok(const struct change_spec *s, uint32_t pooled)
 	case CHANGE_SIGNAL:
 		return signal_ok(&s->u.signal);
 	case CHANGE_SOCK_RESET:
-		return reset_ok(&s->u.reset);
+		return reset_ok(&s->u.reset, pooled);
 	case CHANGE_PORT:
 		return netns_ok(&s->u.port.netns) && port_ok(&s->u.port.at);
 	case CHANGE_LINK:
@@ -316,6 +316,13 @@ int change_undo_check(const struct undo *u, struct err *e)
 	return 0;
 }
 
+const struct nft_gate_spec *change_gate_of(const struct change_spec *s)
+{
+	if (s->kind == CHANGE_NFT_GATE)
+		return &s->u.gate;
+	return s->kind == CHANGE_SOCK_RESET ? &s->u.reset.select : NULL;
+}
+
 static bool has_growing(const struct nft_gate_spec *s, uint32_t list)
 {
 	for (unsigned i = 0; i < s->n_matches; i++) {
@@ -334,7 +341,9 @@ int change_join_check(const struct gate_join *j, const struct change_spec *const
 	if (!net_prefix_ok(&j->at) || j->at.len != (j->at.family == 4 ? 32 : 128))
 		return err_set(e, EINVAL, "what is to join is no address");
 	for (unsigned i = 0; i < n; i++) {
-		if (spec[i]->kind == CHANGE_NFT_GATE && has_growing(&spec[i]->u.gate, j->list))
+		const struct nft_gate_spec *gate = change_gate_of(spec[i]);
+
+		if (gate && has_growing(gate, j->list))
 			return 0;
 	}
 	return err_set(e, EINVAL, "the fault has no list %u that grows", j->list);

@@ -474,6 +474,8 @@ const struct netns_ref *change_netns(const struct change_spec *s);
  * addresses in the pool of the run. */
 int change_spec_check(const struct change_spec *s, uint32_t pooled, struct err *e);
 bool net_prefix_ok(const struct net_prefix *p);
+/* What says which packets or connections it is about; NULL: it is about something else. */
+const struct nft_gate_spec *change_gate_of(const struct change_spec *s);
 /* The same of an address that is to join: one whole address, and a change of the fault has a list
  * there that grows. */
 int change_join_check(const struct gate_join *j, const struct change_spec *const *spec, unsigned n,

@@ -10,7 +10,7 @@
 #include "base/units.h"
 #include "inject/change/kinds.h"
 #include "inject/change/netns.h"
-#include "inject/change/nft_rules.h"
+#include "inject/change/nft_sets.h"
 #include "inject/change/route_msg.h"
 #include "inject/change/sock_diag.h"
 #include "inject/change/tc_msg.h"
@@ -37,6 +37,8 @@ struct reset_live {
 	uint64_t *spared; /* inodes of the shield's sockets, sorted */
 	size_t n_spared, spared_size;
 	bool no_memory;
+	struct gate_join joined[GATE_JOINS];
+	unsigned n_joined;
 };
 
 static const struct sock_reset_spec *spec_of(const struct change *c)
@@ -104,41 +106,63 @@ static bool prefix_has(const struct net_prefix *p, unsigned family, const uint8_
 	return !rest || (p->addr[whole] ^ addr[whole]) >> (8 - rest) == 0;
 }
 
-/* One end of a connection: is it in the list, and in the range of ports? */
-static bool end_is(const struct net_prefix *list, unsigned n, const uint16_t ports[2],
-		   const struct sock_seen *s, const uint8_t addr[16], uint16_t port)
-{
-	bool any = n == 0;
+/* One end of what is chosen, as a match has it. */
+struct end {
+	uint32_t first, n;
+	const uint16_t ports[2];
+	bool grows;
+};
 
-	for (unsigned i = 0; i < n && !any; i++)
-		any = prefix_has(&list[i], s->family, addr);
-	return any && (!ports[1] || (ports[0] <= port && port <= ports[1]));
+static bool has_joined(const struct reset_live *l, uint32_t list, unsigned family,
+		       const uint8_t addr[16])
+{
+	for (unsigned i = 0; i < l->n_joined; i++) {
+		if (l->joined[i].list == list && prefix_has(&l->joined[i].at, family, addr))
+			return true;
+	}
+	return false;
 }
 
-static bool match_has(const struct nft_gate_spec *g, const struct net_match *m,
-		      const struct sock_seen *s)
+/* Is it in the list, and in the range of ports? */
+static bool end_is(const struct change *c, const struct end *end, const struct sock_seen *s,
+		   const uint8_t addr[16], uint16_t port)
+{
+	struct gate_list list = gate_list_of(&spec_of(c)->select, c->pool, end->first, end->n);
+	bool any = end->n == 0;
+
+	for (uint32_t i = 0; i < list.n && !any; i++)
+		any = prefix_has(&list.at[i], s->family, addr);
+	any = any || (end->grows && has_joined(c->live, end->first, s->family, addr));
+	return any && (!end->ports[1] || (end->ports[0] <= port && port <= end->ports[1]));
+}
+
+static bool match_has(const struct change *c, const struct net_match *m, const struct sock_seen *s)
 {
 	bool in = m->hook == GATE_INPUT;
-	const struct net_prefix *dst = &g->prefix[m->dst_first], *src = &g->prefix[m->src_first];
-	const uint16_t dport[2] = { m->dport_lo, m->dport_hi },
-		       sport[2] = { m->sport_lo, m->sport_hi };
+	const struct end dst = { m->dst_first,
+				 m->dst_n,
+				 { m->dport_lo, m->dport_hi },
+				 m->grows & GROWS_DST },
+			 src = { m->src_first,
+				 m->src_n,
+				 { m->sport_lo, m->sport_hi },
+				 m->grows & GROWS_SRC };
 
 	if (m->proto && m->proto != IPPROTO_TCP)
 		return false;
 	/* what comes in has the local end as its destination */
-	return end_is(dst, m->dst_n, dport, s, in ? s->local : s->remote,
-		      in ? s->local_port : s->remote_port) &&
-	       end_is(src, m->src_n, sport, s, in ? s->remote : s->local,
-		      in ? s->remote_port : s->local_port);
+	return end_is(c, &dst, s, in ? s->local : s->remote, in ? s->local_port : s->remote_port) &&
+	       end_is(c, &src, s, in ? s->remote : s->local, in ? s->remote_port : s->local_port);
 }
 
 /* As a gate would judge its packets: one exemption is enough to be left alone. */
-static bool is_chosen(const struct nft_gate_spec *g, const struct sock_seen *s)
+static bool is_chosen(const struct change *c, const struct sock_seen *s)
 {
+	const struct nft_gate_spec *g = &spec_of(c)->select;
 	bool chosen = false;
 
 	for (unsigned i = 0; i < g->n_matches; i++) {
-		if (!match_has(g, &g->match[i], s))
+		if (!match_has(c, &g->match[i], s))
 			continue;
 		if (g->match[i].exempt)
 			return false;
@@ -153,7 +177,7 @@ static int collect(const struct sock_seen *s, void *arg, struct err *e)
 	struct reset_live *l = c->live;
 	bool orphan = (SOCK_FIN_WAIT1 | SOCK_FIN_WAIT2) >> s->state & 1 && !s->inode;
 
-	if (orphan || !is_chosen(&spec_of(c)->select, s))
+	if (orphan || !is_chosen(c, s))
 		return 0;
 	if (l->n == l->size) {
 		size_t size = l->size ? 2 * l->size : 256;
@@ -313,6 +337,17 @@ static int reset_refresh(struct change *c, struct err *e)
 	return rc == -EINPROGRESS ? 0 : rc;
 }
 
+/* From the next round on. */
+static int reset_join(struct change *c, const struct gate_join *j, struct err *e)
+{
+	struct reset_live *l = c->live;
+
+	if (l->n_joined == GATE_JOINS)
+		return err_set(e, E2BIG, "%d addresses have joined it already", GATE_JOINS);
+	l->joined[l->n_joined++] = *j;
+	return 0;
+}
+
 static int reset_quiet(struct change *c, struct err *e)
 {
 	struct reset_live *l = c->live;
@@ -385,6 +420,7 @@ const struct change_ops sock_reset_ops = {
 	.arm = reset_arm,
 	.fire = reset_fire,
 	.refresh = reset_refresh,
+	.join = reset_join,
 	.quiet = reset_quiet,
 	.unit = { "connection", "connections" },
 	.effect = reset_effect,

@@ -25,12 +25,6 @@ struct fixture {
 	int from, to;
 };
 
-static int own_namespace(void **state)
-{
-	(void)state;
-	return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0 ? 0 : -1;
-}
-
 static int port_open(bool receive)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(PORT) };
@@ -222,5 +216,5 @@ int main(void)
 		TEST(undo_does_not_take_it_from_a_living_holder),
 	};
 
-	return cmocka_run_group_tests(tests, own_namespace, NULL) != 0;
+	return cmocka_run_group_tests(tests, rig_own_netns, NULL) != 0;
 }

@@ -25,10 +25,8 @@
 
 static int own_namespace(void **state)
 {
-	(void)state;
-	return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up && "
-						    "ip link add brinkifb type ifb && "
-						    "ip link set brinkifb up") == 0 ?
+	return rig_own_netns(state) == 0 && system("ip link add brinkifb type ifb && "
+						   "ip link set brinkifb up") == 0 ?
 		       0 :
 		       -1;
 }

@@ -30,12 +30,6 @@ static void must(const char *command)
 		fail_msg("%s", command);
 }
 
-static int own_namespace(void **state)
-{
-	(void)state;
-	return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0 ? 0 : -1;
-}
-
 static void read_state(char *ret, size_t size)
 {
 	FILE *f = popen(STATE, "r");
@@ -80,18 +74,6 @@ static int teardown(void **state)
 	must("ip link del va 2>/dev/null; ip link del br0 2>/dev/null; :");
 	free(f);
 	return 0;
-}
-
-static void fire(struct fixture *f)
-{
-	char text[1024];
-	int rc = rig_start(&f->r);
-
-	if (rc < 0)
-		print_message("%s\n", err_format(&f->r.e, text, sizeof(text)));
-	assert_int_equal(rc, 0);
-	rig_must(&f->r, RIG_ARM);
-	rig_must(&f->r, RIG_FIRE);
 }
 
 static bool is_up(void)
@@ -187,7 +169,7 @@ static void kept_addresses_are_no_reason(void **state)
 	assert_true(rig_says(&f->r, "IPv6 address fd09::"));
 	must("echo 1 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down");
 	read_state(f->before, sizeof(f->before));
-	fire(f);
+	rig_hold(&f->r);
 	assert_false(is_up());
 	rig_kill(&f->r);
 	assert_int_equal(rig_undo(&f->r), 0);
@@ -208,7 +190,7 @@ static void the_kernels_own_routes_are_no_reason(void **state)
 	     "ip addr add fd07::1/128 dev va nodad && ip addr add fd06::1 peer fd06::2 dev va nodad");
 	assert_true(rig_await(settled, NULL));
 	read_state(f->before, sizeof(f->before));
-	fire(f);
+	rig_hold(&f->r);
 	assert_false(is_up());
 	rig_kill(&f->r);
 	assert_int_equal(rig_undo(&f->r), 0);
@@ -286,7 +268,7 @@ static void it_stays_when_the_holder_dies_and_undo_takes_it_back(void **state)
 {
 	struct fixture *f = *state;
 
-	fire(f);
+	rig_hold(&f->r);
 	rig_kill(&f->r);
 	assert_false(is_up());
 	assert_int_equal(rig_ended(&f->r), 1);
@@ -301,7 +283,7 @@ static void by_hand_the_printed_command_does_it(void **state)
 {
 	struct fixture *f = *state;
 
-	fire(f);
+	rig_hold(&f->r);
 	rig_kill(&f->r);
 	must(f->r.undo.by_hand);
 	assert_true(rig_await(all_gone, f)); /* the kernel takes a moment */
@@ -312,7 +294,7 @@ static void what_others_do_ends_it_and_stays(void **state)
 {
 	struct fixture *f = *state;
 
-	fire(f);
+	rig_hold(&f->r);
 	must("ip link set va up");
 	assert_int_equal(rig_do(&f->r, RIG_REFRESH), -ENOENT);
 	rig_must(&f->r, RIG_QUIET);
@@ -325,7 +307,7 @@ static void another_device_of_that_name_is_left_alone(void **state)
 {
 	struct fixture *f = *state;
 
-	fire(f);
+	rig_hold(&f->r);
 	must("ip link del va && ip link add va type veth peer name vb");
 	assert_int_equal(rig_do(&f->r, RIG_REFRESH), -ENOENT);
 	assert_int_equal(rig_undo(&f->r), 0);
@@ -338,7 +320,7 @@ static void by_another_name_it_is_the_same_device(void **state)
 {
 	struct fixture *f = *state;
 
-	fire(f);
+	rig_hold(&f->r);
 	must("ip link set va name other");
 	assert_int_equal(rig_ended(&f->r), 1);
 	assert_int_equal(rig_gone(&f->r), 1);
@@ -356,7 +338,7 @@ static void the_mtu_is_lower_and_as_before(void **state)
 	must("ip route add 192.0.2.0/24 via 10.9.0.7 && ip -6 addr add fd09::1/64 dev va nodad && "
 	     "ip -6 route add 2001:db8::/32 dev va"); /* all of this stays */
 	read_state(f->before, sizeof(f->before));
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(mtu_now(), 1400);
 	assert_int_equal(rig_ended(&f->r), 1);
 	assert_non_null(strstr(f->r.left, "MTU of 'va' is 1400"));
@@ -368,7 +350,7 @@ static void the_mtu_is_lower_and_as_before(void **state)
 	assert_int_equal(rig_ended(&f->r), 0);
 	assert_int_equal(rig_gone(&f->r), 0);
 	all_is_as_before(f);
-	fire(f);
+	rig_hold(&f->r);
 	rig_must(&f->r, RIG_QUIET);
 	all_is_as_before(f);
 }
@@ -378,7 +360,7 @@ static void an_mtu_that_others_set_is_a_conflict(void **state)
 	struct fixture *f = *state;
 
 	f->r.spec.u.link.mtu = 1400;
-	fire(f);
+	rig_hold(&f->r);
 	must("ip link set va mtu 1450");
 	assert_int_equal(rig_do(&f->r, RIG_REFRESH), -ENOENT);
 	rig_must(&f->r, RIG_QUIET);
@@ -575,5 +557,5 @@ int main(void)
 		TEST(without_the_right_it_says_which),
 	};
 
-	return cmocka_run_group_tests(tests, own_namespace, NULL) != 0;
+	return cmocka_run_group_tests(tests, rig_own_netns, NULL) != 0;
 }

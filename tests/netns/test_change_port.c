@@ -24,12 +24,6 @@ struct fixture {
 	struct rig r;
 };
 
-static int own_namespace(void **state)
-{
-	(void)state;
-	return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0 ? 0 : -1;
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -50,18 +44,6 @@ static int teardown(void **state)
 	rig_kill(&f->r);
 	free(f);
 	return 0;
-}
-
-static void take(struct fixture *f)
-{
-	char text[1024];
-	int rc = rig_start(&f->r);
-
-	if (rc < 0)
-		print_message("%s\n", err_format(&f->r.e, text, sizeof(text)));
-	assert_int_equal(rc, 0);
-	rig_must(&f->r, RIG_ARM);
-	rig_must(&f->r, RIG_FIRE);
 }
 
 /* A service: 0, or -errno. share: with everything that might let two share a port. */
@@ -151,7 +133,7 @@ static void of_udp(void **state)
 	struct fixture *f = *state;
 
 	f->r.spec.u.port.at.proto = IPPROTO_UDP;
-	take(f);
+	rig_hold(&f->r);
 	assert_true(in_use("127.0.0.1", PORT, SOCK_DGRAM));
 	assert_true(in_use("::", PORT, SOCK_DGRAM));
 	assert_true(is_free("::", PORT, SOCK_STREAM));
@@ -170,7 +152,7 @@ static void of_one_address(void **state)
 	at->family = 4;
 	at->port = LOW; /* below 1024 */
 	memcpy(at->addr, (const uint8_t[]){ 127, 0, 0, 2 }, 4);
-	take(f);
+	rig_hold(&f->r);
 	assert_true(in_use("127.0.0.2", LOW, SOCK_STREAM));
 	assert_true(in_use("0.0.0.0", LOW, SOCK_STREAM));
 	assert_true(is_free("127.0.0.1", LOW, SOCK_STREAM));
@@ -180,7 +162,7 @@ static void of_one_address(void **state)
 	at->family = 6;
 	memset(at->addr, 0, sizeof(at->addr));
 	at->addr[15] = 1;
-	take(f);
+	rig_hold(&f->r);
 	assert_true(in_use("::1", LOW, SOCK_STREAM));
 	assert_true(is_free("0.0.0.0", LOW, SOCK_STREAM));
 	assert_int_equal(rig_ended(&f->r), 1);
@@ -191,7 +173,7 @@ static void it_goes_with_its_holder(void **state)
 {
 	struct fixture *f = *state;
 
-	take(f);
+	rig_hold(&f->r);
 	assert_int_equal(rig_undo(&f->r), 0); /* undo does not take it from a living holder */
 	assert_int_equal(rig_gone(&f->r), 1);
 	rig_kill(&f->r);
@@ -206,7 +188,7 @@ static void a_service_that_has_it_again_is_no_leftover(void **state)
 	struct fixture *f = *state;
 	int fd;
 
-	take(f);
+	rig_hold(&f->r);
 	rig_kill(&f->r);
 	fd = serve("127.0.0.1", PORT, SOCK_STREAM, false);
 	assert_true(fd >= 0);
@@ -263,7 +245,7 @@ static void old_connections_are_not_in_the_way(void **state)
 	close(from); /* the server's side first: TIME_WAIT on its port */
 	close(fd);
 	close(listener);
-	take(f);
+	rig_hold(&f->r);
 	assert_int_equal(rig_ended(&f->r), 1);
 }
 
@@ -303,7 +285,7 @@ static void one_that_somebody_ended_is_lost(void **state)
 	struct sock_seen seen = { 0 };
 	struct nlsock s;
 
-	take(f);
+	rig_hold(&f->r);
 	rig_must(&f->r, RIG_REFRESH);
 	assert_int_equal(nlsock_open(NETLINK_SOCK_DIAG, &s, &f->r.e), 0);
 	assert_int_equal(sock_list(&s, &(struct sock_query){ IPPROTO_TCP, SOCK_LISTEN, PORT },
@@ -321,7 +303,7 @@ static void by_hand_the_printed_command_ends_it(void **state)
 	struct fixture *f = *state;
 	int status;
 
-	take(f);
+	rig_hold(&f->r);
 	assert_int_equal(system(f->r.undo.by_hand), 0);
 	assert_int_equal(waitpid(f->r.holder, &status, 0), f->r.holder);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -347,5 +329,5 @@ int main(void)
 		TEST(by_hand_the_printed_command_ends_it),
 	};
 
-	return cmocka_run_group_tests(tests, own_namespace, NULL) != 0;
+	return cmocka_run_group_tests(tests, rig_own_netns, NULL) != 0;
 }

@@ -15,12 +15,6 @@
 
 #define NUMBER 54321
 
-static int own_namespace(void **state)
-{
-	(void)state;
-	return unshare(CLONE_NEWNET);
-}
-
 static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
@@ -125,5 +119,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_of_others_is_left_alone, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, own_namespace, NULL);
+	return cmocka_run_group_tests(tests, rig_own_netns, NULL);
 }

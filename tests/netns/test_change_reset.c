@@ -34,10 +34,8 @@ struct fixture {
 
 static int own_namespace(void **state)
 {
-	(void)state;
-	return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up && "
-						    "ip addr add 10.9.0.1/32 dev lo && "
-						    "ip addr add fd09::1/128 dev lo") == 0 ?
+	return rig_own_netns(state) == 0 && system("ip addr add 10.9.0.1/32 dev lo && "
+						   "ip addr add fd09::1/128 dev lo") == 0 ?
 		       0 :
 		       -1;
 }
@@ -170,18 +168,6 @@ static uint64_t effect(struct fixture *f)
 	return f->r.value;
 }
 
-static void fire(struct fixture *f)
-{
-	char text[1024];
-	int rc = rig_start(&f->r);
-
-	if (rc < 0)
-		print_message("%s\n", err_format(&f->r.e, text, sizeof(text)));
-	assert_int_equal(rc, 0);
-	rig_must(&f->r, RIG_ARM);
-	rig_must(&f->r, RIG_FIRE);
-}
-
 static void only_chosen_connections_of_both_families_end(void **state)
 {
 	struct fixture *f = *state;
@@ -191,7 +177,7 @@ static void only_chosen_connections_of_both_families_end(void **state)
 
 	aim(f, add_match(f, GATE_OUTPUT), "127.0.0.0", 8, PORT);
 	aim(f, add_match(f, GATE_OUTPUT), "::1", 128, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 2);
 	assert_true(was_reset(v4.to, v4.from)); /* the end that has the destination as its peer */
 	assert_true(was_reset(v6.to, v6.from));
@@ -217,7 +203,7 @@ static void incoming_ones_end_at_the_server_mapped_ones_too(void **state)
 		    other = pair_of(f, "10.9.0.1", OTHER);
 
 	aim(f, add_match(f, GATE_INPUT), "10.9.0.0", 24, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 1);
 	assert_true(was_reset(v4.from, v4.to));
 	assert_true(lives(v6));
@@ -239,7 +225,7 @@ static void both_ends_and_port_ranges_count(void **state)
 	m->sport_lo = m->sport_hi = ntohs(own.sin_port);
 	m->dport_lo = PORT - 1;
 	m->dport_hi = PORT + 1;
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 1);
 	assert_true(was_reset(p.to, p.from));
 	assert_true(lives(q));
@@ -257,7 +243,7 @@ static void half_closed_ones_end_too(void **state)
 	assert_int_equal(shutdown(p.to, SHUT_WR), 0);
 	assert_int_equal(poll(&in, 1, 5000), 1);
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 1);
 	assert_int_equal(error_of(p.to), ECONNABORTED);
 	end_pair(p);
@@ -273,7 +259,7 @@ static void one_that_no_process_holds_is_left_alone(void **state)
 	close(p.to);
 	assert_int_equal(poll(&in, 1, 5000), 1);
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 0);
 	assert_int_equal(send(p.from, "x", 1, MSG_NOSIGNAL), 1);
 	close(p.from);
@@ -287,7 +273,7 @@ static void an_exemption_goes_before_every_match(void **state)
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
 	add_match(f, GATE_OUTPUT)->exempt = 1;
 	aim(f, &f->r.spec.u.reset.select.match[1], "127.0.0.1", 32, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 1);
 	assert_true(lives(p));
 	assert_true(was_reset(q.to, q.from));
@@ -305,13 +291,13 @@ static void sockets_of_shielded_processes_are_left_alone(void **state)
 						    .role = SHIELD_SESSION,
 						    .start_ticks = rig_start_ticks(getpid()) };
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 0);
 	assert_true(lives(p));
 	rig_kill(&f->r);
 	/* that number, but an earlier process: it shields nobody */
 	f->r.shield.proc[0].start_ticks--;
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 1);
 	assert_true(was_reset(p.to, p.from));
 	end_pair(p);
@@ -355,7 +341,7 @@ static void sockets_of_shielded_processes_of_others_too(void **state)
 						    .role = SHIELD_SESSION,
 						    .start_ticks = rig_start_ticks(pid) };
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 0);
 	assert_int_equal(error_of(from), 0);
 	kill(pid, SIGKILL);
@@ -374,12 +360,12 @@ static void a_device_is_where_its_packets_go(void **state)
 			 0);
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
 	snprintf(f->r.spec.u.reset.select.dev, IFNAMSIZ, "va");
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 0); /* its address is that device's, but it goes over lo */
 	assert_true(lives(p));
 	rig_kill(&f->r);
 	snprintf(f->r.spec.u.reset.select.dev, IFNAMSIZ, "lo");
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), 1);
 	end_pair(p);
 	rig_kill(&f->r);
@@ -410,7 +396,7 @@ static void repeated_until_quiet(void **state)
 
 	f->r.spec.u.reset.every_ns = EVERY_NS;
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	began = clock_mono_ns();
 	assert_int_equal(effect(f), 0); /* nobody there yet: no error */
 	for (unsigned i = 0; i < 3; i++) {
@@ -437,7 +423,7 @@ static void many_at_once_in_short_steps(void **state)
 	for (unsigned i = 0; i < MANY; i++)
 		p[i] = pair_of(f, "127.0.0.1", PORT);
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	assert_int_equal(effect(f), MANY);
 	assert_true(f->r.step_ns < RIG_STEP_NS);
 	for (unsigned i = 0; i < MANY; i++) {
@@ -517,7 +503,7 @@ static void nothing_is_left_to_take_back(void **state)
 	struct fixture *f = *state;
 
 	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
-	fire(f);
+	rig_hold(&f->r);
 	rig_kill(&f->r);
 	assert_int_equal(rig_undo(&f->r), 0);
 	assert_int_equal(rig_ended(&f->r), 0);

@@ -5,32 +5,6 @@
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/net_lib.sh"
 
-# One connection from $a for each "NAME ADDRESS PORT"; a line on descriptor 8 asks which of them have ended since, by
-# name; they are opened again then.
-cat >"$dir/keep.py" <<'PY'
-import socket, sys
-want = [w.split("=") for w in sys.argv[1:]]
-def connect(to):
-    host, port = to.rsplit(",", 1)
-    s = socket.create_connection((host, int(port)), 5)
-    s.setblocking(True)
-    return s
-kept = {name: connect(to) for name, to in want}
-print("ready", flush=True)
-for _ in sys.stdin:
-    ended = []
-    for name, to in want:
-        try:
-            kept[name].recv(1, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            continue
-        except OSError as e:
-            ended.append(f"{name}:{e.errno}")
-        else:
-            ended.append(f"{name}:eof")
-        kept[name] = connect(to)
-    print(" ".join(ended) or "none", flush=True)
-PY
 own_clean_up() { exec 8>&- 9<&- || :; }
 
 two_spaces
@@ -42,7 +16,7 @@ await_up "$a" wa
 await_up "$b" wb
 serve "$b" :: 7999 7001 7002
 mkfifo "$dir/ask" "$dir/told"
-ip netns exec "$a" python3 "$dir/keep.py" one=10.77.0.2,7001 two=10.77.0.2,7002 six=fd77::2,7001 far=10.78.0.2,7001 \
+ip netns exec "$a" python3 "$(dirname "$0")/keep.py" one=10.77.0.2,7001 two=10.77.0.2,7002 six=fd77::2,7001 far=10.78.0.2,7001 \
 	<"$dir/ask" >"$dir/told" 7>&- &
 helpers=$!
 exec 8>"$dir/ask" 9<"$dir/told"

@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -146,6 +148,18 @@ void rig_must(struct rig *r, enum rig_order order)
 	assert_int_equal(rc, 0);
 }
 
+void rig_hold(struct rig *r)
+{
+	char text[1024];
+	int rc = rig_start(r);
+
+	if (rc < 0)
+		print_message("%s\n", err_format(&r->e, text, sizeof(text)));
+	assert_int_equal(rc, 0);
+	rig_must(r, RIG_ARM);
+	rig_must(r, RIG_FIRE);
+}
+
 int rig_undo(struct rig *r)
 {
 	memset(&r->e, 0, sizeof(r->e));
@@ -257,4 +271,10 @@ const char *rig_states(pid_t pid, char *ret, size_t size)
 	if (d)
 		closedir(d);
 	return ret;
+}
+
+int rig_own_netns(void **state)
+{
+	(void)state;
+	return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0 ? 0 : -1;
 }

@@ -40,6 +40,8 @@ int rig_start(struct rig *r);
 int rig_do(struct rig *r, enum rig_order order);
 /* Must succeed; prints the error when not. */
 void rig_must(struct rig *r, enum rig_order order);
+/* Starts, arms and fires it: all must succeed. */
+void rig_hold(struct rig *r);
 int rig_undo(struct rig *r);
 int rig_ended(struct rig *r);
 int rig_gone(struct rig *r);
@@ -49,6 +51,8 @@ void rig_kill(struct rig *r);
 void rig_done(struct rig *r);
 bool rig_says(const struct rig *r, const char *part);
 
+/* For cmocka_run_group_tests(): a network namespace of the test's own, with its lo up. */
+int rig_own_netns(void **state);
 /* Waits until fn is true, within RIG_WAIT_NS. */
 bool rig_await(bool (*fn)(void *arg), void *arg);
 /* Start ticks of a process, read here. */

@@ -151,21 +151,28 @@ foe_killed() {
 	wait $foe 2>/dev/null
 }
 
+# Who watches, and what carries its packets: while a ksoftirqd of a Linux before 6.4 waits for its CPU, that CPU receives
+# nothing at all (invoke_softirq() in kernel/softirq.c).
+watchers() { # $1...: words before a process id
+	local pid
+	for pid in $$ $(pgrep -x prog_meter) $(pgrep ksoftirqd/); do
+		"$@" "$pid" || fail "no other priority for $pid"
+	done
+}
+
 # spinners PRIORITY RUNTIME: on every CPU. Below brink's 90 the keeper works; above it only the kernel does, and what it
 # ends by itself ends. What holds a file has no such priority and waits for the CPU like everybody. A runtime of -1:
 # real-time processes leave nothing to others at all.
 spinners() {
-	local server
-	server=$(pgrep -x prog_meter)
 	echo "$2" >/proc/sys/kernel/sched_rt_runtime_us
-	chrt -f -p 99 $$ && chrt -f -p 99 "$server" || fail "no real-time priority for who watches"
+	watchers chrt -f -p 99
 	hold "spinners of priority $1, runtime $2" 60s chrt -o 0
 	foe spin 12 "$1"
 	kill -INT $run
 	if [ "$1" -gt 90 ]; then over_soon net_over; else over_soon eval 'runs_on && net_over'; fi
 	kill -0 $foe 2>/dev/null || fail "the spinners ended too early for this to be a test"
 	foe_ends
-	chrt -o -p 0 "$server" && chrt -o -p 0 $$
+	watchers chrt -o -p 0
 	echo 950000 >/proc/sys/kernel/sched_rt_runtime_us
 	over_soon all_over
 	ended 60000 || fail "the run does not end"

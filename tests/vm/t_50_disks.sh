@@ -54,10 +54,10 @@ calm
 # What ext4 had reserved and then did not need is free again once it is written.
 no_room() {
 	sync -f "$dir/target"
-	cat /dev/zero >>"$dir/target/junk" 2>/dev/null
+	cat /dev/zero 2>"$dir/junk.err" >>"$dir/target/junk"
 	[ "$(free_now)" = 0 ]
 }
-poll 30000 no_room || fail "cannot fill the disk"
+poll 30000 no_room || fail "cannot fill the disk: $(free_now) blocks are free, $(cat "$dir/junk.err")"
 prepare "the target's disk is full before" 60s
 free_before=0
 start choom -n 0 --

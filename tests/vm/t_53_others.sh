@@ -56,7 +56,9 @@ ip netns exec cr_a nft -f - <<'RULES' || fail "his table is refused"
 table netdev his {
 	chain out { type filter hook egress device "va" priority 10; ip ttl 1 drop; }
 }
-table inet his { chain c { type filter hook output priority 5; tcp dport 9 drop; } }
+table inet his {
+	chain c { type filter hook output priority 5; tcp dport 9 drop; }
+}
 RULES
 tc -n cr_a qdisc replace dev va root handle 5: pfifo limit 77
 tc -n cr_a qdisc add dev va clsact

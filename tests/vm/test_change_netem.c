@@ -21,11 +21,7 @@
 
 static int own_namespace(void **state)
 {
-	(void)state;
-	return system("modprobe -a ifb sch_netem") == 0 && unshare(CLONE_NEWNET) == 0 &&
-			       system("ip link set lo up") == 0 ?
-		       0 :
-		       -1;
+	return system("modprobe -a ifb sch_netem") == 0 ? rig_own_netns(state) : -1;
 }
 
 static int setup(void **state)
