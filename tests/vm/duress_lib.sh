@@ -72,7 +72,7 @@ YAML
 }
 fast() { # no echo of 5 takes 100 ms
 	local max
-	max=$(ip netns exec cr_a "$meter" udp 10.78.0.2 7002 5 1000 | sed 's/.*max_us \([0-9-]*\).*/\1/')
+	max=$(in_a "$meter" udp 10.78.0.2 7002 5 1000 | sed 's/.*max_us \([0-9-]*\).*/\1/')
 	[ "$max" -ge 0 ] && [ "$max" -lt 100000 ]
 }
 free_now() { stat -f -c %a "$dir/target"; }
