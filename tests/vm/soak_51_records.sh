@@ -29,7 +29,7 @@ mend_disk record
 calm
 
 small() { # the records in so many bytes of memory
-	mount -t tmpfs -o "size=$1" small /run/brink || fail "no small file system"
+	mount -t tmpfs -o "size=$1,mode=755" small /run/brink || fail "no small file system"
 	mkdir -p /run/brink/locks
 }
 small 16k
