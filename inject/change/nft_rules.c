@@ -13,8 +13,9 @@
 #define TCP_FLAGS_OFFSET 13
 #define IPV6_HEADER      40
 #define EVERY_CHAIN      "every"
-#define PRIO_GATE \
-	(-100) /* before the host's own filters: they never see what the fault takes away */
+#define PRIO_GATE                                                                              \
+	(-99) /* behind DNAT (NF_IP_PRI_NAT_DST), as in the egress hook; before the host's own \
+		 filters: they never see what the fault takes away */
 #define PRIO_QUEUE                                                                    \
 	(-150) /* NF_IP_PRI_MANGLE: behind defragmentation and conntrack, before DNAT \
 		*/

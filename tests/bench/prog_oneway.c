@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define COUNT_MAX 20000
+#define COUNT_MAX 200000
 #define BYTES_MAX 1472
 #define HEADERS   42 /* Ethernet, IPv4, UDP: what netem counts (sch_netem.c: qdisc_pkt_len()) */
 #define QUIET_NS \

@@ -152,7 +152,7 @@ for fault in $("$BRINK" list faults --json | jq -r .fault); do
 	net.duplicate) with_netem 'share: 100%' ;;
 	net.corrupt) with_netem 'share: 100%' ;;
 	net.reorder) with_netem 'share: 1%, delay: 900ms' ;;
-	net.rate) with_netem 'rate: 1kbit, packet_overhead: 100' ;;
+	net.rate) with_netem 'rate: 1kbit, packet_overhead: 30' ;;
 	net.slot) with_netem 'min_delay: 900ms, max_delay: 900ms' ;;
 	net.impair) with_netem 'delay: 900ms, duplicate: 20%' ;;
 	net.port_taken) try net.port_taken 'port: 7010, netns: cr_a' ;;
