@@ -53,7 +53,7 @@ while IFS='|' read -r engine kind fault words asked packets <&3; do
 			    for: 300s
 		END
 		! try_hold accuracy 1 || measure_case "$engine" "$kind" "$fault" "$words" "$asked" "$packets" >"$dir/row"
-		! kill -0 "$run" 2>/dev/null || break
+		! kill -0 "$run" 2>/dev/null || grep -qE ' (lost|ended|reverted) ' "$dir/accuracy.err" || break
 		wait "$run" || :
 		run=
 		[ $try -lt 5 ] || fail "lost five times"
