@@ -48,19 +48,24 @@ int net_owner_check(const struct net_spec *spec, struct err *e)
 	return proc_select_check(&procs, e);
 }
 
-/* What a runtime calls the cgroup of a container: the id, or PREFIX-ID.scope (docker, libpod,
- * cri-containerd, crio). */
+/*
+ * What a runtime calls the cgroup of a container: the id (docker, containerd), PREFIX-ID (libpod,
+ * crio), or under systemd PREFIX-ID.scope (docker, libpod, cri-containerd, crio). The one of
+ * podman's and CRI-O's monitor, which has no sockets of the container, is PREFIX-conmon-ID.scope.
+ */
 static bool is_container(const char *name, const char *id)
 {
-	const char *scope = strstr(name, ".scope"), *at = name;
+	static const char monitor[] = "conmon-";
+	const char *dash = strrchr(name, '-'), *at = dash ? dash + 1 : name;
+	size_t before = (size_t)(at - name), n = strspn(at, "0123456789abcdef");
 
-	if (scope && !scope[strlen(".scope")]) {
-		for (const char *c = name; c < scope; c++) {
-			if (*c == '-')
-				at = c + 1;
-		}
-	}
-	return strncmp(at, id, strlen(id)) == 0;
+	if (strcmp(name, id) == 0)
+		return true;
+	if (before >= sizeof(monitor) - 1 &&
+	    strncmp(at - (sizeof(monitor) - 1), monitor, sizeof(monitor) - 1) == 0)
+		return false;
+	return n >= strlen(id) && (!at[n] || strcmp(at + n, ".scope") == 0) &&
+	       strncmp(at, id, strlen(id)) == 0;
 }
 
 struct search {

@@ -109,18 +109,17 @@ static uint32_t count(const struct net_groups *g)
 
 /* Names are looked up again for the rounds that come; of one round there is nothing to add to. More
  * addresses than a message holds are refused, pool or not: each connection is compared with all. */
-static int pool_names(const struct net_reset *r, const struct plan_context *ctx,
-		      struct net_groups *to, struct net_groups *from, uint32_t *ret_crc,
-		      struct plan *ret, struct err *e)
+static int pool_names(struct plan_pool *pool, struct net_groups *to, struct net_groups *from,
+		      uint32_t *ret_crc, struct plan *ret, struct err *e)
 {
 	int rc;
 
-	if (!r->every_ns || !ctx->pool || count(to) + count(from) > GATE_PREFIXES ||
+	if (!pool || count(to) + count(from) > GATE_PREFIXES ||
 	    (!net_pool_has_names(to) && !net_pool_has_names(from)))
 		return 0;
-	rc = net_pool_add(to, ctx->pool, ret_crc, e);
+	rc = net_pool_add(to, pool, ret_crc, e);
 	if (rc == 0)
-		rc = net_pool_add(from, ctx->pool, ret_crc, e);
+		rc = net_pool_add(from, pool, ret_crc, e);
 	if (rc < 0)
 		return rc;
 	net_pool_plan_names(to, false, ret);
@@ -186,8 +185,8 @@ static int set_select(struct nft_gate_spec *g, const struct net_reset *r,
 		rc = some_only(&flow, &to, &from, e);
 	if (rc == 0 && flow.dev)
 		rc = route_check_device(&g->netns, flow.dev, qdisc, e);
-	if (rc == 0)
-		rc = pool_names(r, ctx, &to, &from, &g->pool_crc, ret, e);
+	if (rc == 0 && r->every_ns)
+		rc = pool_names(ctx->pool, &to, &from, &g->pool_crc, ret, e);
 	g->action = GATE_RESET; /* in the hooks of sockets, TCP only */
 	if (rc == 0)
 		rc = net_matches(g, &sel, &exempted, e);

@@ -49,3 +49,28 @@ while IFS='|' read -r kind words asked packets <&3; do
 	wait $helpers || fail "$(cat "$dir/queue.out")"
 	helpers=
 done 3< <(cases)
+
+# What one holder can do at most, whoever sends and whoever receives: it is stopped until many packets wait, and goes on.
+# The columns of the kernel's list: number, port, waiting, ...: nfnetlink_queue.c.
+WAITING=15000
+"$BUILD/tests/bench/prog_queue" "$b" $NUMBER delay=1ms <"$dir/until" >"$dir/queue.out" 2>&1 &
+helpers=$!
+exec 8>"$dir/until"
+await "grep -q ready '$dir/queue.out'" 10 || fail "$(cat "$dir/queue.out")"
+for n in 1 2 3 4 5; do
+	kill -STOP $helpers
+	"$oneway" "$a" "$b" 10.77.0.2 7201 $WAITING 0 64 >"$dir/sent" &
+	sender=$!
+	in_b bash -c '
+		waiting() { read -r _ _ n _ </proc/net/netfilter/nfnetlink_queue; }
+		until waiting && [ $n -ge '$WAITING' ]; do sleep 0.01; done
+		began=${EPOCHREALTIME/./}
+		kill -CONT '$helpers'
+		until waiting && [ $n = 0 ]; do :; done
+		echo $((${EPOCHREALTIME/./} - began))' >"$dir/took"
+	wait $sender
+	row user "net.impair delay=1ms" "$WAITING" "all wait" "$(calc "%.0f packets/s" "$WAITING * 1e6 / $(cat "$dir/took")")" "came: $(figure "$(cat "$dir/sent")" got) of $WAITING"
+done
+exec 8>&-
+wait $helpers || fail "$(cat "$dir/queue.out")"
+helpers=

@@ -8,7 +8,8 @@
 
 root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 [ -n "$root" ] || { echo "there is no cgroup v2 here"; exit 77; }
-top=brink-owner-$$
+top=$(mktemp -d "$root/brink-owner-XXXXXX") # process ids are the same in every test's namespace
+top=${top##*/}
 id=$(printf '%064x' $$)
 cgroups="inner web.service docker-$id.scope alone crowd serves pair two"
 own_clean_up() {
@@ -20,13 +21,12 @@ own_clean_up() {
 	exec 7>&- || :
 	wait 2>/dev/null || :
 	run='' helpers='' server=''
-	for c in inner/below/web.service inner/below $cgroups; do
+	for c in $(cd "$root/$top" && ls -d inner/box/* inner/box 2>/dev/null) inner/below/web.service inner/below $cgroups; do
 		[ ! -d "$root/$top/$c" ] || rmdir "$root/$top/$c" || :
 	done
 	rmdir "$root/$top" || :
 }
 two_spaces
-mkdir "$root/$top"
 for c in $cgroups; do mkdir "$root/$top/$c"; done
 mkdir "$root/$top/inner/below"
 serve "$b" 127.0.0.1 7999
@@ -252,6 +252,27 @@ rmdir "$root/$top/inner/below/web.service"
 refused "no cgroup of a unit 'nothing.service'" "unit: nothing.service"
 refused "no cgroup of a container" "container: ffffffffffff"
 refused "too short for the id" "container: abc"
+# What the runtimes call a container: the first is meant, what else it makes is not. The slice's end looks like an id.
+mkdir "$root/$top/inner/box"
+for names in "docker-ID.scope" "libpod-ID.scope libpod-conmon-ID.scope" "libpod-ID" "cri-containerd-ID.scope" \
+	"crio-ID.scope crio-conmon-ID.scope" "ID kubepods-burstable-pod12345678_ID.slice"; do
+	box=$(printf 'c0ffee%058x' $RANDOM)
+	made=
+	for name in ${names//ID/$box}; do
+		mkdir "$root/$top/inner/box/$name"
+		made="$made $root/$top/inner/box/$name"
+	done
+	set -- $made
+	experiment box <<-END
+		faults:
+		  - net.drop: {$(to 7401), container: ${box:0:62}}
+		    for: 10s
+	END
+	"$BRINK" plan "$dir/box.yaml" >"$dir/box.out" 2>&1 || fail "container '$names': $(cat "$dir/box.out")"
+	grep -q "of sockets of cgroup $(stat -c %i "$1")" "$dir/box.out" || fail "container '$names': $(cat "$dir/box.out")"
+	rmdir $made
+done
+rmdir "$root/$top/inner/box"
 refused "shares a cgroup with others.*systemd-run --scope.*'cgroup: /$top/crowd'" "pid: $crowd"
 refused "shares a cgroup with others" "exe: $dir/mixed-$$"
 runs pair apart

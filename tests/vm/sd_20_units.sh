@@ -70,8 +70,10 @@ sed 's/60s/2s/' /etc/brink/experiments/slow.brink.yaml >/etc/brink/experiments/s
 "$BRINK" try proc.pause cgroup=${other#/sys/fs/cgroup} --for 25s >"$dir/dead.out" 2>"$dir/dead.err" &
 run=$!
 upto 60 frozen $other || fail "the other cgroup is not frozen"
-# shellcheck disable=SC2046
-kill -KILL $(all_of_brink) 2>/dev/null || : # some die of the death of others
+all=$(all_of_brink)
+# at one moment: who is left would take back; some die of the death of others
+kill -STOP $all
+kill -KILL $all 2>/dev/null || :
 wait "$run" || :
 run=
 dead=$(newest)
