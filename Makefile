@@ -271,6 +271,8 @@ control:
 	+@MAKE='$(MAKE)' O='$(O)' tests/support/controls '$(NAME)'
 bench: all $(BENCH)	# figures, never a verdict on a time; BENCH_VM=1: netem too, in the guest
 	@BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/bench/run $(BENCH)
+bench-queue: all $(HELPERS)	# engine: user alone, on this kernel; wants iptables
+	@BRINK='$(abspath $(O))/brink' BUILD='$(abspath $(O))' tests/support/alone tests/bench/queue.sh
 bench-vm: all $(HELPERS)	# asked against seen, in the guest
 	@BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/bench/run-vm tests/bench/accuracy.sh
 
@@ -331,6 +333,6 @@ endef
 
 .PHONY: all tests objs soak-vm check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-static \
 	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate controls \
-	check-controls control check-malloc soak bench bench-vm demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
+	check-controls control check-malloc soak bench bench-queue bench-vm demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
 	linkage install installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))
