@@ -285,7 +285,7 @@ DEPS := gcc libc6-dev pkg-config libnl-3-dev libcap-dev libseccomp-dev libyaml-d
 	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev
 DEPS_TEST := $(DEPS) libcmocka-dev clang clang-format clang-tidy iproute2 nftables iputils-ping procps jq \
 	libclang-rt-14-dev|libclang-rt-16-dev|libclang-rt-19-dev \
-	mandoc python3 util-linux systemd dbus kmod cpio busybox-static qemu-system-x86 iptables dnsmasq-base bind9-dnsutils \
+	mandoc python3 util-linux systemd dbus kmod cpio busybox-static qemu-system-x86 iptables podman dnsmasq-base bind9-dnsutils \
 	dmsetup e2fsprogs patch xfsprogs openssh-server openssh-client btrfs-progs spin nginx
 deps:
 	@tests/support/deps $(foreach p,$(DEPS),'$(p)')

@@ -12,7 +12,7 @@
 #define SHORT_PACKET  42   /* bytes: Ethernet, IPv4 and UDP without data */
 #define QUEUE_PACKETS 1000 /* the default of tc-netem(8) */
 #define PPM_ALL       1000000u
-#define USER_PPS 250000u /* small UDP packets, a holder on a CPU to itself: docs/bench.md */
+#define USER_PPS      250000u /* small UDP packets, a holder on a CPU to itself: docs/bench.md */
 
 const char *const netem_dist_words[] = { "uniform", "normal", "pareto", "paretonormal", NULL };
 const char *const netem_model_words[] = { "random", "gilbert_elliott", "markov", NULL };

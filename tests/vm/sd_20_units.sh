@@ -36,6 +36,11 @@ ended() { # $1: the unit's result; the rest is the same for all ways to die
 	upto 60 is_over || fail "$case_name: the unit goes on: $(systemctl status $unit)"
 	[ "$(state_of_unit)" = "$1" ] || fail "$case_name: the unit is '$(state_of_unit)', not '$1': $(systemctl status $unit)"
 	restored || fail "$case_name: not restored when the unit had ended: $(systemctl status $unit)"
+	if [ "$1" = "failed oom-kill" ]; then # its ExecStopPost has no memory either: the keeper has done all, and its record tells
+		upto 20 eval '[ -z "$(all_of_brink)" ]' || fail "$case_name: the keeper goes on"
+		"$BRINK" status >"$dir/status.out" && grep -q "^$id  dead, clean" "$dir/status.out" || fail "$case_name: $(cat "$dir/status.out")"
+		"$BRINK" revert "$id" >"$dir/revert.out" 2>"$dir/revert.err" || fail "$case_name: brink revert: $?"
+	fi
 	[ ! -e "/run/brink/$id" ] || fail "$case_name: its record is left"
 	[ "$(property "$(timer_of "$id")" ActiveState)" = inactive ] || fail "$case_name: its timer is left"
 	[ "$(property "$(scope_of "$id")" ActiveState)" = inactive ] || fail "$case_name: its scope is left"
