@@ -30,6 +30,7 @@
 #define OTHERS_NS \
 	(30 * NS_PER_S) /* another revert, or a spare at work: both are bounded themselves */
 #define DEATH_NS (5 * NS_PER_S)
+#define HUNG_NS  (2 * NS_PER_S) /* a second is what the spare gives its keeper: see pulse.h */
 
 struct recovery {
 	int sock, state_dir, run_dir, lock;
@@ -127,6 +128,20 @@ static bool worth_waiting(struct recovery *r)
 	return keeper != AT_WORK;
 }
 
+/* It will not be done, however long somebody waits. */
+static bool keeper_is_stopped(const struct recovery *r)
+{
+	struct journal j;
+	struct err ignored;
+	bool stopped;
+
+	if (journal_open(r->run_dir, false, &j, &ignored) < 0)
+		return false;
+	stopped = life_of(&j.head.keeper) == STOPPED;
+	journal_done(&j);
+	return stopped;
+}
+
 /*
  * Without a lock and without a head the run never began. A keeper that is just making both does not
  * get its lock any more: it gives up.
@@ -166,10 +181,12 @@ static int lock_run(struct recovery *r, struct err *e)
 		return err_sys(e, "cannot open the lock of run %s", r->run_id);
 	while (flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
 		int64_t waited = clock_mono_ns() - began;
+		bool enough = waited > r->wait_ns;
 
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, "cannot lock run %s", r->run_id);
-		if (waited > r->wait_ns && !worth_waiting(r))
+		enough = enough || (waited > HUNG_NS && keeper_is_stopped(r));
+		if (enough && !worth_waiting(r))
 			return err_set(e, EALREADY, "run %s is alive", r->run_id);
 		if (waited > r->wait_ns + OTHERS_NS)
 			return err_set(e, EBUSY, "somebody else works on run %s", r->run_id);

@@ -389,6 +389,20 @@ kill -INT $run
 wait $run
 as_before
 
+case_name="--lock-timeout: a run that is stopped as a whole is not waited for"
+start
+poll 8000 said ' held ' || fail "never held"
+id=$(record)
+# shellcheck disable=SC2046
+kill -STOP $run $(brink_pids brink-holder) $(brink_pids brink-keeper) $(brink_pids brink-spare)
+SECONDS=0
+b revert --lock-timeout 10m "$id"
+is_rc 0
+[ $SECONDS -lt 300 ] || fail "waited for $SECONDS s"
+says "^CLEAN  run $id"
+wait $run 2>/dev/null
+as_before
+
 case_name="a run that was killed a moment ago is waited for"
 for i in 1 2 3; do
 	start

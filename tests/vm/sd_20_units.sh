@@ -43,7 +43,8 @@ ended() { # $1: the unit's result; the rest is the same for all ways to die
 	fi
 	[ ! -e "/run/brink/$id" ] || fail "$case_name: its record is left"
 	[ "$(property "$(timer_of "$id")" ActiveState)" = inactive ] || fail "$case_name: its timer is left"
-	[ "$(property "$(scope_of "$id")" ActiveState)" = inactive ] || fail "$case_name: its scope is left"
+	# the keeper of one that hangs was killed a moment ago: systemd has yet to see that its scope is empty
+	upto 10 eval '[ "$(property "$(scope_of "$id")" ActiveState)" = inactive ]' || fail "$case_name: its scope is left"
 	[ -z "$(all_of_brink)" ] || fail "$case_name: processes are left: $(all_of_brink)"
 	same "$case_name"
 	survived "$case_name: $1"
