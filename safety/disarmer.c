@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "safety/disarmer.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "safety/deadman.h"
+#include "safety/journal.h"
 #include "safety/proto.h"
 #include "safety/sandbox.h"
 
@@ -28,11 +30,16 @@ struct reply {
 	struct err err;
 };
 
-static void leave_all_but(int sock)
+/* lock: -1 = there is none to be kept. */
+static void leave_all_but(int sock, int lock)
 {
-	if (sock > STDERR_FILENO + 1)
-		close_range(STDERR_FILENO + 1, (unsigned)sock - 1, 0);
-	close_range((unsigned)sock + 1, UINT_MAX, 0);
+	int first = lock >= 0 && lock < sock ? lock : sock, last = lock > sock ? lock : sock;
+
+	if (first > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, (unsigned)first - 1, 0);
+	if (last > first + 1)
+		close_range((unsigned)first + 1, (unsigned)last - 1, 0);
+	close_range((unsigned)last + 1, UINT_MAX, 0);
 }
 
 /* Not even a process that may stop timers does anything else. */
@@ -45,15 +52,17 @@ static int confine(struct err *e)
 	return rc < 0 ? rc : sandbox_deny_command(e);
 }
 
-static void serve(int sock) __attribute__((noreturn));
+static void serve(int sock, int run_dir) __attribute__((noreturn));
 
-static void serve(int sock)
+/* By the lock's file, which it opens anew and never locks, openers_end_stopped() finds it. */
+static void serve(int sock, int run_dir)
 {
+	int lock = run_dir < 0 ? -1 : openat(run_dir, JOURNAL_LOCK, O_RDONLY | O_CLOEXEC);
 	struct err trouble = { 0 };
 	int confined;
 
 	prctl(PR_SET_NAME, "brink-disarmer");
-	leave_all_but(sock);
+	leave_all_but(sock, lock);
 	confined = confine(&trouble);
 	for (;;) {
 		struct pollfd p = { .fd = sock, .events = POLLIN };
@@ -75,7 +84,7 @@ static void serve(int sock)
 	}
 }
 
-int disarmer_start(struct disarmer *ret, struct err *e)
+int disarmer_start(int run_dir, struct disarmer *ret, struct err *e)
 {
 	struct disarmer d = DISARMER_NONE;
 	int pair[2], rc = proto_pair(pair, e);
@@ -85,7 +94,7 @@ int disarmer_start(struct disarmer *ret, struct err *e)
 	d.pid = fork();
 	if (d.pid == 0) {
 		close(pair[0]);
-		serve(pair[1]);
+		serve(pair[1], run_dir);
 	}
 	close(pair[1]);
 	d.sock = pair[0];

@@ -21,8 +21,9 @@ struct disarmer {
 		-1, -1, 0 \
 	}
 
-/* Only where deadman_here() says 0. */
-int disarmer_start(struct disarmer *ret, struct err *e);
+/* Only where deadman_here() says 0. run_dir: of the run whose process it is, whose lock's file it
+ * then keeps open; -1 = of none. */
+int disarmer_start(int run_dir, struct disarmer *ret, struct err *e);
 /* As deadman_disarm(). -ETIMEDOUT, -EPIPE: it hangs or is gone. */
 int disarmer_ask(const struct disarmer *d, const char *run_id, struct err *e);
 /* Ends it, at most 2 s. Harmless without one. */

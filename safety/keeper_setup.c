@@ -327,7 +327,7 @@ int keeper_guard(struct keeper *k, struct err *e)
 	if (rc == 0)
 		leave_unit(k);
 	if (rc == 0 && k->journal.head.deadman_unit[0])
-		rc = disarmer_start(&k->disarmer, e);
+		rc = disarmer_start(k->run_dir, &k->disarmer, e);
 	if (rc == 0) /* modules are loaded; holders want their part, and to give up the rest */
 		rc = sandbox_keep_permitted(k->rights.caps | k->holders.caps | CAP_BIT(SETPCAP), e);
 	if (rc == 0)

@@ -380,7 +380,7 @@ static void harden(void)
 static int confine(struct disarmer *d, struct err *e)
 {
 	struct rights_sum all = RIGHTS_KEEPER;
-	int rc = deadman_here(e) == 0 ? disarmer_start(d, e) : 0;
+	int rc = deadman_here(e) == 0 ? disarmer_start(-1, d, e) : 0;
 
 	rights_add_all(&all);
 	if (rc == 0)

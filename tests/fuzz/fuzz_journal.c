@@ -60,7 +60,7 @@ int __wrap_mlockall(int flags);
 pid_t __wrap_setsid(void);
 int __wrap_sigprocmask(int how, const void *set, void *old);
 int __wrap_deadman_here(struct err *e);
-int __wrap_disarmer_start(struct disarmer *ret, struct err *e);
+int __wrap_disarmer_start(int run_dir, struct disarmer *ret, struct err *e);
 int __wrap_disarmer_ask(const struct disarmer *d, const char *run_id, struct err *e);
 void __wrap_disarmer_end(struct disarmer *d);
 int __wrap_sandbox_keep_permitted(uint64_t caps, struct err *e);
@@ -263,8 +263,9 @@ int __wrap_deadman_here(struct err *e)
 	return 0;
 }
 
-int __wrap_disarmer_start(struct disarmer *ret, struct err *e)
+int __wrap_disarmer_start(int run_dir, struct disarmer *ret, struct err *e)
 {
+	(void)run_dir;
 	(void)ret;
 	(void)e;
 	return 0;

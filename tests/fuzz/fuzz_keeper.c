@@ -158,7 +158,7 @@ uint32_t __wrap_fingerprint_diff(const struct fingerprint *before, const struct 
 int __wrap_deadman_arm(const struct systemd_host *h, const char *run_id, unsigned seconds,
 		       const char *brink, struct err *e);
 int __wrap_deadman_check(const struct systemd_host *h, const char *run_id, struct err *e);
-int __wrap_disarmer_start(struct disarmer *ret, struct err *e);
+int __wrap_disarmer_start(int run_dir, struct disarmer *ret, struct err *e);
 int __wrap_disarmer_ask(const struct disarmer *d, const char *run_id, struct err *e);
 void __wrap_disarmer_end(struct disarmer *d);
 int __wrap_sandbox_effect(uint64_t caps, struct err *e);
@@ -817,8 +817,9 @@ int __wrap_deadman_check(const struct systemd_host *h, const char *run_id, struc
 	return fails(T_NO_DEADMAN, e);
 }
 
-int __wrap_disarmer_start(struct disarmer *ret, struct err *e)
+int __wrap_disarmer_start(int run_dir, struct disarmer *ret, struct err *e)
 {
+	(void)run_dir;
 	(void)ret;
 	return fails(T_NO_DEADMAN, e);
 }

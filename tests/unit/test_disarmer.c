@@ -45,7 +45,7 @@ static void it_stops_the_timer_that_it_is_told_of_and_holds_no_right(void **stat
 	int rc;
 
 	(void)state;
-	assert_int_equal(disarmer_start(&d, &e), 0);
+	assert_int_equal(disarmer_start(-1, &d, &e), 0);
 	rc = disarmer_ask(&d, "GOOD", &e);
 	if (rc < 0)
 		print_message("%s\n", err_format(&e, words, sizeof(words)));
@@ -64,7 +64,7 @@ static void it_ends_when_nobody_is_left_who_could_tell_it(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(disarmer_start(&d, &e), 0);
+	assert_int_equal(disarmer_start(-1, &d, &e), 0);
 	close(d.sock);
 	assert_true(is_gone(&d));
 	d.sock = -1;
@@ -77,7 +77,7 @@ static void one_that_is_dead_is_an_error_and_no_success(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(disarmer_start(&d, &e), 0);
+	assert_int_equal(disarmer_start(-1, &d, &e), 0);
 	kill(d.pid, SIGKILL);
 	assert_true(is_gone(&d));
 	assert_int_equal(disarmer_ask(&d, "GOOD", &e), -EPIPE);
@@ -93,7 +93,7 @@ static void a_stopped_one_is_ended(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(disarmer_start(&d, &e), 0);
+	assert_int_equal(disarmer_start(-1, &d, &e), 0);
 	pid = d.pid;
 	kill(pid, SIGSTOP);
 	disarmer_end(&d);
