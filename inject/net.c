@@ -288,23 +288,14 @@ static void summarise(const struct net_aim *aim, struct plan *ret)
 		text_add(&t, "%s%s", i ? "," : " on ", aim->device[i]);
 }
 
-static uint32_t count_addresses(const struct net_groups *g)
-{
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i < g->n; i++)
-		n += g->at[i].n_prefixes;
-	return n;
-}
-
 /* Long lists go beside the messages, once for all devices, and so do those that may become longer:
  * there a list has one number in all of them. */
 static int pool_lists(struct net_aim *aim, const struct plan_context *ctx, struct err *e)
 {
 	int rc = 0;
 
-	if (!ctx->pool || (count_addresses(&aim->to) + count_addresses(&aim->from) +
-					   count_addresses(&aim->not ) <=
+	if (!ctx->pool || (net_groups_count(&aim->to) + net_groups_count(&aim->from) +
+					   net_groups_count(&aim->not ) <=
 				   SMALL_LISTS &&
 			   !net_pool_has_names(&aim->to) && !net_pool_has_names(&aim->from) &&
 			   !net_pool_has_names(&aim->not )))

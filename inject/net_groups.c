@@ -242,6 +242,15 @@ bool net_groups_choose(const struct net_groups *g)
 	return false;
 }
 
+uint32_t net_groups_count(const struct net_groups *g)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < g->n; i++)
+		n += g->at[i].n_prefixes;
+	return n;
+}
+
 bool net_group_proto(const struct net_group *a, const struct net_group *b, uint8_t *ret)
 {
 	*ret = a->proto ? a->proto : b->proto;

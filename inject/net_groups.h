@@ -40,6 +40,8 @@ int net_groups_syntax(const struct strings *list, uint8_t proto, struct arena *m
 /* One of these two. */
 typedef int groups_reader(const struct strings *list, uint8_t proto, struct arena *mem,
 			  struct net_groups *ret, struct err *e);
+/* Addresses and ranges of all groups. */
+uint32_t net_groups_count(const struct net_groups *g);
 /* Does it say anything, an address or a port? */
 bool net_groups_choose(const struct net_groups *g);
 /* EINVAL when an end of one list and an end of the other name different protocols, or ports of one

@@ -98,15 +98,6 @@ static int find_flow(const struct net_spec *n, const struct plan_context *ctx,
 	return check_flow(ret, e);
 }
 
-static uint32_t count(const struct net_groups *g)
-{
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i < g->n; i++)
-		n += g->at[i].n_prefixes;
-	return n;
-}
-
 /* Names are looked up again for the rounds that come; of one round there is nothing to add to. More
  * addresses than a message holds are refused, pool or not: each connection is compared with all. */
 static int pool_names(struct plan_pool *pool, struct net_groups *to, struct net_groups *from,
@@ -114,7 +105,7 @@ static int pool_names(struct plan_pool *pool, struct net_groups *to, struct net_
 {
 	int rc;
 
-	if (!pool || count(to) + count(from) > GATE_PREFIXES ||
+	if (!pool || net_groups_count(to) + net_groups_count(from) > GATE_PREFIXES ||
 	    (!net_pool_has_names(to) && !net_pool_has_names(from)))
 		return 0;
 	rc = net_pool_add(to, pool, ret_crc, e);

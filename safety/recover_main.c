@@ -128,20 +128,6 @@ static bool worth_waiting(struct recovery *r)
 	return keeper != AT_WORK;
 }
 
-/* It will not be done, however long somebody waits. */
-static bool keeper_is_stopped(const struct recovery *r)
-{
-	struct journal j;
-	struct err ignored;
-	bool stopped;
-
-	if (journal_open(r->run_dir, false, &j, &ignored) < 0)
-		return false;
-	stopped = life_of(&j.head.keeper) == STOPPED;
-	journal_done(&j);
-	return stopped;
-}
-
 /*
  * Without a lock and without a head the run never began. A keeper that is just making both does not
  * get its lock any more: it gives up.
@@ -181,12 +167,12 @@ static int lock_run(struct recovery *r, struct err *e)
 		return err_sys(e, "cannot open the lock of run %s", r->run_id);
 	while (flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
 		int64_t waited = clock_mono_ns() - began;
-		bool enough = waited > r->wait_ns;
+		bool late = waited > r->wait_ns;
 
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, "cannot lock run %s", r->run_id);
-		enough = enough || (waited > HUNG_NS && keeper_is_stopped(r));
-		if (enough && !worth_waiting(r))
+		/* who is stopped will not be done, however long it may take: such a one is ended */
+		if ((late || waited > HUNG_NS) && !worth_waiting(r) && late)
 			return err_set(e, EALREADY, "run %s is alive", r->run_id);
 		if (waited > r->wait_ns + OTHERS_NS)
 			return err_set(e, EBUSY, "somebody else works on run %s", r->run_id);

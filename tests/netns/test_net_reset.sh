@@ -4,8 +4,9 @@
 # and again, beside checks of the same port; what is said when none was there; that nothing else is touched.
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/net_lib.sh"
+. "$(dirname "$0")/keep_lib.sh"
 
-own_clean_up() { exec 8>&- 9<&- || :; }
+own_clean_up() { keep_no_more; }
 
 two_spaces
 ip -n "$a" addr add 10.77.0.11/24 dev va
@@ -15,17 +16,7 @@ bring_up "$b" wb 10.78.0.2/24
 await_up "$a" wa
 await_up "$b" wb
 serve "$b" :: 7999 7001 7002
-mkfifo "$dir/ask" "$dir/told"
-ip netns exec "$a" python3 "$(dirname "$0")/keep.py" one=10.77.0.2,7001 two=10.77.0.2,7002 six=fd77::2,7001 far=10.78.0.2,7001 \
-	<"$dir/ask" >"$dir/told" 7>&- &
-helpers=$!
-exec 8>"$dir/ask" 9<"$dir/told"
-read -r -t 20 line <&9 && [ "$line" = ready ] || fail "no connections: $line"
-ended() { # $1: exactly these, since the last time
-	echo >&8
-	read -r -t 20 line <&9 || fail "nobody tells"
-	[ "$line" = "$1" ]
-}
+keep one=10.77.0.2,7001 two=10.77.0.2,7002 six=fd77::2,7001 far=10.78.0.2,7001
 
 n=0
 # $1: words behind net.reset; $2: which end. 103 ECONNABORTED: ended here; 104 ECONNRESET: ended at the other end.

@@ -5,23 +5,15 @@
 # shellcheck disable=SC1091,SC2154,SC2016,SC2086,SC2015
 [ -n "${OWN_MOUNTS:-}" ] || OWN_MOUNTS=1 exec unshare --mount "$0" "$@"
 . "$(dirname "$0")/names_lib.sh"
+. "$(dirname "$0")/keep_lib.sh"
 own_clean_up() {
-	exec 8>&- 9<&- || :
+	keep_no_more
 	umount -l /etc 2>/dev/null || :
 }
 
-hosts "db.test 10.77.0.2" "other.test 10.77.0.31" "out.test 10.77.0.2"
-mkfifo "$dir/ask" "$dir/told"
-in_a python3 "$(dirname "$0")/keep.py" old=10.77.0.2,7301 new=10.77.0.3,7301 six=fd77::3,7301 denied=10.77.0.4,7301 \
-	other=10.77.0.31,7301 port=10.77.0.3,7302 second=10.77.0.31,7302 <"$dir/ask" >"$dir/told" 7>&- &
-helpers=$!
-exec 8>"$dir/ask" 9<"$dir/told"
-read -r -t 20 line <&9 && [ "$line" = ready ] || fail "no connections: $line"
-ended() { # $1: exactly these, since the last time
-	echo >&8
-	read -r -t 20 line <&9 || fail "nobody tells"
-	[ "$line" = "$1" ]
-}
+hosts "db.test 10.77.0.2" "other.test 10.77.0.31"
+keep old=10.77.0.2,7301 new=10.77.0.3,7301 six=fd77::3,7301 denied=10.77.0.4,7301 other=10.77.0.31,7301 port=10.77.0.3,7302 \
+	second=10.77.0.31,7302
 
 experiment names <<END
 faults:
