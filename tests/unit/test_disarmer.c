@@ -6,11 +6,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "safety/deadman.h"
+#include "safety/journal.h"
+#include "safety/openers.h"
 #include "tests/support/test.h"
 
 #define WAIT_NS (10 * NS_PER_S)
@@ -108,6 +112,34 @@ static void a_stopped_one_is_ended(void **state)
 	}
 }
 
+/* Its number stands in no record: brink revert finds it by the lock's file. */
+static void a_stopped_one_that_nobody_ends_is_found_by_the_lock(void **state)
+{
+	char dir[] = "/tmp/brink-disarmer-XXXXXX";
+	struct disarmer d = DISARMER_NONE;
+	struct err e = { 0 };
+	int run_dir, lock, status;
+	unsigned found;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	run_dir = open(dir, O_DIRECTORY | O_CLOEXEC);
+	lock = openat(run_dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(lock >= 0);
+	assert_int_equal(disarmer_start(run_dir, &d, &e), 0);
+	disarmer_ask(&d, "GOOD", &e); /* its answer says that it is at work */
+	kill(d.pid, SIGSTOP);
+	assert_int_equal(waitpid(d.pid, &status, WUNTRACED), d.pid);
+	assert_true(WIFSTOPPED(status));
+	found = openers_end_stopped(lock);
+	disarmer_end(&d); /* also when it was not found */
+	assert_int_equal(found, 1);
+	unlinkat(run_dir, JOURNAL_LOCK, 0);
+	close(lock);
+	close(run_dir);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +147,7 @@ int main(void)
 		cmocka_unit_test(it_ends_when_nobody_is_left_who_could_tell_it),
 		cmocka_unit_test(one_that_is_dead_is_an_error_and_no_success),
 		cmocka_unit_test(a_stopped_one_is_ended),
+		cmocka_unit_test(a_stopped_one_that_nobody_ends_is_found_by_the_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # brink@.service as `make install` ships it, under a real systemd, and every way for it to die: the main process killed,
 # the unit's cgroup killed, the unit and its keeper killed, out of memory, hanging as a whole until the watchdog comes.
-# Beside that a run whose every process is killed is taken back by the clock of its timer in PID 1, while the wall clock
-# goes a day back. The kernel is read after each: nothing is left.
+# At last a run without a unit, whose every process is killed, is taken back by the clock of its timer in PID 1, while the
+# wall clock goes a day back. The kernel is read after each: nothing is left.
 # shellcheck disable=SC1091
 . "$(dirname "$0")/systemd_lib.sh"
 
@@ -21,7 +21,7 @@ frozen() { grep -qx 'frozen 1' "$1/cgroup.events"; }
 thawed() { grep -qx 'frozen 0' "$1/cgroup.events"; }
 held() { ifb_there && frozen $hog && ! is_quick; }
 restored() { ! ifb_there && thawed $hog && is_quick; }
-newest() { find /run/brink -mindepth 2 -name journal ! -path "*/${dead:-none}/*" -printf '%h\n' | sed 's|.*/||' | sort | tail -n 1; }
+newest() { find /run/brink -mindepth 2 -name journal -printf '%h\n' | sed 's|.*/||' | sort | tail -n 1; }
 state_of_unit() { echo "$(property $unit ActiveState) $(property $unit Result)"; }
 is_over() { case $(property $unit ActiveState) in failed | inactive) ;; *) false ;; esac; }
 begin() { # $1: in words
@@ -72,24 +72,6 @@ faults:
 END
 sed 's/60s/2s/' /etc/brink/experiments/slow.brink.yaml >/etc/brink/experiments/short.brink.yaml
 
-# All of a run is killed; the one thing that takes back its freezer is the clock of its timer.
-"$BRINK" try proc.pause cgroup=${other#/sys/fs/cgroup} --for 25s >"$dir/dead.out" 2>"$dir/dead.err" &
-run=$!
-upto 60 frozen $other || fail "the other cgroup is not frozen"
-all=$(all_of_brink)
-# at one moment: who is left would take back; some die of the death of others
-kill -STOP $all
-kill -KILL $all 2>/dev/null || :
-wait "$run" || :
-run=
-dead=$(newest)
-is_waiting "$(timer_of "$dead")"
-due=$(property "$(timer_of "$dead")" NextElapseUSecMonotonic | to_seconds)
-echo "# the timer of the dead run is due in $((due - $(uptime_s))) s"
-date -s "@$(($(date +%s) - 86400))" >/dev/null
-stepped_back=86400
-frozen $other || fail "thawed by nobody"
-
 case_name="a short one"
 systemctl start brink@short.service || fail "it does not start: $(systemctl status brink@short)"
 upto 60 held || fail "not held"
@@ -129,11 +111,27 @@ begin "all of it hangs"
 kill -STOP $(all_of_brink) || :
 ended "failed watchdog"
 
-frozen $other || fail "thawed before its time: now $(uptime_s), due $due"
+# All of a run is killed; the one thing that takes back its freezer is the clock of its timer.
+"$BRINK" try proc.pause cgroup=${other#/sys/fs/cgroup} --for 3s >"$dir/dead.out" 2>"$dir/dead.err" &
+run=$!
+upto 60 frozen $other || fail "the other cgroup is not frozen"
+all=$(all_of_brink)
+# at one moment: who is left would take back; some die of the death of others
+kill -STOP $all
+kill -KILL $all 2>/dev/null || :
+wait "$run" || :
+run=
+id=$(newest)
+is_waiting "$(timer_of "$id")"
+due=$(property "$(timer_of "$id")" NextElapseUSecMonotonic | to_seconds)
+echo "# the timer of the dead run is due in $((due - $(uptime_s))) s"
+date -s "@$(($(date +%s) - 86400))" >/dev/null
+stepped_back=86400
+frozen $other || fail "thawed already: now $(uptime_s), due $due"
 upto $((due - $(uptime_s) + 30)) thawed $other || fail "the timer has not fired: now $(uptime_s), due $due"
 [ "$(uptime_s)" -ge $((due - 1)) ] || fail "thawed before its time"
 echo "# the timer fired on its own, at most $(($(uptime_s) - due)) s late"
-upto 10 test ! -e "/run/brink/$dead" || fail "the record of the dead run is left"
+upto 10 test ! -e "/run/brink/$id" || fail "the record of the dead run is left"
 date -s "@$(($(date +%s) + 86400))" >/dev/null
 stepped_back=0
 no_timer "after the timer"
