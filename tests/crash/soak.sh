@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# make soak: the whole of what test_step_*.sh take a sample of. Hours. SOAK_FAULT=NAME: only this fault; SOAK_RUNS=10000:
-# random runs; SOAK_STEP=1: every Nth point and call; SOAK_MODES: only these; WORLDS: how many at once.
+# make soak: the whole of what test_step_*.sh take a sample of. Many hours. SOAK_MODES: only these; SOAK_PART=I/N: of kill,
+# stop, recovery and fail every Nth trial, from the Ith on, so that it can be done in parts (0/14 of fail: each call once,
+# with one errno after the other); SOAK_FAULT=NAME: only this fault; SOAK_RUNS=10000: random runs, from number FROM=1 on;
+# WORLDS: how many at once.
 set -u
 here=$(dirname "$(realpath "$0")")
 results=${RESULTS:-${BUILD:?}/results}/soak.log
 mkdir -p "$results"
-export STEP=${SOAK_STEP:-1} RUNS=${SOAK_RUNS:-10000} EVERY_ERRNO=1 PATIENCE_MS=180000
+export STEP=1 PART=${SOAK_PART:-0/1} WORLDS=${WORLDS:-12} RUNS=${SOAK_RUNS:-10000} EVERY_ERRNO=1 PATIENCE_MS=180000
 code=0
 for mode in ${SOAK_MODES:-kill stop recovery fail random}; do
 	began=$SECONDS

@@ -5,7 +5,7 @@
 #   STEP=N          every Nth point (call)            EVERY_ERRNO=1  fail: every errno, once and for ever
 #   POINTS=N        instead: about N of all faults    PATIENCE_MS=N  fail: the run must end in this time
 #   RUNS=N FROM=N   random: how many, from which      WORLDS=N       how many at once
-#   SOAK_FAULT=NAME only this fault
+#   SOAK_FAULT=NAME only this fault                   PART=I/N       every Nth of all that, from the Ith on (0, 1, ...)
 set -u
 : "${BRINK:?}" "${BUILD:?}"
 here=$(dirname "$(realpath "$0")")
@@ -13,7 +13,7 @@ if [ "$(id -u)" != 0 ]; then
 	echo "needs root"
 	exit 77
 fi
-export STEP=${STEP:-1} RUNS=${RUNS:-500} FROM=${FROM:-1}
+export STEP=${STEP:-1} RUNS=${RUNS:-500} FROM=${FROM:-1} PART=${PART:-0/1}
 worlds=${WORLDS:-6}
 out=$(mktemp -d)
 export STEP_CGROUP=brink-step-${out##*.}

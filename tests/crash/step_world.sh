@@ -11,6 +11,8 @@ stepper=$BUILD/tests/crash/prog_stepper felt=$BUILD/tests/crash/prog_felt
 HOLD=${HOLD:-150ms} EVERY=${EVERY:-300ms} END_MS=${END_MS:-20000} STOPPED_MS=4000
 errnos=(4 5 28 30 12 11 1) # EINTR EIO ENOSPC EROFS ENOMEM EAGAIN EPERM
 parts="runner keeper spare holder prober launcher warden newborn"
+shared_parts=" runner prober launcher warden newborn " # do the same, or only read, whatever the fault is
+part=${PART%/*} part_of=${PART#*/}
 declare -A n_of count
 leftovers=0 case_name=setup same_yet= items=() kept=() how=count
 
@@ -37,10 +39,11 @@ new_worker() {
 	disown
 	[ -z "$cgroup" ] || echo $worker >"$cgroup_top$cgroup/cgroup.procs" || fail "cannot use cgroup $cgroup"
 }
+looked_at_here() { [ $(($1 % shards)) = "$shard" ]; } # $1: number of an item
 leave_world() {
 	local i
 	for i in "${!items[@]}"; do # nobody shall wait for what this one did not come to
-		! mine "$i" || [ -e "$SHARED/$i" ] || echo broken >"$SHARED/$i"
+		! looked_at_here "$i" || [ -e "$SHARED/$i" ] || echo broken >"$SHARED/$i"
 	done
 	[ -z "$worker" ] || kill -KILL "$worker" 2>/dev/null # never 0: the whole group
 	[ -z "$cgroup" ] || poll 3000 rmdir "$cgroup_top$cgroup" 2>/dev/null
@@ -242,7 +245,7 @@ find_items() {
 	done
 	[ ${#items[@]} -gt 0 ] || fail "nothing to try"
 	for i in "${!items[@]}"; do
-		mine "$i" || continue
+		looked_at_here "$i" || continue
 		item=${items[i]} case_name=$item
 		if take_item; then
 			[ "$mode" = random ] || { check_bite && measure; } # the others have seen to that
@@ -355,7 +358,12 @@ measure_once() {
 }
 
 mine() { # $1: number of a job. The same one in every world, however often each part called this time
-	[ $(($1 % shards)) = "$shard" ]
+	[ $(($1 % (shards * part_of))) = $((shard * part_of + part)) ]
+}
+is_shared() { [[ $shared_parts == *" $1 "* ]]; }
+# A point of a shared part is struck once, with one of the faults after the other; those of the others with each fault.
+takes() { # $1: part, $2: number of the point
+	! is_shared "$1" || [ $(($2 % ${#kept[@]})) = "$turn" ]
 }
 # POINTS: about so many of all faults, as many of each; else every STEPth.
 every() { # $1: "" for points, ".calls" for calls; the rest: parts. Leaves $step.
@@ -363,7 +371,13 @@ every() { # $1: "" for points, ".calls" for calls; the rest: parts. Leaves $step
 	shift
 	step=$STEP
 	[ -n "${POINTS:-}" ] || return 0
-	for role; do all=$((all + ${n_of[$role$kind]:-0})); done
+	for role; do
+		if is_shared "$role"; then
+			all=$((all + ${n_of[$role$kind]:-0} / ${#kept[@]}))
+		else
+			all=$((all + ${n_of[$role$kind]:-0}))
+		fi
+	done
 	step=$((all / share + 1))
 }
 
@@ -375,7 +389,7 @@ sweep_strikes() { # $1: kill or stop, $2: counter
 	for role in $parts; do
 		k=$((k + 1))
 		for ((at = 1; at <= ${n_of[$role]:-0}; at += step)); do
-			mine $((at / step + k)) || continue
+			takes "$role" $((at / step)) && mine $((at / step + k)) || continue
 			case_name="$item, SIG${1^^} of $role at point $at"
 			one "$2" 'struck *' "-${1:0:1}" -a "$role:$at"
 		done
@@ -400,6 +414,7 @@ sweep_failures() { # $1: 1 = every errno
 	for role in $parts; do
 		k=$((k + 1))
 		for ((at = 1; at <= ${n_of[$role.calls]:-0}; at += step)); do
+			takes "$role" $((at / step)) || continue
 			for ((i = 0; i < ($1 ? 14 : 1); i++)); do
 				mine $((at / step + i + k)) || continue
 				e=$(($1 ? i : at / step + k))
@@ -545,7 +560,8 @@ if [ "$mode" = random ]; then
 		! mine "$n" || random_runs "$n"
 	done
 else
-	for i in "${kept[@]}"; do
+	for turn in "${!kept[@]}"; do
+		i=${kept[turn]}
 		load_item "$i"
 		item=${items[i]} case_name=$item
 		case $mode in

@@ -164,12 +164,22 @@ static void let_go(struct tracee *t, int sig)
 	t->tid = 0;
 }
 
+/* Whose calls matter: each stop costs more than most calls. A newborn has still to say who it is. */
+static bool is_watched(const struct stepper *s, const struct tracee *t)
+{
+	const struct step_plan *p = s->plan;
+
+	return p->mode == STEP_COUNT || t->role == ROLE_NEWBORN ||
+	       (p->after_ms < 0 && t->role == p->role) ||
+	       (p->first_at && t->role == p->first_role);
+}
+
 static void resume(struct stepper *s, struct tracee *t, int sig)
 {
 	if (s->done || t->role == ROLE_OTHERS)
 		let_go(t, sig);
 	else
-		ptrace(PTRACE_SYSCALL, t->tid, 0, (long)sig);
+		ptrace(is_watched(s, t) ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, 0, (long)sig);
 }
 
 static void kill_keeper(struct stepper *s)
