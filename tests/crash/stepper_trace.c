@@ -164,14 +164,14 @@ static void let_go(struct tracee *t, int sig)
 	t->tid = 0;
 }
 
-/* Whose calls matter: each stop costs more than most calls. A newborn has still to say who it is. */
+/* Whose calls matter: each stop costs more than most calls. A newborn has still to say who it is.
+ */
 static bool is_watched(const struct stepper *s, const struct tracee *t)
 {
 	const struct step_plan *p = s->plan;
 
 	return p->mode == STEP_COUNT || t->role == ROLE_NEWBORN ||
-	       (p->after_ms < 0 && t->role == p->role) ||
-	       (p->first_at && t->role == p->first_role);
+	       (p->after_ms < 0 && t->role == p->role) || (p->first_at && t->role == p->first_role);
 }
 
 static void resume(struct stepper *s, struct tracee *t, int sig)
