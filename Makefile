@@ -245,7 +245,7 @@ fuzz: fuzz-build
 check-fuzz: fuzz
 soak: all tests	# every point, call and errno, for every fault: many hours. SOAK_MODES="kill fail" SOAK_PART=0/14 SOAK_FAULT=NAME SOAK_RUNS=N
 	@BRINK='$(abspath $(O))/brink' BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/crash/soak.sh
-# What the guest has for it: the rest of its lane, every crash image, steps with netem, units, a power cut. An hour and more.
+# What the guest has for it: the rest of its lane, every crash image, steps with netem, units, a power cut, a sleep. An hour and more.
 soak-vm: all $(HOOKED) $(VM) $(NETNS) $(HELPERS) installed
 	@export BUILD='$(abspath $(O))' RESULTS='$(RESULTS)'; rc=0; \
 	export BRINK_TEST_TIMEOUT=7200 BRINK_VM_DEADLINE=21600; \
@@ -253,6 +253,7 @@ soak-vm: all $(HOOKED) $(VM) $(NETNS) $(HELPERS) installed
 		$(sort $(wildcard tests/vm/soak_*.sh tests/vm/step_*.sh)) || rc=1; \
 	LANE=soak-systemd tests/vm/run-systemd tests/vm/sd_20_units.sh || rc=1; \
 	LANE=soak-powerloss tests/vm/run-powerloss || rc=1; \
+	LANE=soak-sleep tests/vm/run --memory $(sort $(wildcard tests/vm/mem_*.sh)) || rc=1; \
 	exit $$rc
 mutate:	# switches off each operation of each change in turn: do the tests notice? Not in `check`: minutes
 	@O='$(O)' tests/support/mutate $(KINDS)
