@@ -32,6 +32,7 @@ enum need {
 	NEED_RESET = 32,
 	NEED_DEVICE = 64, /* rtnetlink, or a socket */
 	NEED_KILL = 128,
+	NEED_NETWORK = NEED_GATE | NEED_NETEM | NEED_RESET | NEED_DEVICE,
 };
 
 /* What each fault cannot do without. */
@@ -51,12 +52,12 @@ static const struct {
 };
 
 /* "net.delay net.loss ..." */
-static const char *faults_with(enum need need, char *buf, size_t size)
+static const char *faults_with(unsigned need, char *buf, size_t size)
 {
 	struct text t = text_on(buf, size);
 
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
-		if (needs[i].need == need)
+		if (needs[i].need & need)
 			text_add(&t, "%s%s", t.len ? " " : "", needs[i].fault);
 	}
 	return buf;
@@ -141,12 +142,18 @@ static void explain_namespaces(struct doctor *d)
 		{ "/proc/sys/kernel/unprivileged_userns_clone", "0" },
 		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1" },
 	};
-	const struct scratch_result *r = &d->tried[SCRATCH_NETNS];
-	char value[32];
+	const struct scratch_result *r = &d->tried[SCRATCH_NETNS],
+				    *identity = &d->tried[SCRATCH_IDENTITY];
+	char value[32], names[300];
 
+	if (!(d->need & NEED_NETWORK))
+		return;
 	if (r->state == SCRATCH_OK) {
 		if (!d->root)
 			say(d, LEVEL_OK, NULL, "user and network namespaces for this user");
+		if (identity->state != SCRATCH_OK)
+			say(d, LEVEL_FAIL, NULL, "%s: %s",
+			    faults_with(NEED_NETWORK, names, sizeof(names)), identity->text);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(knobs); i++) {
@@ -162,12 +169,18 @@ static void explain_namespaces(struct doctor *d)
 	    "no namespace of its own for network faults: %s", r->text);
 }
 
+/* Else explain_namespaces() has said why not. */
+static bool was_tried(const struct doctor *d, unsigned need)
+{
+	return (d->need & need) && d->tried[SCRATCH_IDENTITY].state == SCRATCH_OK;
+}
+
 static void look_at_gate(struct doctor *d)
 {
 	const struct scratch_result *r = &d->tried[SCRATCH_OWNER];
 	char names[200], path[PATH_MAX];
 
-	if (!(d->need & (NEED_GATE | NEED_NETEM)) || d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
+	if (!was_tried(d, NEED_GATE | NEED_NETEM))
 		return;
 	faults_with(NEED_GATE, names, sizeof(names));
 	if (r->state == SCRATCH_OK) {
@@ -194,11 +207,9 @@ static void look_at_devices(struct doctor *d)
 	const struct scratch_result *r = &d->tried[SCRATCH_RESET];
 	char names[200];
 
-	if (d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
-		return;
-	if (d->need & NEED_DEVICE)
+	if (was_tried(d, NEED_DEVICE))
 		say(d, LEVEL_OK, NULL, "%s", faults_with(NEED_DEVICE, names, sizeof(names)));
-	if (!(d->need & NEED_RESET))
+	if (!was_tried(d, NEED_RESET))
 		return;
 	faults_with(NEED_RESET, names, sizeof(names));
 	if (r->state == SCRATCH_OK)
@@ -226,7 +237,7 @@ static void look_at_netem(struct doctor *d)
 	char names[200];
 	struct err ignored;
 
-	if (!(d->need & NEED_NETEM) || d->tried[SCRATCH_NETNS].state != SCRATCH_OK)
+	if (!was_tried(d, NEED_NETEM))
 		return;
 	faults_with(NEED_NETEM, names, sizeof(names));
 	if (egress->state == SCRATCH_FAILED)

@@ -204,9 +204,10 @@ static void try_network(struct scratch_result *r)
 	}
 	r[SCRATCH_NETNS].state = SCRATCH_OK;
 	if (netns_identify("", &here, &e) < 0) {
-		set_err(&r[SCRATCH_OWNER], &e);
+		set_err(&r[SCRATCH_IDENTITY], &e);
 		return;
 	}
+	r[SCRATCH_IDENTITY].state = SCRATCH_OK;
 	if (!needs_module(&r[SCRATCH_OWNER], modules)) {
 		fill_gate(&s, &here, "brink_scratch_o", GATE_OUTPUT);
 		try_change(&s, true, &r[SCRATCH_OWNER]);

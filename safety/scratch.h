@@ -12,14 +12,15 @@
  * No module is loaded for it: what a module would be loaded for is not tried.
  */
 enum scratch_id {
-	SCRATCH_NETNS,   /* a network namespace (with a user namespace where the caller is not root)
-			  */
-	SCRATCH_OWNER,   /* an nft_gate works and disappears after SIGKILL of its owner */
-	SCRATCH_EGRESS,  /* the same in a device's egress hook (kernel 5.16) */
-	SCRATCH_NETEM,   /* an ifb with netem */
-	SCRATCH_RESET,   /* SOCK_DESTROY of sock_diag(7) */
-	SCRATCH_PTRACE,  /* seizing a process that is not one's child */
-	SCRATCH_TMPFILE, /* a file without a name on /tmp */
+	SCRATCH_NETNS, /* a network namespace (with a user namespace where the caller is not root)
+			*/
+	SCRATCH_IDENTITY, /* told from every other one by its cookie (kernel 5.14) */
+	SCRATCH_OWNER,    /* an nft_gate works and disappears after SIGKILL of its owner */
+	SCRATCH_EGRESS,   /* the same in a device's egress hook (kernel 5.16) */
+	SCRATCH_NETEM,    /* an ifb with netem */
+	SCRATCH_RESET,    /* SOCK_DESTROY of sock_diag(7) */
+	SCRATCH_PTRACE,   /* seizing a process that is not one's child */
+	SCRATCH_TMPFILE,  /* a file without a name on /tmp */
 	SCRATCH_REALTIME,
 	SCRATCH_MEMLOCK,
 	SCRATCH_COUNT

@@ -49,6 +49,17 @@ for fault in $faults; do
 done
 echo "# $case_name"
 
+case_name="a kernel that cannot tell network namespaces apart"
+rc=0
+"$BUILD/tests/cli/prog_old_kernel" "$BRINK" doctor >"$dir/out" 2>"$dir/err" || rc=$?
+is_rc 8
+prints 'FAIL  net.drop .*net.delay .*net.reset .*net.link_down: .*needs kernel 5.14'
+! grep -qE 'ok    net|: $' "$dir/out" || fail "what cannot be is ok, or nobody says why: $(cat "$dir/out")"
+prints 'ok    proc.kill'
+sed 's/net.drop:.*/proc.pause: {pid: 1}/' "$dir/x.yaml" >"$dir/pause.yaml"
+"$BUILD/tests/cli/prog_old_kernel" "$BRINK" doctor "$dir/pause.yaml" >"$dir/out" 2>"$dir/err" || fail "of a file without network faults: $(cat "$dir/out" "$dir/err")"
+echo "# $case_name"
+
 case_name="--json says the same"
 b doctor --json
 [ "$(jq -r '.ok | tostring' "$dir/out")" = "$([ $rc = 0 ] && echo true || echo false)" ] || fail "$(cat "$dir/out")"
