@@ -132,8 +132,13 @@ static int halt_named(const struct options *o, const struct paths *p, const stru
 	const struct left_run *r;
 	struct err e = { 0 };
 	int rc = leftovers_pick(l, o->args.at[0], &r, &e);
+	int past = rc == -ENOENT ? leftovers_past(p, o->args.at[0], &e) : 0;
 
-	if (rc == -ENOENT && history_knows(p->runs, o->args.at[0])) {
+	if (past < 0) {
+		say_refused(o, &e);
+		return EXIT_NOT_CLEAN;
+	}
+	if (past > 0) {
 		fprintf(stderr, "nothing to halt: run %s has ended\n", o->args.at[0]);
 		return EXIT_PASS;
 	}

@@ -128,8 +128,13 @@ static int choose_named(struct revert *r)
 	struct err e = { 0 };
 	char what[120], help[120], owner[64];
 	int rc = leftovers_pick(&r->all, id, &run, &e);
+	int past = rc == -ENOENT ? leftovers_past(&r->paths, id, &e) : 0;
 
-	if (rc == -ENOENT && history_knows(r->paths.runs, id)) {
+	if (past < 0) {
+		say_refused(r->o, &e);
+		return EXIT_NOT_CLEAN;
+	}
+	if (past > 0) {
 		fprintf(stderr, "nothing to revert: run %s left nothing behind\n", id);
 		return EXIT_PASS;
 	}

@@ -211,8 +211,13 @@ static int show(const struct options *o, const struct paths *p, const struct lef
 	const struct left_run *only = NULL;
 	struct err e = { 0 };
 	int rc = o->args.n ? leftovers_pick(l, o->args.at[0], &only, &e) : 0;
+	int past = rc == -ENOENT ? leftovers_past(p, o->args.at[0], &e) : 0;
 
-	if (rc == -ENOENT && history_knows(p->runs, o->args.at[0])) {
+	if (past < 0) {
+		say_refused(o, &e);
+		return EXIT_NOT_CLEAN;
+	}
+	if (past > 0) {
 		fprintf(stderr, "run %s has ended and left nothing behind. See: brink runs\n",
 			o->args.at[0]);
 		return EXIT_PASS;

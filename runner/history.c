@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "safety/journal.h"
 
 /* The first and the last so many bytes of a file are read: samples stand between. */
 #define PART     ((size_t)64 * 1024)
@@ -165,24 +166,39 @@ void history_done(struct history *h)
 	*h = (struct history){ 0 };
 }
 
-bool history_knows(const char *runs_dir, const char *id)
+int history_find(const char *runs_dir, const char *id, struct past_run *ret)
 {
 	DIR *list = opendir(runs_dir);
+	struct past_run r = { .exit = -1 };
 	size_t n = strlen(id);
 	struct dirent *d;
-	bool found = false;
 
-	while (list && !found && (d = readdir(list)))
-		found = is_run(d->d_name) && n <= ULID_LEN &&
-			strcasecmp(d->d_name + ULID_LEN - n, id) == 0;
+	while (list && !r.id[0] && (d = readdir(list))) {
+		if (is_run(d->d_name) && n <= ULID_LEN &&
+		    strcasecmp(d->d_name + ULID_LEN - n, id) == 0)
+			snprintf(r.id, sizeof(r.id), "%.26s", d->d_name);
+	}
 	if (list)
 		closedir(list);
-	return found;
+	if (!r.id[0])
+		return -ENOENT;
+	*ret = r;
+	history_read_run(runs_dir, r.id, ret); /* what it cannot read it does not know */
+	return 0;
 }
 
 bool history_cut_off(const struct past_run *r, const char *boot_id)
 {
 	return !r->clean && boot_id[0] && strcmp(r->boot, boot_id) != 0;
+}
+
+bool history_is_over(const struct past_run *r)
+{
+	char boot_id[40] = "";
+	struct err e;
+
+	journal_boot_id(boot_id, &e);
+	return r->clean || (r->boot[0] && history_cut_off(r, boot_id));
 }
 
 void history_add_recovery(const char *runs_dir, const char *id, unsigned restored, bool clean)

@@ -31,14 +31,17 @@ int history_read(const char *runs_dir, struct history *ret, struct err *e);
 void history_done(struct history *h);
 /* One of them; -ENOENT: it has no events. */
 int history_read_run(const char *runs_dir, const char *id, struct past_run *ret);
-/* Has there ever been a run with this id or this end of one? */
-bool history_knows(const char *runs_dir, const char *id);
+/* The run with this id or this end of one, as far as its events tell. -ENOENT: there was none. */
+int history_find(const char *runs_dir, const char *id, struct past_run *ret);
 /*
  * Its machine went down before it was known to be clean, as far as its events tell: whoever asks
  * knows that it is not at work now. What a run holds is state of the kernel, which ends with its
  * boot.
  */
 bool history_cut_off(const struct past_run *r, const char *boot_id);
+/* Nothing of it is left, as its events tell: clean at its end or taken back later, or its boot has
+ * ended. */
+bool history_is_over(const struct past_run *r);
 /* `brink revert` did its work: one more line for that run, if it has events at all. */
 void history_add_recovery(const char *runs_dir, const char *id, unsigned restored, bool clean);
 

@@ -184,6 +184,21 @@ int leftovers_pick(const struct left_runs *l, const char *id, const struct left_
 	return 0;
 }
 
+int leftovers_past(const struct paths *p, const char *id, struct err *e)
+{
+	struct past_run run;
+
+	if (history_find(p->runs, id, &run) < 0)
+		return 0;
+	if (history_is_over(&run))
+		return 1;
+	err_set(e, ENODATA,
+		"look for brink_* in nft list tables and ip link, for devices that are down, frozen "
+		"cgroups and stopped processes; a reboot ends all of it");
+	return err_ctx(e, "run %s has no record in %s, and its events do not say that it was clean",
+		       run.id, p->state);
+}
+
 const char *leftovers_owner(const struct left_run *r, char *buf, size_t size)
 {
 	const struct passwd *pw = getpwuid(r->owner);

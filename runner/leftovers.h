@@ -43,6 +43,12 @@ void leftovers_done(struct left_runs *l);
 int leftovers_pick(const struct left_runs *l, const char *id, const struct left_run **ret,
 		   struct err *e);
 
+/*
+ * Of a run that no record tells of: 1 = its events say that nothing of it is left, 0 = there was
+ * none, -ENODATA = they do not say that, and *e says where to look.
+ */
+int leftovers_past(const struct paths *p, const char *id, struct err *e);
+
 /* "root", "alice", "4711" */
 const char *leftovers_owner(const struct left_run *r, char *buf, size_t size);
 

@@ -20,19 +20,6 @@ static void print_head(struct printer *p)
 	p->any = true;
 }
 
-/* The prefix that makes a command act in the namespace of the change. */
-static void print_where(const struct netns_ref *n)
-{
-	static const char named[] = "/run/netns/";
-
-	if (!n->path[0])
-		return;
-	if (strncmp(n->path, named, sizeof(named) - 1) == 0)
-		printf("ip netns exec %s ", n->path + sizeof(named) - 1);
-	else
-		printf("nsenter --net=%s -- ", n->path);
-}
-
 static bool lives(const struct change_proc *p)
 {
 	struct proc_stat s;
@@ -87,7 +74,7 @@ static void print_slot(struct printer *p, unsigned i)
 	const struct change_ops *ops = change_ops_of(s->undo.kind);
 	char words[256] = "";
 	struct text left = text_on(words, sizeof(words));
-	char command[sizeof(s->undo.by_hand)] = "";
+	char command[sizeof(s->undo.by_hand) + sizeof(s->undo.netns.path) + 80] = "";
 	struct text by_hand = text_on(command, sizeof(command));
 	struct err ignored, e = { 0 };
 	int ended = 0, gone = 0, now;
@@ -113,12 +100,11 @@ static void print_slot(struct printer *p, unsigned i)
 		return;
 	}
 	print_head(p);
-	if (gone == -EEXIST || !command[0]) {
+	if (gone == -EEXIST || gone == -ESTALE || !command[0]) {
 		printf("# left as it is: %s\n", words[0] ? words : s->undo.label);
 		p->code = EXIT_NOT_CLEAN;
 		return;
 	}
-	print_where(&s->undo.netns);
 	puts(command);
 }
 

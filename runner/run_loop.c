@@ -91,30 +91,6 @@ static void ask_hits(struct run *r)
 	}
 }
 
-/* The answers that matter: GUARD is followed by ARM, and both can fail. */
-static void heard_done(struct run *r, const struct kmsg *m)
-{
-	char words[ERR_LINE * 4];
-	struct ctl_event ev = { .kind = CTL_ARMED };
-
-	if (m->code == 0 && m->request == KMSG_GUARD)
-		send_plain(r, KMSG_ARM);
-	if (m->request == KMSG_JOIN && m->code < 0)
-		run_heard_joined(r, m);
-	if (m->request != KMSG_GUARD && m->request != KMSG_ARM)
-		return;
-	if (m->code == -ECANCELED) /* it was being ended already, and why has been said */
-		return;
-	if (m->code < 0) {
-		snprintf(r->halt_why, sizeof(r->halt_why), "%s",
-			 err_format(&m->u.err, words, sizeof(words)));
-		ev = (struct ctl_event){ .kind = CTL_ARM_FAILED, .item = CTL_ALL };
-	} else if (m->request == KMSG_GUARD) {
-		return;
-	}
-	step(r, &ev);
-}
-
 static void heard_fault(struct run *r, const struct kmsg *m)
 {
 	struct fault_memory *f = &r->fault[m->fault];
@@ -144,6 +120,46 @@ static void heard_fault(struct run *r, const struct kmsg *m)
 	run_say_fault(r, m->fault, m);
 	step(r, &ev);
 	run_ask_joins(r, m->fault);
+}
+
+/* The keeper refuses the list as a whole: one of it was lost a moment before. */
+static void heard_not_fired(struct run *r, const struct kmsg *m)
+{
+	for (unsigned i = 0; i < r->config.nfaults; i++) {
+		struct kmsg one = { .type = KMSG_LIVE, .fault = (uint16_t)i, .code = m->code };
+		struct ctl_fault_view v;
+
+		controller_fault(r->ctl, i, &v);
+		one.u.err = m->u.err;
+		if (v.phase == CTL_FIRED)
+			heard_fault(r, &one);
+	}
+}
+
+/* The answers that matter: GUARD is followed by ARM, and all of them can fail. */
+static void heard_done(struct run *r, const struct kmsg *m)
+{
+	char words[ERR_LINE * 4];
+	struct ctl_event ev = { .kind = CTL_ARMED };
+
+	if (m->code == 0 && m->request == KMSG_GUARD)
+		send_plain(r, KMSG_ARM);
+	if (m->request == KMSG_JOIN && m->code < 0)
+		run_heard_joined(r, m);
+	if (m->request == KMSG_FIRE && m->code < 0)
+		heard_not_fired(r, m);
+	if (m->request != KMSG_GUARD && m->request != KMSG_ARM)
+		return;
+	if (m->code == -ECANCELED) /* it was being ended already, and why has been said */
+		return;
+	if (m->code < 0) {
+		snprintf(r->halt_why, sizeof(r->halt_why), "%s",
+			 err_format(&m->u.err, words, sizeof(words)));
+		ev = (struct ctl_event){ .kind = CTL_ARM_FAILED, .item = CTL_ALL };
+	} else if (m->request == KMSG_GUARD) {
+		return;
+	}
+	step(r, &ev);
 }
 
 static void heard(struct run *r, const struct kmsg *m)

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "inject/change/netns.h"
 #include "inject/change/pool.h"
+#include "runner/leftovers.h"
 #include "runner/run_parts.h"
 #include "safety/control.h"
 #include "safety/resolver.h"
@@ -341,5 +342,6 @@ int run_start_keeper(struct run *r, struct err *e)
 		rc = ask(r, &m, e);
 	for (unsigned i = 0; i < r->rq->plan->n_faults && rc == 0; i++)
 		rc = ask_fault(r, i, e);
-	return rc;
+	/* with the locks taken: who had them while we waited may have died and left something */
+	return rc == 0 ? leftovers_check(r->rq->paths, r->rq->plan, e) : rc;
 }

@@ -248,17 +248,13 @@ int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 	return 0;
 }
 
-int journal_again(struct journal *j, struct err *e)
+void journal_again(struct journal *j)
 {
 	struct journal_head head = { 0 };
 	unsigned n = j->head.n_slots;
-	struct stat st;
+	struct err ignored;
 
-	if (fstat(j->fd, &st) < 0)
-		return err_sys(e, "cannot look at the journal");
-	if (!st.st_nlink)
-		return err_set(e, ENOENT, "the journal was removed");
-	if (get_block(j->fd, 0, &j->head_gen, &head, sizeof(head), e) == 0 &&
+	if (get_block(j->fd, 0, &j->head_gen, &head, sizeof(head), &ignored) == 0 &&
 	    head.version == JOURNAL_VERSION) {
 		terminate_head(&head);
 		j->head = head;
@@ -267,12 +263,11 @@ int journal_again(struct journal *j, struct err *e)
 	for (unsigned i = 0; i < n; i++) {
 		struct journal_slot s = { 0 };
 
-		if (get_block(j->fd, i + 1, &j->gen[i], &s, sizeof(s), e) < 0)
+		if (get_block(j->fd, i + 1, &j->gen[i], &s, sizeof(s), &ignored) < 0)
 			continue;
 		terminate(&s);
 		j->slot[i] = s;
 	}
-	return 0;
 }
 
 int journal_put(struct journal *j, unsigned i, struct err *e)

@@ -78,10 +78,10 @@ int journal_create(int dirfd, const struct journal_head *head, struct journal *r
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e);
 /*
  * Reads the medium again, into the memory that j has, through the descriptor that it has: allocates
- * and opens nothing. A block without a readable copy stays as j knew it. -ENOENT: the file has no
- * name any more.
+ * and opens nothing. A block without a readable copy stays as j knew it. It does not matter whether
+ * the file still has a name.
  */
-int journal_again(struct journal *j, struct err *e);
+void journal_again(struct journal *j);
 /* Adds a slot in state INTENT, durable and read back. ret_index: its number. */
 int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, struct err *e);
 /* Writes slot i as it stands in j->slot[i]. Allocates nothing. */

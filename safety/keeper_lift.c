@@ -283,7 +283,7 @@ void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
 	if (f->state >= FAULT_QUIETING)
 		return;
 	err_set(&e, ESRCH, "its holder died");
-	if (f->state == FAULT_ARMING) {
+	if (k->stage == STAGE_ARMING) { /* also of one that is armed, until the runner knows that */
 		f->arm_code = -ESRCH;
 		f->arm_err = e;
 	}
@@ -340,10 +340,9 @@ static void tell_left(struct keeper *k, const struct keeper_fault *f, const stru
 {
 	struct kmsg m = { .type = KMSG_LEFT, .fault = (uint16_t)index_of(k, f) };
 	struct text by_hand = text_on(m.u.left.by_hand, sizeof(m.u.left.by_hand));
-	struct err ignored;
 
 	snprintf(m.u.left.what, sizeof(m.u.left.what), "%s", s->left);
-	change_by_hand(&s->undo, &by_hand, &ignored);
+	recover_by_hand(s, &by_hand);
 	keeper_send(k, &m);
 }
 

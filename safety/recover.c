@@ -123,6 +123,26 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 	return rc;
 }
 
+bool recover_is_acceptable(const struct journal_slot *s)
+{
+	const struct change_ops *ops = change_ops_of(s->undo.kind);
+
+	if (s->last_errno == -EACCES)
+		return ops && ops->class != CLASS_GUARDED;
+	return s->last_errno == -EEXIST || s->last_errno == -ESTALE;
+}
+
+void recover_by_hand(const struct journal_slot *s, struct text *ret)
+{
+	struct err ignored;
+
+	if (recover_is_acceptable(s))
+		text_add(ret, "brink revert --accept-conflict %s # leaves it as it is",
+			 s->undo.run_id);
+	else
+		change_by_hand(&s->undo, ret, &ignored);
+}
+
 static int end_holder(const struct change_proc *p, struct err *e)
 {
 	const struct proc_id id = { .pid = p->pid, .start_ticks = p->start_ticks };

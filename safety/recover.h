@@ -13,6 +13,15 @@
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e);
 
 /*
+ * May a person say that it is well as it is (brink revert --accept-conflict)? Somebody else's value
+ * stands there, or has made whole what cannot become so by brink (EEXIST, ESTALE); or it cannot be
+ * looked at (EACCES), where the effect ended with the holder.
+ */
+bool recover_is_acceptable(const struct journal_slot *s);
+/* What a person can type: see change_by_hand(). */
+void recover_by_hand(const struct journal_slot *s, struct text *ret);
+
+/*
  * Before the first undo: opens and keeps what the undo of all slots will use (change_ops.ready).
  * The first error counts; the undo of that slot will try again.
  */

@@ -219,24 +219,23 @@ static void tell_left(struct recovery *r, const struct journal_slot *s)
 {
 	struct kmsg m = { .type = KMSG_LEFT, .fault = s->undo.fault };
 	struct text by_hand = text_on(m.u.left.by_hand, sizeof(m.u.left.by_hand));
-	struct err ignored;
 
 	snprintf(m.u.left.what, sizeof(m.u.left.what), "%.63s%s%.180s", s->undo.label,
 		 s->undo.label[0] ? ": " : "", s->left);
-	change_by_hand(&s->undo, &by_hand, &ignored);
+	recover_by_hand(s, &by_hand);
 	say(r, &m);
 }
 
-/* Somebody else's value stands there now, and the caller says that this is fine. */
-static bool give_up(struct recovery *r, unsigned i, int rc)
+/* The caller says that it is fine as it is. */
+static bool give_up(struct recovery *r, unsigned i)
 {
 	struct journal_slot *s = &r->j.slot[i];
 	char text[400];
 	struct err ignored;
 
-	if (rc != -EEXIST || !(r->flags & RECOVER_ACCEPT_CONFLICT))
+	if (!(r->flags & RECOVER_ACCEPT_CONFLICT) || !recover_is_acceptable(s))
 		return false;
-	snprintf(text, sizeof(text), "%s: left as others made it: %s", s->undo.label, s->left);
+	snprintf(text, sizeof(text), "%s: left as it is: %s", s->undo.label, s->left);
 	note(r, text);
 	s->state = SLOT_RESTORED;
 	journal_put(&r->j, i, &ignored);
@@ -272,7 +271,7 @@ static void take_back(struct recovery *r)
 		rc = recover_slot(&r->j, i, clock_mono_ns() + PER_SLOT_NS, &e);
 		if (rc == 0) {
 			r->restored++;
-		} else if (!give_up(r, i, rc)) {
+		} else if (!give_up(r, i)) {
 			r->dirty = true;
 			tell_left(r, s);
 		}

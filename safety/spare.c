@@ -40,7 +40,6 @@ static void tell_fault(struct keeper *k, unsigned index)
 		const struct journal_slot *s = &k->journal.slot[i];
 		struct kmsg left = { .type = KMSG_LEFT, .fault = (uint16_t)index };
 		struct text by_hand;
-		struct err ignored;
 
 		if (s->state == SLOT_RESTORED)
 			continue;
@@ -48,7 +47,7 @@ static void tell_fault(struct keeper *k, unsigned index)
 		m.code = s->last_errno ? s->last_errno : -EBUSY;
 		snprintf(left.u.left.what, sizeof(left.u.left.what), "%s", s->left);
 		by_hand = text_on(left.u.left.by_hand, sizeof(left.u.left.by_hand));
-		change_by_hand(&s->undo, &by_hand, &ignored);
+		recover_by_hand(s, &by_hand);
 		keeper_send(k, &left);
 	}
 	if (m.code)
@@ -88,8 +87,7 @@ static int take_over(struct keeper *k)
 {
 	struct err e;
 
-	if (journal_again(&k->journal, &e) == -ENOENT)
-		return 0; /* the keeper ended well: its last act is to remove the journal */
+	journal_again(&k->journal);
 	if (k->journal.head.state == HEAD_CLEAN)
 		return 0;
 	k->pulse->spare = INT64_MAX; /* at work, and bounded in all that it does: not to be taken

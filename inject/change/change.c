@@ -6,6 +6,7 @@
 
 #include "inject/change/kinds.h"
 #include "inject/change/netem_spec.h"
+#include "inject/change/netns.h"
 #include "inject/change/nft_dns.h"
 #include "inject/change/port.h"
 #include "inject/change/shaper.h"
@@ -33,14 +34,33 @@ const struct change_ops *change_ops_of(unsigned kind)
 	return kind < CHANGE_KIND_COUNT ? kinds[kind] : NULL;
 }
 
+/* The words that make a command act in that namespace stand before it, or what a person has to see
+ * to stands behind it. */
+static void add_inside(struct text *t, const struct netns_ref *n, const char *command)
+{
+	static const char named[] = "/run/netns/";
+
+	if (strncmp(n->path, named, sizeof(named) - 1) == 0)
+		text_add(t, "ip netns exec %s ", n->path + sizeof(named) - 1);
+	else if (n->path[0])
+		text_add(t, "nsenter --net=%s -- ", n->path);
+	text_add(t, "%s", command);
+	if (n->cookie && !n->path[0] && !netns_is_home(n))
+		text_add(t, " # in the network namespace that the run was started in");
+}
+
 int change_by_hand(const struct undo *u, struct text *ret, struct err *e)
 {
 	const struct change_ops *ops = change_ops_of(u->kind);
-	int rc = ops && ops->by_hand ? ops->by_hand(u, ret, e) : -EOPNOTSUPP;
+	char now[sizeof(u->by_hand)] = "";
+	struct text t = text_on(now, sizeof(now));
+	int rc = ops && ops->by_hand ? ops->by_hand(u, &t, e) : -EOPNOTSUPP;
+	const char *command = rc == 0 ? now : u->by_hand;
 
-	if (rc == 0 || rc == -ENOENT)
+	if (rc == -ENOENT)
 		return rc;
-	text_add(ret, "%s", u->by_hand);
+	if (command[0])
+		add_inside(ret, &u->netns, command);
 	return 0;
 }
 

@@ -463,8 +463,8 @@ struct change_ops {
 
 /* NULL for a number that is no kind (a damaged journal, a forged message). */
 const struct change_ops *change_ops_of(unsigned kind);
-/* The shell command that takes it back now; that of the record where nobody knows better. -ENOENT:
- * there is nothing left, *e says why. */
+/* The shell command that takes it back now, from wherever it is typed; that of the record where
+ * nobody knows better. -ENOENT: there is nothing left, *e says why. */
 int change_by_hand(const struct undo *u, struct text *ret, struct err *e);
 /* What resource() stands for, in words: "the network device 'eth0'", "process 12 (nginx)". */
 void change_resource_words(const struct change_spec *s, struct text *ret);

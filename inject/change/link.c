@@ -275,7 +275,7 @@ static int all_back(const struct undo *u, const struct link_state *l, struct tex
 		return rc;
 	text_add(ret_left, "of '%s' %u of %u routes and addresses are not back", u->u.link.dev,
 		 u->u.link.had - has, u->u.link.had);
-	return 1;
+	return err_set(e, ESTALE, "%s", ret_left->buf); /* or never: others may have removed some */
 }
 
 static int link_gone(const struct undo *u, struct text *ret_left, struct err *e)

@@ -24,6 +24,7 @@ static struct {
 	struct nlsock sock;
 } socks[SOCKS_MAX];
 static unsigned n_socks;
+static uint64_t home_cookie; /* of the namespace of this process, once it was asked; else 0 */
 
 /* SO_NETNS_COOKIE (kernel 5.14) of the namespace that this thread is in. Never reused, unlike the
  * inode. */
@@ -191,9 +192,83 @@ static int hunt_in(void *arg, int32_t pid)
 	return rc > 0;
 }
 
+/* "\040" stands for a space: proc_pid_mountinfo(5). In place. */
+static void unescape(char *path)
+{
+	char *to = path;
+
+	for (const char *from = path; *from; to++) {
+		if (from[0] == '\\' && strspn(from + 1, "01234567") >= 3) {
+			*to = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + from[3] - '0');
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+/* A line of mountinfo: "36 35 0:4 net:[4026532281] /run/netns/blue rw - nsfs nsfs rw". As
+ * try_path(). */
+static int try_mount(char *line, uint64_t cookie, int *ret_fd, struct err *e)
+{
+	char *rest = line, *field[5];
+
+	for (size_t i = 0; i < ARRAY_LEN(field); i++) {
+		field[i] = strsep(&rest, " ");
+		if (!rest)
+			return 0;
+	}
+	if (strncmp(field[3], "net:[", 5) != 0 || !strstr(rest, " - nsfs "))
+		return 0;
+	unescape(field[4]);
+	return try_path(field[4], cookie, ret_fd, e);
+}
+
 /*
- * Searches every process for the namespace. 1 = found, 0 = none has it. One that cannot be looked
- * at may have it: then not finding it elsewhere is an error. Allocates nothing: the undo path.
+ * A namespace needs no process: ip-netns(8) and container engines keep theirs by a mount. Those of
+ * this mount namespace. As try_path(); a mount that cannot be looked at goes into *hidden.
+ */
+static int search_mounts(uint64_t cookie, int *ret_fd, struct err *hidden, struct err *e)
+{
+	AUTO(auto_close) int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	char buf[2048];
+	size_t have = 0;
+	bool cut = false; /* the rest of a line that is longer than any of nsfs */
+	ssize_t n;
+
+	if (fd < 0)
+		return err_set(e, EIO, "cannot open '/proc/self/mountinfo': %s", strerror(errno));
+	while ((n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
+		char *line = buf, *end;
+
+		buf[have += (size_t)n] = '\0';
+		for (; (end = strchr(line, '\n')); line = end + 1, cut = false) {
+			struct err trouble;
+			int rc;
+
+			*end = '\0';
+			rc = cut ? 0 : try_mount(line, cookie, ret_fd, &trouble);
+			if (rc > 0)
+				return rc;
+			if (rc < 0 && !hidden->code)
+				*hidden = trouble;
+		}
+		have = strlen(line);
+		memmove(buf, line, have + 1);
+		if (have == sizeof(buf) - 1) {
+			have = 0;
+			cut = true;
+		}
+	}
+	return n < 0 ? err_set(e, EIO, "cannot read '/proc/self/mountinfo': %s", strerror(errno)) :
+		       0;
+}
+
+/*
+ * Searches every process and every mount for the namespace. 1 = found, 0 = none has it. One that
+ * cannot be looked at may have it: then not finding it elsewhere is an error. Allocates nothing:
+ * the undo path.
  */
 static int search(uint64_t cookie, int *ret_fd, struct err *e)
 {
@@ -210,6 +285,9 @@ static int search(uint64_t cookie, int *ret_fd, struct err *e)
 		*ret_fd = h.fd;
 		return 1;
 	}
+	rc = search_mounts(cookie, ret_fd, &h.hidden, e);
+	if (rc != 0)
+		return rc;
 	if (h.hidden.code) {
 		*e = h.hidden;
 		return err_ctx(e, "cannot tell whether the network namespace is still there");
@@ -219,10 +297,25 @@ static int search(uint64_t cookie, int *ret_fd, struct err *e)
 	return 0;
 }
 
+/* Not to be called inside another one. */
+static int ask_home(uint64_t *ret, struct err *e)
+{
+	int rc = current_cookie(ret, e);
+
+	if (rc == 0)
+		home_cookie = *ret;
+	return rc;
+}
+
+bool netns_is_home(const struct netns_ref *ref)
+{
+	return home_cookie && home_cookie == ref->cookie;
+}
+
 int netns_is_own(const struct netns_ref *ref, struct err *e)
 {
 	uint64_t own = 0;
-	int rc = current_cookie(&own, e);
+	int rc = ask_home(&own, e);
 
 	return rc < 0 ? rc : own == ref->cookie;
 }
@@ -230,7 +323,7 @@ int netns_is_own(const struct netns_ref *ref, struct err *e)
 int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
 {
 	uint64_t own = 0;
-	int rc = current_cookie(&own, e);
+	int rc = ask_home(&own, e);
 
 	if (rc < 0)
 		return rc;
@@ -278,7 +371,7 @@ int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, s
 		return err_set(e, EMFILE, "more than %d network namespaces in one run",
 			       SOCKS_MAX / SOCKS_OF_ONE);
 	o.sock = &socks[n_socks].sock;
-	rc = current_cookie(&own, e);
+	rc = ask_home(&own, e);
 	if (rc < 0)
 		return rc;
 	if (own == ref->cookie) {

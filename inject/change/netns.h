@@ -15,10 +15,13 @@ int netns_identify(const char *name, struct netns_ref *ret, struct err *e);
 /* 1 = this process stands in it, 0 = it does not, or -errno. */
 int netns_is_own(const struct netns_ref *ref, struct err *e);
 
+/* The same as far as this process knows: without a question, for the undo path. */
+bool netns_is_home(const struct netns_ref *ref);
+
 /*
  * Opens the namespace: by its path, then, where the path is gone or leads to another one, by the
- * cookie among all processes. -ENOENT: it does not exist any more (and with it whatever was in it).
- * The caller closes *ret_fd.
+ * cookie among all processes and mounts that this process sees. -ENOENT: it does not exist any more
+ * (and with it whatever was in it). The caller closes *ret_fd.
  */
 int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e);
 

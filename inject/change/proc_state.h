@@ -26,6 +26,11 @@ struct proc_threads {
 int proc_threads_read(const struct change_proc *p, struct proc_threads *ret);
 /* One thread below an open /proc/PID/task: its state letter and tracer. -ESRCH when it is gone. */
 int proc_thread_read(int task_dir, int32_t tid, char *ret_state, int32_t *ret_tracer);
+/*
+ * Has it been sent a SIGSTOP that it has not taken yet? 1, 0, -ESRCH: gone, or -errno. One in
+ * uninterruptible sleep, or without CPU time, takes it later: ShdPnd of proc_pid_status(5).
+ */
+int proc_stop_pending(int32_t pid);
 /* Is this a holder, by its name? 1, 0 (also: gone), or -errno. */
 int proc_is_holder(int32_t pid);
 /* Is this one of brink's own processes, by its name? Whatever a run started after its shield was

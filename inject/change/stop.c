@@ -165,7 +165,7 @@ static int stop_effect(struct change *c, struct effect *ret, struct err *e)
 	return 0;
 }
 
-/* Stopped, by us as far as the record can tell: 1; gone, or not ours: 0. */
+/* Stopped or about to be, by us as far as the record can tell: 1; gone, or not ours: 0. */
 static int still_stopped(const struct undo *u, struct err *e)
 {
 	struct proc_threads t;
@@ -174,9 +174,17 @@ static int still_stopped(const struct undo *u, struct err *e)
 	if (u->u.pause.was_stopped)
 		return 0;
 	rc = read_threads(&u->u.pause.proc, &t, e);
+	if (rc < 0)
+		return rc == -ESRCH ? 0 : rc;
+	if (t.stopped > 0 || (t.tracer && is_stopped(&t)))
+		return 1;
+	/* SIGCONT takes back one that waits, too: signal(7) */
+	rc = proc_stop_pending(u->u.pause.proc.pid);
 	if (rc == -ESRCH)
 		return 0;
-	return rc < 0 ? rc : t.stopped > 0 || (t.tracer && is_stopped(&t));
+	return rc < 0 ? err_set(e, -rc, "cannot read process %d: %s", u->u.pause.proc.pid,
+				strerror(-rc)) :
+			rc;
 }
 
 static int stop_undo(const struct undo *u, struct err *e)

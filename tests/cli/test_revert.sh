@@ -52,6 +52,23 @@ b revert $A
 is_rc 2
 as_before
 
+case_name="a record that is gone is not taken for a clean end"
+experiment 60s 0s "$TCP"
+start
+poll 8000 in_phase hold || fail "never held"
+id=$(record)
+kill_brink
+wait $run 2>/dev/null
+poll 5000 no_brink || fail "processes are left"
+rm -r "/run/brink/$id"
+for command in revert status halt; do
+	b $command "$id"
+	is_rc 20
+	says "run $id has no record in /run/brink, and its events do not say that it was clean"
+	says 'look for brink_'
+done
+as_before
+
 case_name="--json"
 plant a1
 "$old" /run/brink $A label=one netns=cr_a table=brink_a1
@@ -104,7 +121,7 @@ ip -n cr_a link add brinkaa type veth peer name other
 b revert
 is_rc 20
 says 'NOT CLEAN  slow: .*brinkaa'
-says 'by hand:   ip link delete brinkaa'
+says "by hand:   brink revert --accept-conflict $A"
 tail -n 1 "$dir/err" | grep -q "or later:  sudo brink revert $A" || fail "last line"
 b revert --print
 is_rc 20
@@ -113,7 +130,7 @@ prints "^# left as it is: .*brinkaa"
 test -e /run/brink/$A/journal || fail "the record is gone"
 b revert --accept-conflict
 is_rc 0
-says 'slow: left as others made it'
+says 'slow: left as it is'
 ip -n cr_a link show brinkaa >/dev/null || fail "it removed what is not brink's"
 ip -n cr_a link del brinkaa
 as_before

@@ -17,7 +17,9 @@
 static const struct {
 	const char *name;
 	unsigned long nr;
-} calls[] = { { "unlinkat", SYS_unlinkat }, { "pwrite64", SYS_pwrite64 } };
+} calls[] = { { "unlinkat", SYS_unlinkat },
+	      { "pwrite64", SYS_pwrite64 },
+	      { "seccomp", SYS_seccomp } };
 
 static int leave_stopped(pid_t pid)
 {

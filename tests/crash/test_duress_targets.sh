@@ -40,8 +40,7 @@ calm() {
 	cases=$((cases + 1))
 }
 kill_all() {
-	# shellcheck disable=SC2046
-	kill -KILL $(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }') 2>/dev/null
+	kill_brink
 	wait $run 2>/dev/null
 	poll 10000 no_brink || fail "processes are left"
 }
@@ -135,6 +134,77 @@ grep -q "brink_$table" "$dir/theirs" || fail "no decoy"
 reverts
 ip netns exec cr_x nft -j list ruleset | cmp -s - "$dir/theirs" || fail "the wrong namespace was touched"
 unbox
+
+case_name="all of brink dies in a namespace that nothing but a mount keeps"
+poll 5000 gone || fail "the namespace lives on"
+box
+fault 'net.mtu: {dev: vx, mtu: 1400}'
+start ip netns exec cr_x
+poll 15000 said ' held ' || fail "never held"
+kill_all
+[ -z "$(ip netns pids cr_x)" ] || fail "somebody is in it: $(ip netns pids cr_x)"
+ip -n cr_x -o link show vx | grep -q 'mtu 1400' || fail "taken back by nobody: this tests nothing"
+b revert --print
+prints 'ip link set dev vx mtu 1500  *# in the network namespace that the run was started in'
+reverts
+ip -n cr_x -o link show vx | grep -q 'mtu 1500' || fail "clean, and $(ip -n cr_x -o link show vx)"
+unbox
+poll 5000 gone || fail "the namespace lives on"
+
+case_name="the record is removed during the hold, then the keeper dies"
+box
+fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+hold
+rm -r "/run/brink/$(record)"
+kill -KILL $(brink_pids brink-keeper)
+ends 6 'the keeper died; its spare took over'
+said '^CLEAN' || fail "no proof"
+ip -n cr_x -o link show vx | grep -q 'mtu 1500' || fail "clean, and $(ip -n cr_x -o link show vx)"
+unbox
+poll 5000 gone || fail "the namespace lives on"
+
+case_name="somebody takes an address away while the device is down"
+box
+ip netns exec cr_x sysctl -qw net.ipv6.conf.vx.disable_ipv6=1 # its addresses come when they like
+ip -n cr_x addr add 10.79.0.100/32 dev vx
+fault 'net.link_down: {dev: vx, netns: cr_x}'
+hold
+ip -n cr_x addr del 10.79.0.100/32 dev vx
+kill -INT $run
+ended 60000 || fail "the run does not end"
+[ $rc = 20 ] || fail "exit $rc, not 20"
+said "brink revert --accept-conflict" || fail "does not say what to do"
+ip -n cr_x -o link show vx | grep -q 'UP' || fail "down"
+b revert --print
+prints '^# left as it is: of .vx. '
+b revert
+is_rc 20
+b revert --accept-conflict
+is_rc 0
+calm
+unbox
+poll 5000 gone || fail "the namespace lives on"
+
+case_name="who waited for a dead run's lock does not begin on what it has left"
+box
+fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+hold
+first=$(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')
+sed 's/1400/1300/' "$dir/x.yaml" >"$dir/y.yaml"
+"$BRINK" run --lock-timeout 30s "$dir/y.yaml" >"$dir/out2" 2>"$dir/err2" </dev/null &
+second=$!
+poll 10000 eval '[ "$(brink_pids brink-keeper | wc -l)" = 2 ]' || fail "no second run: $(cat "$dir/err2"; ps -eo pid,stat,comm)" # it has planned by now
+# shellcheck disable=SC2086 # a list of numbers
+kill -STOP $first
+# shellcheck disable=SC2086
+kill -KILL $first
+wait $run 2>/dev/null
+wait $second
+[ $? = 4 ] || fail "the second one: $(cat "$dir/err2")"
+grep -q "has not given back" "$dir/err2" || fail "the second one says: $(cat "$dir/err2")"
+reverts
+unbox
+poll 5000 gone || fail "the namespace lives on"
 
 case_name="the process ends during the hold"
 sleeper

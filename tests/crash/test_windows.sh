@@ -107,6 +107,29 @@ is_there || fail "no child was stopped: $(cat "$dir/at")"
 gone
 revert
 
+case_name="a holder that dies once it has armed, before the keeper looks, fails the arming"
+has_table() { in_a nft list tables | grep -q brink_; }
+for i in 1 2 3 4 5; do
+	experiment 60s 0s "$SLOW"
+	start
+	poll 3000 eval '[ -n "$(record)" ] && [ -n "$(brink_pids brink-keeper)" ]' || fail "no keeper"
+	attach "$(brink_pids brink-keeper)" seccomp # behind the order to arm, before the answer
+	is_there || fail "not stopped: $(cat "$dir/at")"
+	poll 3000 has_table || fail "the holder does not arm"
+	holder=$(brink_pids brink-holder)
+	kill -KILL "$holder"
+	poll 3000 eval '[ "$(state_of $holder)" = Z ]' || fail "the holder does not die"
+	kill -CONT "$stopped"
+	began=$(now_ms)
+	ended 20000 || fail "the run does not end"
+	said 'the keeper died' || break # a slow machine took the stopped keeper for one that hangs: again
+done
+[ $rc = 8 ] || fail "exit $rc instead of 8"
+says 'its holder died'
+[ $(($(now_ms) - began)) -lt 8000 ] || fail "the run waits for a fault that nobody holds"
+poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
+as_before
+
 case_name="nothing is said to have ended while its holder could still fire"
 experiment 60s 2s "$TCP"
 start

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "inject/change/kinds.h"
 #include "tests/support/rig.h"
@@ -110,6 +113,58 @@ static void it_stays_stopped_when_the_holder_dies_and_undo_continues_it(void **s
 	assert_int_equal(rig_gone(&f->r), 0);
 }
 
+/* In uninterruptible sleep, as vfork(2) waits, until the other end of the pipe is closed. */
+static pid_t one_that_waits(int *ret_release)
+{
+	int hold[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(hold), 0);
+	pid = fork();
+	if (pid == 0) {
+		char c;
+
+		close(hold[1]);
+		if (syscall(SYS_clone, CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, 0) == 0)
+			_exit(read(hold[0], &c, 1) != 0);
+		for (;;)
+			pause();
+	}
+	close(hold[0]);
+	*ret_release = hold[1];
+	return pid;
+}
+
+static bool is_waiting(void *arg)
+{
+	return in_state(*(pid_t *)arg, 'D');
+}
+
+static void a_stop_that_waits_for_its_process_is_taken_back_too(void **state)
+{
+	struct fixture *f = *state;
+	int release;
+
+	kill(f->target, SIGKILL);
+	waitpid(f->target, NULL, 0);
+	f->target = one_that_waits(&release);
+	f->r.spec.u.pause.proc.pid = f->target;
+	f->r.spec.u.pause.proc.start_ticks = rig_start_ticks(f->target);
+	assert_true(rig_await(is_waiting, &f->target));
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_do(&f->r, RIG_FIRE), -ETIMEDOUT);
+	rig_kill(&f->r);
+	assert_true(is_waiting(&f->target));
+	assert_int_equal(rig_ended(&f->r), 1);
+	assert_int_equal(rig_gone(&f->r), 1);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), 0);
+	close(release);
+	assert_true(rig_await(is_asleep, &f->target));
+}
+
 static void what_was_stopped_before_stays_so(void **state)
 {
 	struct fixture *f = *state;
@@ -185,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_stops_and_goes_on),
 		TEST(it_stays_stopped_when_the_holder_dies_and_undo_continues_it),
+		TEST(a_stop_that_waits_for_its_process_is_taken_back_too),
 		TEST(what_was_stopped_before_stays_so),
 		TEST(a_stop_by_others_before_the_shot_is_refused),
 		TEST(continued_by_others_is_a_lost_lease),
