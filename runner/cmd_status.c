@@ -70,7 +70,7 @@ static const char *state_of(const struct left_run *r, const struct fault_view *f
 		int rc;
 
 		restored += s->state == SLOT_RESTORED;
-		if (s->state == SLOT_RESTORED)
+		if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED)
 			continue;
 		rc = s->state == SLOT_UNKNOWN ? -1 : is_felt(s);
 		felt += rc > 0;

@@ -79,7 +79,8 @@ static void print_slot(struct printer *p, unsigned i)
 	struct err ignored, e = { 0 };
 	int ended = 0, gone = 0, now;
 
-	if (s->state == SLOT_RESTORED || (ops && ops->by_holder && lives(&s->holder)))
+	if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED ||
+	    (ops && ops->by_holder && lives(&s->holder)))
 		return;
 	if (s->state == SLOT_UNKNOWN || !ops) {
 		print_head(p);

@@ -195,6 +195,7 @@ static void fire_step(struct holder *h)
 	h->firing = false;
 	h->live = rc == 0;
 	m.took_ns = clock_mono_ns() - h->fire_began_ns;
+	m.value = h->fired;
 	if (rc < 0) {
 		struct err ignored;
 

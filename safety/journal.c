@@ -234,9 +234,11 @@ int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 	rc = get_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
 	if (rc == -ENOENT)
 		rc = err_set(e, EBADMSG, "the journal has no valid head");
-	if (rc == 0 && (j.head.version != JOURNAL_VERSION || j.head.n_slots > JOURNAL_SLOTS))
-		rc = err_set(e, EBADMSG, "the journal is of version %u, this brink reads %d",
+	if (rc == 0 && j.head.version != JOURNAL_VERSION)
+		rc = err_set(e, ENOTSUP, "the journal is of version %u, this brink reads %d",
 			     j.head.version, JOURNAL_VERSION);
+	if (rc == 0 && j.head.n_slots > JOURNAL_SLOTS)
+		rc = err_set(e, EBADMSG, "the journal has a broken head");
 	if (rc == 0)
 		rc = read_slots(&j, e);
 	if (rc < 0) {
@@ -280,7 +282,8 @@ int journal_put_head(struct journal *j, struct err *e)
 	return put_block(j->fd, 0, &j->head_gen, &j->head, sizeof(j->head), e);
 }
 
-int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, struct err *e)
+int journal_add(struct journal *j, const struct undo *u, enum slot_state state, unsigned *ret_index,
+		struct err *e)
 {
 	unsigned i = j->head.n_slots;
 	int rc;
@@ -290,7 +293,7 @@ int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, st
 	rc = make_room(j, i + 1, e);
 	if (rc < 0)
 		return rc;
-	j->slot[i] = (struct journal_slot){ .state = SLOT_INTENT, .undo = *u };
+	j->slot[i] = (struct journal_slot){ .state = state, .undo = *u };
 	rc = journal_put(j, i, e);
 	if (rc < 0)
 		return rc;

@@ -28,6 +28,8 @@ enum slot_state {
 	SLOT_INTENT = 1,   /* the change may have been made */
 	SLOT_ENDED,        /* its effect was read back as ended */
 	SLOT_RESTORED,     /* gone, read back */
+	SLOT_PLANNED,      /* of a guarded change: nothing was ordered yet, so what stands there is
+			    * somebody else's */
 	SLOT_UNKNOWN = 99, /* never stored: no valid copy was found */
 };
 
@@ -73,7 +75,8 @@ struct journal {
 
 /* Makes the file (mode 0600, must not exist) in the directory and writes the head. */
 int journal_create(int dirfd, const struct journal_head *head, struct journal *ret, struct err *e);
-/* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head. writable: for recovery;
+/* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head; -ENOTSUP:
+ * of another version of brink. writable: for recovery;
  * on a file system that became read-only the journal is read all the same, and no put succeeds. */
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e);
 /*
@@ -82,8 +85,9 @@ int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e);
  * the file still has a name.
  */
 void journal_again(struct journal *j);
-/* Adds a slot in state INTENT, durable and read back. ret_index: its number. */
-int journal_add(struct journal *j, const struct undo *u, unsigned *ret_index, struct err *e);
+/* Adds a slot in that state, durable and read back. ret_index: its number. */
+int journal_add(struct journal *j, const struct undo *u, enum slot_state state, unsigned *ret_index,
+		struct err *e);
 /* Writes slot i as it stands in j->slot[i]. Allocates nothing. */
 int journal_put(struct journal *j, unsigned i, struct err *e);
 /* Writes j->head. Allocates nothing. */

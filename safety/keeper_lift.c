@@ -57,17 +57,20 @@ static void end_holder(struct keeper_fault *f)
 		pidfd_send_signal(f->pidfd, SIGKILL, NULL, 0);
 }
 
-/* Is the effect of every change of the fault over? 0 = yes, 1 = still felt, -errno = cannot tell.
+/*
+ * Is the effect of every change of the fault over? 0 = yes, 1 = still felt, -errno = cannot tell.
+ * planned: also of those that nothing was ordered of.
  */
-static int all_ended(struct keeper *k, const struct keeper_fault *f, struct err *e)
+static int all_ended(struct keeper *k, const struct keeper_fault *f, bool planned, struct err *e)
 {
 	char words[256];
 	struct text left = text_on(words, sizeof(words));
 
 	for (unsigned i = f->first; i < f->first + f->n; i++) {
-		const struct undo *u = &k->journal.slot[i].undo;
-		const struct change_ops *ops = change_ops_of(u->kind);
-		int rc = ops->ended ? ops->ended(u, &left, e) : 0;
+		const struct journal_slot *s = &k->journal.slot[i];
+		const struct change_ops *ops = change_ops_of(s->undo.kind);
+		bool asked = ops->ended && (planned || s->state != SLOT_PLANNED);
+		int rc = asked ? ops->ended(&s->undo, &left, e) : 0;
 
 		if (rc > 0)
 			err_set(e, EBUSY, "%s", words);
@@ -112,6 +115,35 @@ static bool may_fire(const struct keeper *k, const struct kmsg_list *list, uint3
 	return f->state == FAULT_ARMED && f->arm_code == 0;
 }
 
+/* From the record alone one must be able to tell whether what stands there can be ours. */
+static int mark_fired(struct keeper *k, const struct keeper_fault *f, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = f->first; i < f->first + f->n && rc == 0; i++) {
+		if (k->journal.slot[i].state != SLOT_PLANNED)
+			continue;
+		k->journal.slot[i].state = SLOT_INTENT;
+		rc = journal_put(&k->journal, i, e);
+	}
+	return rc < 0 ? err_ctx(e, "fault '%s'", f->info.label) : 0;
+}
+
+/* Somebody else was first: that one, and those behind it, were not touched. */
+static void unmark_fired(struct keeper *k, const struct keeper_fault *f, uint64_t from)
+{
+	struct err ignored;
+
+	for (unsigned i = f->first + (unsigned)from; from < f->n && i < f->first + f->n; i++) {
+		struct journal_slot *s = &k->journal.slot[i];
+
+		if (change_ops_of(s->undo.kind)->class != CLASS_GUARDED || s->state != SLOT_INTENT)
+			continue;
+		s->state = SLOT_PLANNED;
+		journal_put(&k->journal, i, &ignored);
+	}
+}
+
 int keeper_fire(struct keeper *k, const struct kmsg_list *list, struct err *e)
 {
 	int64_t now = clock_boot_ns();
@@ -121,6 +153,12 @@ int keeper_fire(struct keeper *k, const struct kmsg_list *list, struct err *e)
 	for (uint32_t i = 0; i < list->n; i++) {
 		if (!may_fire(k, list, i))
 			return err_set(e, EINVAL, "a fault that is not armed cannot be fired");
+	}
+	for (uint32_t i = 0; i < list->n; i++) {
+		int rc = mark_fired(k, &k->fault[list->fault[i]], e);
+
+		if (rc < 0)
+			return rc;
 	}
 	for (uint32_t i = 0; i < list->n; i++) {
 		struct keeper_fault *f = &k->fault[list->fault[i]];
@@ -186,8 +224,10 @@ static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct h
 
 	if (f->state != FAULT_FIRING)
 		return;
+	if (rc == -EALREADY)
+		unmark_fired(k, f, m->value);
 	if (rc == 0 && has_effect_to_read(k, f)) {
-		rc = all_ended(k, f, &e);
+		rc = all_ended(k, f, false, &e);
 		if (rc == 0)
 			rc = err_set(&e, ENODATA,
 				     "the fault did not land: nothing of it is in the kernel");
@@ -213,7 +253,7 @@ static void heard_armed(struct keeper *k, struct keeper_fault *f, const struct h
 	f->arm_err = m->err;
 	f->arm_code = m->code;
 	if (f->arm_code == 0) {
-		f->arm_code = all_ended(k, f, &f->arm_err);
+		f->arm_code = all_ended(k, f, true, &f->arm_err);
 		if (f->arm_code > 0)
 			f->arm_code = -f->arm_err.code;
 	}
@@ -294,7 +334,7 @@ void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
 static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
 {
 	struct err e;
-	int rc = all_ended(k, f, &e);
+	int rc = all_ended(k, f, false, &e);
 
 	/* a holder that has not answered may still find an older order to fire; one that the kernel
 	 * keeps waiting in the middle of it has closed a file whose space is not free yet */

@@ -283,7 +283,9 @@ static int prepare_all(struct keeper *k, struct err *e)
 		c.ops->resource(c.spec, &key);
 		rc = c.ops->prepare(&c, &u, e);
 		if (rc == 0)
-			rc = journal_add(&k->journal, &u, &slot, e);
+			rc = journal_add(&k->journal, &u,
+					 c.ops->class == CLASS_GUARDED ? SLOT_PLANNED : SLOT_INTENT,
+					 &slot, e);
 		if (rc < 0)
 			return err_ctx(e, "fault '%s'", k->fault[fault_of_change(k, i)].info.label);
 	}

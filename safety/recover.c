@@ -44,12 +44,12 @@ static int attempt(struct journal_slot *s, struct err *e)
 	return rc;
 }
 
-/* NULL where there is nothing to take back, or nothing that a record of brink's says. */
+/* NULL where there is nothing to take back (any more), or nothing that a record of brink's says. */
 static const struct change_ops *ops_of(const struct journal_slot *s)
 {
 	struct err ignored;
 
-	if (s->state == SLOT_RESTORED || s->state == SLOT_UNKNOWN ||
+	if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED || s->state == SLOT_UNKNOWN ||
 	    change_undo_check(&s->undo, &ignored) < 0)
 		return NULL;
 	return change_ops_of(s->undo.kind);
@@ -108,7 +108,7 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 	}
 	for (;;) {
 		rc = holder_is_gone(s, e);
-		if (rc == 0)
+		if (rc == 0 && s->state != SLOT_PLANNED)
 			rc = attempt(s, e);
 		s->attempts++;
 		/* EEXIST: somebody else's now; asking again changes nothing */

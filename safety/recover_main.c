@@ -200,19 +200,47 @@ static int open_run(struct recovery *r, struct err *e)
 	return lock_run(r, e);
 }
 
+static void add_search(const struct recovery *r, struct text *t)
+{
+	text_add(t,
+		 "look for brink_* in nft list tables and ip link, for frozen cgroups and stopped "
+		 "processes; then: rm -r %s/%s",
+		 r->state, r->run_id);
+}
+
 /* Nobody can say what it changed, so a person has to look. */
-static void tell_lost(struct recovery *r, const struct err *e)
+static int tell_lost(struct recovery *r, struct err *e)
+{
+	struct kmsg m = { .type = KMSG_LEFT };
+	struct text by_hand = text_on(m.u.left.by_hand, sizeof(m.u.left.by_hand));
+	char words[ERR_LINE * 2];
+
+	snprintf(m.u.left.what, sizeof(m.u.left.what), "whatever run %s changed: %.200s", r->run_id,
+		 err_format(e, words, sizeof(words)));
+	add_search(r, &by_hand);
+	say(r, &m);
+	return err_ctx(e, "nobody can say what run %s changed", r->run_id);
+}
+
+/* Is it only this brink, now, that cannot read a record which may be as good as ever? */
+static bool may_be_read_later(int code)
+{
+	return code == ENOTSUP || code == ENOMEM || code == EMFILE || code == ENFILE ||
+	       code == EINTR || code == EAGAIN || code == EACCES || code == EPERM || code == EIO;
+}
+
+static int tell_unread(struct recovery *r, struct err *e)
 {
 	struct kmsg m = { .type = KMSG_LEFT };
 	char words[ERR_LINE * 2];
 
 	snprintf(m.u.left.what, sizeof(m.u.left.what), "whatever run %s changed: %.200s", r->run_id,
 		 err_format(e, words, sizeof(words)));
-	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand),
-		 "look for brink_* in nft list tables and ip link, for frozen cgroups and stopped "
-		 "processes; then: rm -r %s/%s",
-		 r->state, r->run_id);
+	if (e->code == ENOTSUP)
+		snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand),
+			 "brink revert %s, of the brink that made it", r->run_id);
 	say(r, &m);
+	return err_ctx(e, "the record of run %s cannot be read", r->run_id);
 }
 
 static void tell_left(struct recovery *r, const struct journal_slot *s)
@@ -222,7 +250,10 @@ static void tell_left(struct recovery *r, const struct journal_slot *s)
 
 	snprintf(m.u.left.what, sizeof(m.u.left.what), "%.63s%s%.180s", s->undo.label,
 		 s->undo.label[0] ? ": " : "", s->left);
-	recover_by_hand(s, &by_hand);
+	if (s->state == SLOT_UNKNOWN)
+		add_search(r, &by_hand);
+	else
+		recover_by_hand(s, &by_hand);
 	say(r, &m);
 }
 
@@ -311,8 +342,7 @@ static int recover_run(struct recovery *r, struct err *e)
 			finish(r);
 		}
 	} else if (journal_trace(r->run_dir) == JOURNAL_LOST) {
-		tell_lost(r, e);
-		return err_ctx(e, "nobody can say what run %s changed", r->run_id);
+		return may_be_read_later(-rc) ? tell_unread(r, e) : tell_lost(r, e);
 	}
 	if (r->dirty)
 		return err_set(e, EBUSY, "not everything could be confirmed");

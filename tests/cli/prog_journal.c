@@ -4,7 +4,7 @@
  *   prog_journal STATE_DIR RUN [key=value]...
  * boot=ID (default: this boot), state=open|clean|dirty, why=TEXT, unit=NAME, label=TEXT,
  * resource=KEY, and what the run made, each one slot: ifb=NAME, table=NAME (inet); netns=NAME
- * before them says where. size=N cuts the file.
+ * before them says where. version=N: of the journal; size=N cuts the file.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ static void add_slot(const char *key, const char *value)
 		snprintf(undo.u.gate.table, sizeof(undo.u.gate.table), "%s", value);
 		snprintf(undo.by_hand, sizeof(undo.by_hand), "nft delete table inet %s", value);
 	}
-	check(journal_add(&journal, &undo, &slot, &e), &e);
+	check(journal_add(&journal, &undo, SLOT_INTENT, &slot, &e), &e);
 }
 
 static void take(struct journal_head *h, const char *key, const char *value, long *size)
@@ -67,6 +67,8 @@ static void take(struct journal_head *h, const char *key, const char *value, lon
 		snprintf(undo.resource, sizeof(undo.resource), "%s", value);
 	else if (strcmp(key, "netns") == 0)
 		check(netns_identify(value, &undo.netns, &e), &e);
+	else if (strcmp(key, "version") == 0)
+		h->version = (uint32_t)atol(value);
 	else if (strcmp(key, "size") == 0)
 		*size = atol(value);
 	else

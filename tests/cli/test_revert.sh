@@ -229,6 +229,18 @@ dd if=/dev/zero of=/run/brink/$A/journal bs=4096 seek=2 count=2 conv=notrunc sta
 b revert $A
 is_rc 20
 says "slot 0 of the journal cannot be read"
+says "by hand:   look for brink_.*rm -r /run/brink/$A"
+rm -r /run/brink/$A
+as_before
+
+case_name="nobody is told to throw away the record of another version of brink"
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1 version=4711
+: >/run/brink/$A/lock
+b revert $A
+is_rc 20
+says "the journal is of version 4711, this brink reads"
+says "by hand:   brink revert $A, of the brink that made it"
+! grep -q 'rm -r' "$dir/err" || fail "it shall be thrown away"
 rm -r /run/brink/$A
 as_before
 

@@ -185,6 +185,38 @@ calm
 unbox
 poll 5000 gone || fail "the namespace lives on"
 
+is_down() { ip -n cr_x -o link show vx | grep -q 'state DOWN'; }
+later() { # the fault waits for its time
+	box
+	fault 'net.link_down: {dev: vx, netns: cr_x}'
+	echo '    after: 3s' >>"$dir/x.yaml"
+	start
+	poll 15000 in_phase hold || fail "never in phase hold"
+	! is_down || fail "down before its time"
+	ip -n cr_x link set vx down # somebody else's wish
+}
+case_name="what somebody else did before the fault's time is not taken back"
+later
+ended 30000 || fail "the run does not end"
+[ $rc = 8 ] || fail "exit $rc, not 8"
+said "the device 'vx' is down already" || fail "does not say why"
+said '^CLEAN' || fail "no proof"
+is_down || fail "brink has set up what it has not set down"
+calm
+unbox
+poll 5000 gone || fail "the namespace lives on"
+
+case_name="what somebody else did before the fault's time is not taken back by brink revert"
+later
+kill_all
+is_down || fail "up"
+b revert --print
+prints 'nothing of it is left'
+reverts
+is_down || fail "brink has set up what it has not set down"
+unbox
+poll 5000 gone || fail "the namespace lives on"
+
 case_name="who waited for a dead run's lock does not begin on what it has left"
 box
 fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'

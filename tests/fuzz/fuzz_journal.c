@@ -401,7 +401,7 @@ static bool all_is_back(const struct expected *x)
 		const struct journal_slot *s = &x->j.slot[i];
 		const struct thing *t;
 
-		if (s->state == SLOT_RESTORED)
+		if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED)
 			continue;
 		if (!this_boot && (s->state == SLOT_UNKNOWN || s->undo.kind != CHANGE_FILL))
 			continue;

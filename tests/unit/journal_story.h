@@ -160,7 +160,7 @@ static void tell(struct story *s, struct journal *j)
 	for (unsigned i = 0; i < SLOTS; i++) {
 		struct undo u = undo_of(i);
 		unsigned at = 0;
-		int rc = journal_add(j, &u, &at, &e);
+		int rc = journal_add(j, &u, SLOT_INTENT, &at, &e);
 
 		note(s, i, &(struct journal_slot){ .state = SLOT_INTENT, .undo = u }, rc);
 		if (rc < 0)

@@ -57,8 +57,8 @@ static void one_change_too_many_is_refused(void **state)
 
 	assert_int_equal(journal_create(s->dir, &head, &j, &e), 0);
 	for (unsigned i = 0; i < JOURNAL_SLOTS; i++)
-		assert_int_equal(journal_add(&j, &u, &at, &e), 0);
-	assert_int_equal(journal_add(&j, &u, &at, &e), -E2BIG);
+		assert_int_equal(journal_add(&j, &u, SLOT_INTENT, &at, &e), 0);
+	assert_int_equal(journal_add(&j, &u, SLOT_INTENT, &at, &e), -E2BIG);
 	journal_done(&j);
 	assert_int_equal(journal_open(s->dir, true, &j, &e), 0);
 	assert_int_equal(j.head.n_slots, JOURNAL_SLOTS);

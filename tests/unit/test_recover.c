@@ -122,7 +122,7 @@ static int setup(void **state)
 		unsigned at;
 
 		snprintf(u.u.gate.table, sizeof(u.u.gate.table), MARK "%c", 'a' + (int)i);
-		if (journal_add(&w->j, &u, &at, &e) < 0)
+		if (journal_add(&w->j, &u, SLOT_INTENT, &at, &e) < 0)
 			return -1;
 	}
 	*state = w;
