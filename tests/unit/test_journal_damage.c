@@ -155,10 +155,11 @@ static void forged_blocks_are_not_believed(void **state)
 	assert_int_equal(j.slot[1].state, good.payload[0]);
 	journal_done(&j);
 	/* heads: another version, more slots than there can be */
+	raw_get(fd, 1, &good);
 	for (int what = 0; what < 2; what++) {
 		struct journal_head *h = (struct journal_head *)(void *)r.payload;
 
-		raw_get(fd, 1, &r);
+		r = good;
 		r.gen = 99;
 		if (what == 0)
 			h->version++;
