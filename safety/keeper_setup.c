@@ -502,6 +502,9 @@ int keeper_arm(struct keeper *k, struct err *e)
 	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {
 		struct keeper_fault *f = &k->fault[i];
 
+		/* it can never be fired, and the runner has no ear for that yet */
+		if (f->arm_code == 0 && f->state != FAULT_ARMED && !k->lifting_all)
+			f->arm_code = err_set(&f->arm_err, ESRCH, "it was lost while others armed");
 		if (f->arm_code < 0) {
 			*e = f->arm_err;
 			rc = err_ctx(e, "fault '%s'", f->info.label);
