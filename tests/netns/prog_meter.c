@@ -196,12 +196,30 @@ struct meter {
 	int64_t sent[COUNT_MAX], took[COUNT_MAX];
 };
 
-/* How many bits of a message are not as they were sent; its number is taken for true. */
-static unsigned wrong_bits(const struct meter *m, const struct message *msg)
+static bool is_number(const struct meter *m, int64_t number)
 {
-	unsigned n = (unsigned)__builtin_popcountll(
-		(unsigned long long)(msg->sent ^ m->sent[msg->number]));
+	return number >= 0 && number < m->count && m->sent[number];
+}
 
+/* Which one it is, also when a bit of its number was turned: by its time. -1 = nobody can tell. */
+static int64_t number_of(const struct meter *m, const struct message *msg)
+{
+	if (is_number(m, msg->number) && m->sent[msg->number] == msg->sent)
+		return msg->number;
+	for (unsigned i = 0; i < m->count; i++) {
+		if (m->sent[i] == msg->sent)
+			return i;
+	}
+	return is_number(m, msg->number) ? msg->number : -1;
+}
+
+/* How many bits of a message are not as they were sent. */
+static unsigned wrong_bits(const struct meter *m, const struct message *msg, int64_t number)
+{
+	unsigned n =
+		(unsigned)__builtin_popcountll((unsigned long long)(msg->sent ^ m->sent[number]));
+
+	n += (unsigned)__builtin_popcountll((unsigned long long)(msg->number ^ number));
 	for (size_t i = 16; i < m->bytes; i++)
 		n += (unsigned)__builtin_popcount(msg->rest[i - 16] ^ PATTERN);
 	return n;
@@ -209,24 +227,25 @@ static unsigned wrong_bits(const struct meter *m, const struct message *msg)
 
 static void take(struct meter *m, const struct message *msg, int64_t now)
 {
+	int64_t number = number_of(m, msg);
 	unsigned bits;
 
 	m->groups += now - m->last_echo > SILENT_NS;
 	m->last_echo = now;
-	if (msg->number < 0 || msg->number >= m->count || !m->sent[msg->number]) {
+	if (number < 0) {
 		m->corrupt++;
 		return;
 	}
-	bits = wrong_bits(m, msg);
+	bits = wrong_bits(m, msg, number);
 	m->corrupt += bits > 0;
 	m->max_bits = bits > m->max_bits ? bits : m->max_bits;
-	if (m->took[msg->number] >= 0) {
+	if (m->took[number] >= 0) {
 		m->dup++;
 		return;
 	}
-	m->reordered += msg->number < m->newest;
-	m->newest = msg->number > m->newest ? msg->number : m->newest;
-	m->took[msg->number] = now - m->sent[msg->number];
+	m->reordered += number < m->newest;
+	m->newest = number > m->newest ? number : m->newest;
+	m->took[number] = now - m->sent[number];
 	m->got++;
 }
 
