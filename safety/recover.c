@@ -49,7 +49,7 @@ static const struct change_ops *ops_of(const struct journal_slot *s)
 {
 	struct err ignored;
 
-	if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED || s->state == SLOT_UNKNOWN ||
+	if (s->state == SLOT_RESTORED || s->state == SLOT_UNKNOWN ||
 	    change_undo_check(&s->undo, &ignored) < 0)
 		return NULL;
 	return change_ops_of(s->undo.kind);
@@ -186,7 +186,7 @@ void recover_end_effects(struct journal *j, unsigned first, unsigned n)
 		const struct change_ops *ops = ops_of(s);
 		struct err ignored;
 
-		if (ops && ops->undo && ops->class == CLASS_GUARDED)
+		if (ops && ops->undo && ops->class == CLASS_GUARDED && s->state != SLOT_PLANNED)
 			ops->undo(&s->undo, &ignored);
 	}
 }

@@ -21,7 +21,7 @@ watched() { # ROLE...: each came to its undo path, and none did there what it mu
 }
 done_well() { # $1: exit code of the run, - = it was killed
 	ended 30000 || fail "the run does not end"
-	[ "$1" = - ] || [ $rc = "$1" ] || fail "exit $rc instead of $1"
+	[ "$1" = - ] || [ $rc = "$1" ] || fail "exit $rc instead of $1: $(figure violation) $(figure crash)"
 	poll 12000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
 }
 
