@@ -23,8 +23,12 @@ static void send_list(struct run *r, enum kmsg_type type, const unsigned *list, 
 	struct kmsg m = { .type = (uint16_t)type };
 	struct err e;
 
-	for (size_t i = 0; i < n && i < PROTO_FAULTS; i++)
+	m.value = type == KMSG_FIRE ? ++r->orders : 0;
+	for (size_t i = 0; i < n && i < PROTO_FAULTS; i++) {
 		m.u.list.fault[m.u.list.n++] = (uint16_t)list[i];
+		if (type == KMSG_FIRE)
+			r->fault[list[i]].order = m.value;
+	}
 	keeper_client_send(&r->keeper, &m, &e);
 }
 
@@ -131,7 +135,7 @@ static void heard_not_fired(struct run *r, const struct kmsg *m)
 
 		controller_fault(r->ctl, i, &v);
 		one.u.err = m->u.err;
-		if (v.phase == CTL_FIRED)
+		if (v.phase == CTL_FIRED && r->fault[i].order == m->value)
 			heard_fault(r, &one);
 	}
 }

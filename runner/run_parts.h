@@ -36,7 +36,8 @@ struct fault_memory {
 	int64_t live_took_ns, ended_took_ns, reverted_took_ns;
 	struct effect effect; /* so far */
 	bool effect_known, reverted;
-	bool live; /* held now */
+	bool live;      /* held now */
+	uint64_t order; /* number of the order to fire it; 0 = none yet */
 	char trouble[ERR_LINE * 2];
 };
 
@@ -65,7 +66,8 @@ struct run {
 	struct check_memory *check;
 	struct fault_memory *fault;
 	enum ctl_phase phase;
-	bool decided; /* the run was aborted: later samples are not among its reasons */
+	bool decided;    /* the run was aborted: later samples are not among its reasons */
+	uint64_t orders; /* to fire */
 	bool keeper_lost, done, interrupted;
 	char halt_why[200];
 	unsigned n_left, n_foreign;

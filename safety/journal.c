@@ -89,7 +89,8 @@ static int put_block(int fd, uint32_t index, uint64_t *gen, const void *payload,
 }
 
 /*
- * The newest valid copy that can be read; the older one only ever says that less was taken back.
+ * The newest valid copy that can be read; the older one only ever says that less was taken back
+ * (mark_fired() in keeper_lift.c sees to that).
  * -ENOENT: there is none; any other error is an error, not an absence.
  */
 static int get_block(int fd, uint32_t index, uint64_t *ret_gen, void *payload, size_t size,
@@ -265,8 +266,11 @@ void journal_again(struct journal *j)
 	for (unsigned i = 0; i < n; i++) {
 		struct journal_slot s = { 0 };
 
-		if (get_block(j->fd, i + 1, &j->gen[i], &s, sizeof(s), &ignored) < 0)
+		if (get_block(j->fd, i + 1, &j->gen[i], &s, sizeof(s), &ignored) < 0) {
+			if (j->slot[i].state == SLOT_PLANNED) /* as far as we know, once */
+				j->slot[i].state = SLOT_INTENT;
 			continue;
+		}
 		terminate(&s);
 		j->slot[i] = s;
 	}

@@ -115,7 +115,10 @@ static bool may_fire(const struct keeper *k, const struct kmsg_list *list, uint3
 	return f->state == FAULT_ARMED && f->arm_code == 0;
 }
 
-/* From the record alone one must be able to tell whether what stands there can be ours. */
+/*
+ * From the record alone one must be able to tell whether what stands there can be ours. Twice: no
+ * copy of the slot may be left that says "planned", should the newest one be lost.
+ */
 static int mark_fired(struct keeper *k, const struct keeper_fault *f, struct err *e)
 {
 	int rc = 0;
@@ -125,11 +128,14 @@ static int mark_fired(struct keeper *k, const struct keeper_fault *f, struct err
 			continue;
 		k->journal.slot[i].state = SLOT_INTENT;
 		rc = journal_put(&k->journal, i, e);
+		rc = rc == 0 ? journal_put(&k->journal, i, e) : rc;
+		pulse_beat(&k->pulse->keeper);
 	}
 	return rc < 0 ? err_ctx(e, "fault '%s'", f->info.label) : 0;
 }
 
-/* Somebody else was first: that one, and those behind it, were not touched. */
+/* That one, and those behind it, were not touched: the order never came, or somebody else was
+ * first. */
 static void unmark_fired(struct keeper *k, const struct keeper_fault *f, uint64_t from)
 {
 	struct err ignored;
@@ -152,13 +158,16 @@ int keeper_fire(struct keeper *k, const struct kmsg_list *list, struct err *e)
 		return err_set(e, EINVAL, "nothing is fired before all is armed, or after the end");
 	for (uint32_t i = 0; i < list->n; i++) {
 		if (!may_fire(k, list, i))
-			return err_set(e, EINVAL, "a fault that is not armed cannot be fired");
+			return err_set(e, EINVAL, "a fault of those to be fired is not armed");
 	}
 	for (uint32_t i = 0; i < list->n; i++) {
 		int rc = mark_fired(k, &k->fault[list->fault[i]], e);
 
-		if (rc < 0)
-			return rc;
+		if (rc == 0)
+			continue;
+		for (uint32_t j = 0; j <= i; j++)
+			unmark_fired(k, &k->fault[list->fault[j]], 0);
+		return rc;
 	}
 	for (uint32_t i = 0; i < list->n; i++) {
 		struct keeper_fault *f = &k->fault[list->fault[i]];
@@ -222,10 +231,10 @@ static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct h
 	struct err e = m->err;
 	int rc = m->code;
 
+	if (rc == -EALREADY && f->state < FAULT_UNDOING) /* also when it is being lifted by now */
+		unmark_fired(k, f, m->value);
 	if (f->state != FAULT_FIRING)
 		return;
-	if (rc == -EALREADY)
-		unmark_fired(k, f, m->value);
 	if (rc == 0 && has_effect_to_read(k, f)) {
 		rc = all_ended(k, f, false, &e);
 		if (rc == 0)

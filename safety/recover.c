@@ -128,8 +128,10 @@ bool recover_is_acceptable(const struct journal_slot *s)
 	const struct change_ops *ops = change_ops_of(s->undo.kind);
 
 	if (s->last_errno == -EACCES)
-		return ops && ops->class != CLASS_GUARDED;
-	return s->last_errno == -EEXIST || s->last_errno == -ESTALE;
+		return ops && ops->by_holder;
+	if (s->last_errno == -ESTALE)
+		return ops && ops->class == CLASS_GUARDED;
+	return s->last_errno == -EEXIST;
 }
 
 void recover_by_hand(const struct journal_slot *s, struct text *ret)

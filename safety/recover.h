@@ -14,8 +14,8 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 
 /*
  * May a person say that it is well as it is (brink revert --accept-conflict)? Somebody else's value
- * stands there, or has made whole what cannot become so by brink (EEXIST, ESTALE); or it cannot be
- * looked at (EACCES), where the effect ended with the holder.
+ * stands there (EEXIST), or what is missing may be others' doing (ESTALE of a guarded change); or
+ * it cannot be looked at (EACCES), and all of it ended with its holder.
  */
 bool recover_is_acceptable(const struct journal_slot *s);
 /* What a person can type: see change_by_hand(). */

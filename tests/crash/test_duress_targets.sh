@@ -199,7 +199,7 @@ case_name="what somebody else did before the fault's time is not taken back"
 later
 ended 30000 || fail "the run does not end"
 [ $rc = 8 ] || fail "exit $rc, not 8"
-said "the device 'vx' is down already" || fail "does not say why"
+said "somebody has changed the device 'vx' meanwhile" || fail "does not say why"
 said '^CLEAN' || fail "no proof"
 is_down || fail "brink has set up what it has not set down"
 calm
@@ -214,6 +214,52 @@ b revert --print
 prints 'nothing of it is left'
 reverts
 is_down || fail "brink has set up what it has not set down"
+unbox
+poll 5000 gone || fail "the namespace lives on"
+
+case_name="an MTU that somebody else chose before the fault's time stays"
+for theirs in 1400 1450; do # the fault's own, and another one
+	box
+	fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+	echo '    after: 3s' >>"$dir/x.yaml"
+	start
+	poll 15000 in_phase hold || fail "never in phase hold"
+	ip -n cr_x link set vx mtu $theirs
+	ended 30000 || fail "the run does not end"
+	[ $rc = 8 ] || fail "exit $rc, not 8"
+	said '^CLEAN' || fail "no proof"
+	ip -n cr_x -o link show vx | grep -q "mtu $theirs" || fail "not theirs: $(ip -n cr_x -o link show vx)"
+	unbox
+	poll 5000 gone || fail "the namespace lives on"
+done
+calm
+
+case_name="one copy of what a held fault changed is lost"
+for block in 2 3; do
+	box
+	fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+	hold
+	kill_all
+	dd if=/dev/zero "of=/run/brink/$(record)/journal" bs=4096 seek=$block count=1 conv=notrunc status=none
+	b revert
+	is_rc 0
+	ip -n cr_x -o link show vx | grep -q 'mtu 1500' || fail "clean, and $(ip -n cr_x -o link show vx)"
+	unbox
+	poll 5000 gone || fail "the namespace lives on"
+done
+calm
+
+case_name="the record is emptied during the hold, then the keeper dies"
+box
+fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+hold
+: >"/run/brink/$(record)/journal"
+kill -KILL $(brink_pids brink-keeper)
+ended 30000 || fail "the run does not end"
+ip -n cr_x -o link show vx | grep -q 'mtu 1500' || fail "exit $rc, and $(ip -n cr_x -o link show vx)"
+poll 10000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
+rm -rf /run/brink
+calm
 unbox
 poll 5000 gone || fail "the namespace lives on"
 
