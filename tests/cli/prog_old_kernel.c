@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || !filter ||
 	    seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOPROTOOPT), SCMP_SYS(getsockopt), 1,
-			     SCMP_A2(SCMP_CMP_EQ, NETNS_COOKIE)) < 0 ||
+			     SCMP_A2(SCMP_CMP_EQ, NETNS_COOKIE, 0)) < 0 ||
 	    seccomp_load(filter) < 0)
 		return 126;
 	seccomp_release(filter);
