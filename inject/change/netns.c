@@ -242,7 +242,7 @@ static int search_mounts(uint64_t cookie, int *ret_fd, struct err *hidden, struc
 	while ((n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
 		char *line = buf, *end;
 
-		buf[have += (size_t)n] = '\0';
+		buf[have + (size_t)n] = '\0';
 		for (; (end = strchr(line, '\n')); line = end + 1, cut = false) {
 			struct err trouble;
 			int rc;
