@@ -243,9 +243,12 @@ fuzz: fuzz-build
 	@BUILD='$(abspath $(O)-fuzz)' FOUND='$(abspath $(O))/fuzz' RESULTS='$(RESULTS)' \
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/fuzz/run $(FUZZ_ONLY)
 check-fuzz: fuzz
-soak: all tests	# every point, call and errno, for every fault: many hours. SOAK_MODES="kill fail" SOAK_PART=0/14 SOAK_FAULT=NAME SOAK_RUNS=N
+# Every point, call and errno, for every fault: many hours. SOAK_MODES="kill fail" SOAK_PART=0/14 SOAK_FAULT=NAME
+# SOAK_RUNS=N: see soak.sh
+soak: all tests
 	@BRINK='$(abspath $(O))/brink' BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/crash/soak.sh
-# What the guest has for it: the rest of its lane, every crash image, steps with netem, units, a power cut, a sleep. An hour and more.
+# What the guest has for it: the rest of its lane, every crash image, steps with netem, units, a power cut, a sleep. An
+# hour and more.
 soak-vm: all $(HOOKED) $(VM) $(NETNS) $(HELPERS) installed
 	@export BUILD='$(abspath $(O))' RESULTS='$(RESULTS)'; rc=0; \
 	export BRINK_TEST_TIMEOUT=7200 BRINK_VM_DEADLINE=21600; \

@@ -75,14 +75,16 @@ struct journal {
 
 /* Makes the file (mode 0600, must not exist) in the directory and writes the head. */
 int journal_create(int dirfd, const struct journal_head *head, struct journal *ret, struct err *e);
-/* Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head; -ENOTSUP:
- * of another version of brink. writable: for recovery;
- * on a file system that became read-only the journal is read all the same, and no put succeeds. */
+/*
+ * Reads an existing one. -ENOENT: there is none; -EBADMSG: no valid head; -ENOTSUP: of another
+ * version of brink. writable: for recovery; on a file system that became read-only the journal is
+ * read all the same, and no put succeeds.
+ */
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e);
 /*
  * Reads the medium again, into the memory that j has, through the descriptor that it has: allocates
- * and opens nothing. A block without a readable copy stays as j knew it. It does not matter whether
- * the file still has a name.
+ * and opens nothing. A block without a readable copy stays as j knew it, but nothing counts as only
+ * planned then. It does not matter whether the file still has a name.
  */
 void journal_again(struct journal *j);
 /* Adds a slot in that state, durable and read back. ret_index: its number. */

@@ -140,13 +140,14 @@ static void unmark_fired(struct keeper *k, const struct keeper_fault *f, uint64_
 {
 	struct err ignored;
 
-	for (unsigned i = f->first + (unsigned)from; from < f->n && i < f->first + f->n; i++) {
-		struct journal_slot *s = &k->journal.slot[i];
+	for (uint64_t i = from; i < f->n; i++) {
+		unsigned at = f->first + (unsigned)i;
+		struct journal_slot *s = &k->journal.slot[at];
 
 		if (change_ops_of(s->undo.kind)->class != CLASS_GUARDED || s->state != SLOT_INTENT)
 			continue;
 		s->state = SLOT_PLANNED;
-		journal_put(&k->journal, i, &ignored);
+		journal_put(&k->journal, at, &ignored);
 	}
 }
 

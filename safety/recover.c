@@ -44,7 +44,7 @@ static int attempt(struct journal_slot *s, struct err *e)
 	return rc;
 }
 
-/* NULL where there is nothing to take back (any more), or nothing that a record of brink's says. */
+/* NULL where there is nothing to take back, or nothing that a record of brink's says. */
 static const struct change_ops *ops_of(const struct journal_slot *s)
 {
 	struct err ignored;

@@ -208,20 +208,6 @@ static void add_search(const struct recovery *r, struct text *t)
 		 r->state, r->run_id);
 }
 
-/* Nobody can say what it changed, so a person has to look. */
-static int tell_lost(struct recovery *r, struct err *e)
-{
-	struct kmsg m = { .type = KMSG_LEFT };
-	struct text by_hand = text_on(m.u.left.by_hand, sizeof(m.u.left.by_hand));
-	char words[ERR_LINE * 2];
-
-	snprintf(m.u.left.what, sizeof(m.u.left.what), "whatever run %s changed: %.200s", r->run_id,
-		 err_format(e, words, sizeof(words)));
-	add_search(r, &by_hand);
-	say(r, &m);
-	return err_ctx(e, "nobody can say what run %s changed", r->run_id);
-}
-
 /* Is it only this brink, now, that cannot read a record which may be as good as ever? */
 static bool may_be_read_later(int code)
 {
@@ -229,18 +215,23 @@ static bool may_be_read_later(int code)
 	       code == EINTR || code == EAGAIN || code == EACCES || code == EPERM || code == EIO;
 }
 
+/* Nobody can say what it changed. Only of a record that is lost a person has to look. */
 static int tell_unread(struct recovery *r, struct err *e)
 {
 	struct kmsg m = { .type = KMSG_LEFT };
+	struct text by_hand = text_on(m.u.left.by_hand, sizeof(m.u.left.by_hand));
+	bool later = may_be_read_later(e->code);
 	char words[ERR_LINE * 2];
 
 	snprintf(m.u.left.what, sizeof(m.u.left.what), "whatever run %s changed: %.200s", r->run_id,
 		 err_format(e, words, sizeof(words)));
 	if (e->code == ENOTSUP)
-		snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand),
-			 "brink revert %s, of the brink that made it", r->run_id);
+		text_add(&by_hand, "brink revert %s, of the brink that made it", r->run_id);
+	else if (!later)
+		add_search(r, &by_hand);
 	say(r, &m);
-	return err_ctx(e, "the record of run %s cannot be read", r->run_id);
+	return later ? err_ctx(e, "the record of run %s cannot be read", r->run_id) :
+		       err_ctx(e, "nobody can say what run %s changed", r->run_id);
 }
 
 static void tell_left(struct recovery *r, const struct journal_slot *s)
@@ -342,7 +333,7 @@ static int recover_run(struct recovery *r, struct err *e)
 			finish(r);
 		}
 	} else if (journal_trace(r->run_dir) == JOURNAL_LOST) {
-		return may_be_read_later(-rc) ? tell_unread(r, e) : tell_lost(r, e);
+		return tell_unread(r, e);
 	}
 	if (r->dirty)
 		return err_set(e, EBUSY, "not everything could be confirmed");

@@ -114,12 +114,12 @@ static int link_fire(struct change *c, struct err *e)
 	const struct undo *u = c->undo;
 	struct link_live *l = c->live;
 	struct link_state now;
-	int rc = link_state_read(&l->sock, s->dev, 0, &now, e);
+	int rc = link_check(&l->sock, s, &now, e);
 
-	if (rc == 0 && (now.ifindex != u->u.link.ifindex || !is_as_before(u, &now)))
+	/* first: what link_check() refuses may be their doing too */
+	if (now.ifindex && (now.ifindex != u->u.link.ifindex || !is_as_before(u, &now)))
 		return err_set(e, EALREADY, "somebody has changed the device '%s' meanwhile",
 			       s->dev);
-	rc = rc < 0 ? rc : link_check(&l->sock, s, &now, e);
 	if (rc < 0)
 		return rc;
 	l->written = true;

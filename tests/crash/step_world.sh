@@ -12,7 +12,7 @@ HOLD=${HOLD:-150ms} EVERY=${EVERY:-300ms} END_MS=${END_MS:-20000} STOPPED_MS=400
 errnos=(4 5 28 30 12 11 1) # EINTR EIO ENOSPC EROFS ENOMEM EAGAIN EPERM
 parts="runner keeper spare holder prober launcher warden newborn"
 shared_parts=" runner prober launcher warden newborn " # do the same, or only read, whatever the fault is
-part=${PART%/*} part_of=${PART#*/}
+slice=${PART%/*} slices=${PART#*/}
 declare -A n_of count
 leftovers=0 case_name=setup same_yet= items=() kept=() how=count
 
@@ -358,7 +358,7 @@ measure_once() {
 }
 
 mine() { # $1: number of a job. The same one in every world, however often each part called this time
-	[ $(($1 % (shards * part_of))) = $((shard * part_of + part)) ]
+	[ $(($1 % (shards * slices))) = $((shard * slices + slice)) ]
 }
 is_shared() { [[ $shared_parts == *" $1 "* ]]; }
 # A point of a shared part is struck once, with one of the faults after the other; those of the others with each fault.

@@ -69,6 +69,13 @@ box() {
 }
 unbox() { ip netns del cr_x 2>/dev/null; }
 gone() { ! ip -n cr_b link show vy >/dev/null 2>&1; }
+away() { # the next one may be made
+	unbox
+	poll 5000 gone || fail "the namespace lives on"
+}
+mtu_is() { ip -n cr_x -o link show vx | grep -q "mtu $1 " || fail "exit $rc, and $(ip -n cr_x -o link show vx)"; }
+DOWN='net.link_down: {dev: vx, netns: cr_x}'
+MTU='net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
 DROP='net.drop: {to: "10.79.0.2:7001", netns: cr_x, dev: vx}'
 
 case_name="the device is deleted during the hold"
@@ -124,8 +131,7 @@ box
 fault "$DROP"
 hold
 kill_all
-unbox
-poll 5000 gone || fail "the namespace lives on"
+away
 box
 table=$(sed -n 's/.*run=[0-9A-Z]\{10\}\([0-9A-Z]*\).*/\L\1/p' "$dir/err" | head -n 1)
 ip netns exec cr_x nft "add table netdev brink_${table}000a; add table inet brink_${table}000a"
@@ -143,31 +149,29 @@ start ip netns exec cr_x
 poll 15000 said ' held ' || fail "never held"
 kill_all
 [ -z "$(ip netns pids cr_x)" ] || fail "somebody is in it: $(ip netns pids cr_x)"
-ip -n cr_x -o link show vx | grep -q 'mtu 1400' || fail "taken back by nobody: this tests nothing"
+mtu_is 1400
 b revert --print
 prints 'ip link set dev vx mtu 1500  *# in the network namespace that the run was started in'
 reverts
-ip -n cr_x -o link show vx | grep -q 'mtu 1500' || fail "clean, and $(ip -n cr_x -o link show vx)"
-unbox
-poll 5000 gone || fail "the namespace lives on"
+mtu_is 1500
+away
 
 case_name="the record is removed during the hold, then the keeper dies"
 box
-fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+fault "$MTU"
 hold
 rm -r "/run/brink/$(record)"
 kill -KILL $(brink_pids brink-keeper)
 ends 6 'the keeper died; its spare took over'
 said '^CLEAN' || fail "no proof"
-ip -n cr_x -o link show vx | grep -q 'mtu 1500' || fail "clean, and $(ip -n cr_x -o link show vx)"
-unbox
-poll 5000 gone || fail "the namespace lives on"
+mtu_is 1500
+away
 
 case_name="somebody takes an address away while the device is down"
 box
 ip netns exec cr_x sysctl -qw net.ipv6.conf.vx.disable_ipv6=1 # its addresses come when they like
 ip -n cr_x addr add 10.79.0.100/32 dev vx
-fault 'net.link_down: {dev: vx, netns: cr_x}'
+fault "$DOWN"
 hold
 ip -n cr_x addr del 10.79.0.100/32 dev vx
 kill -INT $run
@@ -182,90 +186,71 @@ is_rc 20
 b revert --accept-conflict
 is_rc 0
 calm
-unbox
-poll 5000 gone || fail "the namespace lives on"
+away
 
 is_down() { ip -n cr_x -o link show vx | grep -q 'state DOWN'; }
-later() { # the fault waits for its time
+later() { # LINE WISH...: the fault waits for its time, and somebody else wishes something of the device
 	box
-	fault 'net.link_down: {dev: vx, netns: cr_x}'
+	fault "$1"
 	echo '    after: 3s' >>"$dir/x.yaml"
 	start
 	poll 15000 in_phase hold || fail "never in phase hold"
-	! is_down || fail "down before its time"
-	ip -n cr_x link set vx down # somebody else's wish
+	ip -n cr_x link set vx "${@:2}"
 }
 case_name="what somebody else did before the fault's time is not taken back"
-later
-ended 30000 || fail "the run does not end"
-[ $rc = 8 ] || fail "exit $rc, not 8"
-said "somebody has changed the device 'vx' meanwhile" || fail "does not say why"
+later "$DOWN" down
+ends 8 "somebody has changed the device 'vx' meanwhile"
 said '^CLEAN' || fail "no proof"
 is_down || fail "brink has set up what it has not set down"
-calm
-unbox
-poll 5000 gone || fail "the namespace lives on"
+away
 
 case_name="what somebody else did before the fault's time is not taken back by brink revert"
-later
+later "$DOWN" down
 kill_all
 is_down || fail "up"
 b revert --print
 prints 'nothing of it is left'
 reverts
 is_down || fail "brink has set up what it has not set down"
-unbox
-poll 5000 gone || fail "the namespace lives on"
+away
 
 case_name="an MTU that somebody else chose before the fault's time stays"
 for theirs in 1400 1450; do # the fault's own, and another one
-	box
-	fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
-	echo '    after: 3s' >>"$dir/x.yaml"
-	start
-	poll 15000 in_phase hold || fail "never in phase hold"
-	ip -n cr_x link set vx mtu $theirs
-	ended 30000 || fail "the run does not end"
-	[ $rc = 8 ] || fail "exit $rc, not 8"
+	later "$MTU" mtu $theirs
+	ends 8 "somebody has changed the device 'vx' meanwhile"
 	said '^CLEAN' || fail "no proof"
-	ip -n cr_x -o link show vx | grep -q "mtu $theirs" || fail "not theirs: $(ip -n cr_x -o link show vx)"
-	unbox
-	poll 5000 gone || fail "the namespace lives on"
+	mtu_is $theirs
+	away
 done
-calm
 
 case_name="one copy of what a held fault changed is lost"
 for block in 2 3; do
 	box
-	fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+	fault "$MTU"
 	hold
 	kill_all
 	dd if=/dev/zero "of=/run/brink/$(record)/journal" bs=4096 seek=$block count=1 conv=notrunc status=none
-	b revert
-	is_rc 0
-	ip -n cr_x -o link show vx | grep -q 'mtu 1500' || fail "clean, and $(ip -n cr_x -o link show vx)"
-	unbox
-	poll 5000 gone || fail "the namespace lives on"
+	reverts
+	mtu_is 1500
+	away
 done
-calm
 
 case_name="the record is emptied during the hold, then the keeper dies"
 box
-fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+fault "$MTU"
 hold
 : >"/run/brink/$(record)/journal"
 kill -KILL $(brink_pids brink-keeper)
 ended 30000 || fail "the run does not end"
-ip -n cr_x -o link show vx | grep -q 'mtu 1500' || fail "exit $rc, and $(ip -n cr_x -o link show vx)"
+mtu_is 1500
 poll 10000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
 rm -rf /run/brink
 calm
-unbox
-poll 5000 gone || fail "the namespace lives on"
+away
 
 case_name="who waited for a dead run's lock does not begin on what it has left"
 box
-fault 'net.mtu: {dev: vx, mtu: 1400, netns: cr_x}'
+fault "$MTU"
 hold
 first=$(ps -eo pid=,comm= | awk '$2 ~ /^brink/ { print $1 }')
 sed 's/1400/1300/' "$dir/x.yaml" >"$dir/y.yaml"
@@ -281,8 +266,7 @@ wait $second
 [ $? = 4 ] || fail "the second one: $(cat "$dir/err2")"
 grep -q "has not given back" "$dir/err2" || fail "the second one says: $(cat "$dir/err2")"
 reverts
-unbox
-poll 5000 gone || fail "the namespace lives on"
+away
 
 case_name="the process ends during the hold"
 sleeper

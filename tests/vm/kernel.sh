@@ -52,11 +52,16 @@ own_kernel() {
 	ln -sfn "$from" "$modules/lib/modules/$version"
 }
 
+# The files of the modules $1..., each behind those that it needs.
+files_of_modules() {
+	modprobe -d "$modules" -S "$version" --show-depends -a "$@" | awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
+}
+
 # Copies the modules that $1... need, dependencies first, and writes their order to $dir/modules.
 pack_modules() {
 	local file base
 
-	modprobe -d "$modules" -S "$version" --show-depends -a "$@" | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
+	files_of_modules "$@" |
 		while read -r file; do
 			base=${file##*/}
 			case $base in

@@ -35,7 +35,7 @@ make_tree() { # $1: the folder
 	mkdir -p "$1/lib/modules/$version"
 	cp "$of"/modules.* "$1/lib/modules/$version"
 	# shellcheck disable=SC2086 # a list
-	modprobe -d "$modules" -S "$version" --show-depends -a $tree_modules | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
+	files_of_modules $tree_modules |
 		while read -r file; do
 			p=/lib/modules/$version/${file#*"/lib/modules/$version/"}
 			mkdir -p "$1${p%/*}"
