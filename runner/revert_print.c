@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/exit.h"
+#include "inject/change/proc_state.h"
 #include "inject/proc_fs.h"
+#include "safety/recover.h"
 
 struct printer {
 	const struct left_run *run;
@@ -67,6 +70,24 @@ static void print_processes(struct printer *p)
 		puts(" || :");
 }
 
+/* Is it gone, in words if not? A device that somebody has just set up again has its addresses back
+ * a moment later: -ESTALE until then. Asked for as long as `brink revert` does. */
+static int look_gone(const struct undo *u, const struct change_ops *ops, char *words, size_t n)
+{
+	int64_t until = clock_mono_ns() + RECOVER_SLOT_NS;
+	struct err ignored;
+	int rc;
+
+	for (;;) {
+		struct text left = text_on(words, n);
+
+		rc = ops->gone(u, &left, &ignored);
+		if (rc != -ESTALE || clock_mono_ns() >= until)
+			return rc;
+		short_nap();
+	}
+}
+
 /* What could not be read back needs its command; what is somebody else's now must not get it. */
 static void print_slot(struct printer *p, unsigned i)
 {
@@ -91,7 +112,7 @@ static void print_slot(struct printer *p, unsigned i)
 	if (ops->ended)
 		ended = ops->ended(&s->undo, &left, &ignored);
 	if (!ended && ops->gone)
-		gone = ops->gone(&s->undo, &left, &ignored);
+		gone = look_gone(&s->undo, ops, words, sizeof(words));
 	now = change_by_hand(&s->undo, &by_hand, &e);
 	if (!ended && !gone) {
 		if (now == -ENOENT) {

@@ -2,7 +2,10 @@
 #ifndef BRINK_RECOVER_H
 #define BRINK_RECOVER_H
 
+#include "base/clock.h"
 #include "safety/journal.h"
+
+#define RECOVER_SLOT_NS (3 * NS_PER_S) /* so long one slot is tried where nobody waits for more */
 
 /*
  * Taking back from the journal alone. The same code serves a normal end, the spare and `brink

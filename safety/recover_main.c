@@ -25,8 +25,7 @@
 #include "safety/rights.h"
 #include "safety/sandbox.h"
 
-#define PER_SLOT_NS (3 * NS_PER_S)
-#define STEP_NS     (20 * NS_PER_MS)
+#define STEP_NS (20 * NS_PER_MS)
 #define OTHERS_NS \
 	(30 * NS_PER_S) /* another revert, or a spare at work: both are bounded themselves */
 #define DEATH_NS (5 * NS_PER_S)
@@ -290,7 +289,7 @@ static void take_back(struct recovery *r)
 
 		if (s->state == SLOT_RESTORED || (!this_boot && died_with_its_boot(s)))
 			continue;
-		rc = recover_slot(&r->j, i, clock_mono_ns() + PER_SLOT_NS, &e);
+		rc = recover_slot(&r->j, i, clock_mono_ns() + RECOVER_SLOT_NS, &e);
 		if (rc == 0) {
 			r->restored++;
 		} else if (!give_up(r, i)) {

@@ -14,8 +14,7 @@
 #include "safety/recover.h"
 #include "safety/sandbox.h"
 
-#define LOOK_NS     (200 * NS_PER_MS)
-#define PER_SLOT_NS (3 * NS_PER_S)
+#define LOOK_NS (200 * NS_PER_MS)
 
 /* Until the keeper is dead. One that hangs is killed, so that never two of them work on one
  * journal. */
@@ -95,7 +94,7 @@ static int take_over(struct keeper *k)
 	keeper_say(k, KMSG_HALT, "the keeper died; its spare took over");
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "the keeper died");
 	recover_end_holders(&k->journal, &e);
-	recover_all(&k->journal, PER_SLOT_NS);
+	recover_all(&k->journal, RECOVER_SLOT_NS);
 	end_silent_runner(k);
 	for (unsigned i = 0; i < k->n_faults; i++)
 		tell_fault(k, i);

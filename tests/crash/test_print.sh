@@ -89,7 +89,7 @@ hold() { # $1: fault, $2: its keys
 	id=$(record)
 }
 by_hand() { # $1: fault
-	"$BRINK" revert --print >"$dir/by-hand" 2>"$dir/print.err" || fail "revert --print: $? $(cat "$dir/print.err")"
+	"$BRINK" revert --print >"$dir/by-hand" 2>"$dir/print.err" || fail "revert --print: $? $(cat "$dir/by-hand" "$dir/print.err")"
 	[ ! -s "$dir/print.err" ] || fail "revert --print says: $(cat "$dir/print.err")"
 	! grep -E '(^|[ /;])brink( |$)' "$dir/by-hand" || fail "brink is to be run: $(cat "$dir/by-hand")"
 	printed=$((printed + $(grep -vc '^#' "$dir/by-hand")))
