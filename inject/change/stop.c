@@ -14,6 +14,7 @@
  */
 #define STOP_NS (2 * NS_PER_S)
 #define STEP_NS (20 * NS_PER_MS)
+#define TRAP_NS (20 * NS_PER_MS) /* longer than a tracer needs for a look */
 
 struct stop_live {
 	int pidfd;
@@ -36,10 +37,25 @@ static int read_threads(const struct change_proc *p, struct proc_threads *ret, s
 	return rc < 0 ? err_set(e, -rc, "cannot read process %d: %s", p->pid, strerror(-rc)) : 0;
 }
 
-/* A tracer shows a group stop as a tracing stop. */
-static bool is_stopped(const struct proc_threads *t)
+/* Every thread: 1. A tracer shows a group stop as a tracing stop, and for a moment every call and
+ * signal that it looks at as well (ptrace(2)): only a trap that lasts is a stop. */
+static int is_stopped(const struct change_proc *p, struct proc_threads *ret, struct err *e)
 {
-	return t->n && t->stopped + (t->tracer ? t->trapped : 0) == t->n;
+	int64_t until = clock_mono_ns() + TRAP_NS;
+
+	for (;;) {
+		int rc = read_threads(p, ret, e);
+
+		if (rc < 0)
+			return rc;
+		if (!ret->tracer || !ret->trapped)
+			return ret->n && ret->stopped == ret->n;
+		if (ret->stopped + ret->trapped < ret->n)
+			return 0;
+		if (clock_mono_ns() >= until)
+			return 1;
+		short_nap();
+	}
 }
 
 static int stop_prepare(struct change *c, struct undo *ret, struct err *e)
@@ -47,13 +63,13 @@ static int stop_prepare(struct change *c, struct undo *ret, struct err *e)
 	const struct pause_spec *s = spec_of(c);
 	struct text by_hand = text_on(ret->by_hand, sizeof(ret->by_hand));
 	struct proc_threads t;
-	int rc = read_threads(&s->proc, &t, e);
+	int rc = is_stopped(&s->proc, &t, e);
 
 	if (rc < 0)
 		return rc;
 	ret->u.pause.proc = s->proc;
 	memcpy(ret->u.pause.name, s->name, sizeof(ret->u.pause.name));
-	ret->u.pause.was_stopped = is_stopped(&t);
+	ret->u.pause.was_stopped = rc > 0;
 	if (!ret->u.pause.was_stopped)
 		text_add(&by_hand, "kill -CONT %d", s->proc.pid);
 	return 0;
@@ -82,11 +98,11 @@ static int send_stop(struct change *c, struct err *e)
 	struct stop_live *l = c->live;
 	const struct pause_spec *s = spec_of(c);
 	struct proc_threads t;
-	int rc = read_threads(&s->proc, &t, e);
+	int rc = is_stopped(&s->proc, &t, e);
 
 	if (rc < 0)
 		return rc;
-	if (is_stopped(&t))
+	if (rc)
 		return err_set(e, EALREADY, "process %d (%s) was stopped by somebody else",
 			       s->proc.pid, s->name);
 	if (pidfd_send_signal(l->pidfd, SIGSTOP, NULL, 0) < 0)
@@ -112,8 +128,8 @@ static int stop_fire(struct change *c, struct err *e)
 		rc = send_stop(c, e);
 	}
 	while (rc == 0) {
-		rc = read_threads(&s->proc, &t, e);
-		if (rc < 0 || is_stopped(&t))
+		rc = is_stopped(&s->proc, &t, e);
+		if (rc)
 			break;
 		now = clock_mono_ns();
 		if (now > l->deadline_ns)
@@ -123,7 +139,7 @@ static int stop_fire(struct change *c, struct err *e)
 			return -EINPROGRESS;
 		short_nap();
 	}
-	return rc == -ESRCH ? 0 : rc; /* gone: whether anything landed is read back */
+	return rc == -ESRCH || rc > 0 ? 0 : rc; /* gone: whether anything landed is read back */
 }
 
 static int stop_refresh(struct change *c, struct err *e)
@@ -173,10 +189,10 @@ static int still_stopped(const struct undo *u, struct err *e)
 
 	if (u->u.pause.was_stopped)
 		return 0;
-	rc = read_threads(&u->u.pause.proc, &t, e);
+	rc = is_stopped(&u->u.pause.proc, &t, e);
 	if (rc < 0)
 		return rc == -ESRCH ? 0 : rc;
-	if (t.stopped > 0 || (t.tracer && is_stopped(&t)))
+	if (rc || t.stopped)
 		return 1;
 	/* SIGCONT takes back one that waits, too: signal(7) */
 	rc = proc_stop_pending(u->u.pause.proc.pid);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -234,6 +235,56 @@ static void a_process_that_only_has_the_number_is_left_alone(void **state)
 	assert_int_equal(rig_gone(&f->r), 0);
 }
 
+/* As strace does with every call, only slower: most of the time the target stands in a trap. */
+static pid_t one_that_looks_at(pid_t target)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (ptrace(PTRACE_SEIZE, target, 0, 0) < 0)
+		_exit(1);
+	for (;;) {
+		if (ptrace(PTRACE_INTERRUPT, target, 0, 0) < 0 ||
+		    waitpid(target, NULL, __WALL) != target)
+			_exit(1);
+		usleep(2000);
+		ptrace(PTRACE_CONT, target, 0, 0);
+		usleep(200);
+	}
+}
+
+static bool is_trapped(void *arg)
+{
+	return in_state(*(pid_t *)arg, 't');
+}
+
+static bool reads_as_running(void *arg)
+{
+	int running = 0;
+
+	for (int i = 0; i < 20; i++) {
+		usleep(1000); /* the tracer's next look, or one after it */
+		running += rig_ended(arg) == 0;
+	}
+	return running >= 15; /* on a busy machine a tracer may be kept from letting go */
+}
+
+static void a_look_of_a_tracer_is_no_stop(void **state)
+{
+	struct fixture *f = *state;
+	pid_t tracer;
+
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	tracer = one_that_looks_at(f->target);
+	assert_true(rig_await(is_trapped, &f->target));
+	assert_true(rig_await(reads_as_running, &f->r));
+	kill(tracer, SIGKILL);
+	waitpid(tracer, NULL, 0);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -246,6 +297,7 @@ int main(void)
 		TEST(continued_by_others_is_a_lost_lease),
 		TEST(a_target_that_dies_is_an_end),
 		TEST(a_process_that_only_has_the_number_is_left_alone),
+		TEST(a_look_of_a_tracer_is_no_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
