@@ -79,17 +79,18 @@ static int send_all(struct nlsock *s, struct nlbuf *b, uint32_t *ret_first, stru
 	}
 }
 
-/* One datagram, awaited until the deadline. Returns its length. */
+/* One datagram, awaited until the deadline, whatever else comes in meanwhile. Returns its length.
+ */
 static ssize_t receive(struct nlsock *s, char *buf, size_t size, int64_t deadline, struct err *e)
 {
-	for (;;) {
+	do {
 		struct sockaddr_nl from = { 0 };
 		socklen_t from_len = sizeof(from);
 		int ready = io_wait(s->fd, POLLIN, deadline);
 		ssize_t n;
 
 		if (ready == 0)
-			return err_set(e, ETIMEDOUT, "the kernel does not answer on netlink");
+			break;
 		if (ready < 0)
 			return err_set(e, -ready, "cannot wait for a netlink answer");
 		n = recvfrom(s->fd, buf, size, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
@@ -103,7 +104,8 @@ static ssize_t receive(struct nlsock *s, char *buf, size_t size, int64_t deadlin
 		if ((size_t)n > size)
 			return err_set(e, EMSGSIZE, "a netlink answer of %zd bytes is too long", n);
 		return n;
-	}
+	} while (clock_mono_ns() < deadline);
+	return err_set(e, ETIMEDOUT, "the kernel does not answer on netlink");
 }
 
 /* The verdict in an NLMSG_ERROR message: 0 or an error with the kernel's own words. */

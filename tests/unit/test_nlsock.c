@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link: -Wl,--wrap=sendto,--wrap=recvfrom,--wrap=io_wait */
+/* link: -Wl,--wrap=sendto,--wrap=recvfrom,--wrap=io_wait,--wrap=clock_mono_ns */
 /* Answers of the kernel as they should not be, but can be: late, foreign, torn, refused half way.
  */
 #include "inject/change/nlsock.h"
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "tests/support/test.h"
 
@@ -23,6 +24,7 @@ ssize_t __real_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr 
 			socklen_t *len);
 int __wrap_io_wait(int fd, short events, int64_t deadline_ns);
 int __real_io_wait(int fd, short events, int64_t deadline_ns);
+int64_t __wrap_clock_mono_ns(void);
 
 #define DATAGRAMS 16
 
@@ -30,6 +32,8 @@ int __real_io_wait(int fd, short events, int64_t deadline_ns);
  * kernel. */
 static struct {
 	bool real;
+	int noise; /* for ever: recvfrom fails so; 0: what others say */
+	int64_t now_ns, noise_until_ns;
 	unsigned n, next, sent;
 	struct {
 		size_t len, claimed;
@@ -44,7 +48,28 @@ int __wrap_io_wait(int fd, short events, int64_t deadline_ns)
 {
 	if (kernel.real)
 		return __real_io_wait(fd, events, deadline_ns);
+	if (kernel.noise_until_ns)
+		return POLLIN;
 	return kernel.next < kernel.n ? POLLIN : 0; /* nothing more comes: the deadline passes */
+}
+
+int64_t __wrap_clock_mono_ns(void)
+{
+	return kernel.now_ns;
+}
+
+/* A millisecond each time. */
+static ssize_t make_noise(void *buf, size_t n, struct sockaddr *from)
+{
+	kernel.now_ns += NS_PER_MS;
+	assert_true(kernel.now_ns < kernel.noise_until_ns);
+	if (kernel.noise) {
+		errno = kernel.noise;
+		return -1;
+	}
+	memset(buf, 0, n);
+	((struct sockaddr_nl *)(void *)from)->nl_pid = 4711;
+	return (ssize_t)sizeof(struct nlmsghdr);
 }
 
 ssize_t __wrap_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
@@ -66,6 +91,8 @@ ssize_t __wrap_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr 
 		kernel.next = 0;
 		return __real_recvfrom(fd, buf, n, flags, from, len);
 	}
+	if (kernel.noise_until_ns)
+		return make_noise(buf, n, from);
 	assert_true(i < kernel.n);
 	((struct sockaddr_nl *)(void *)from)->nl_pid = kernel.at[i].sender;
 	if (kernel.at[i].code) {
@@ -207,6 +234,24 @@ static void what_is_late_or_foreign_or_no_verdict_does_not_count(void **state)
 	finish(&d);
 	assert_int_equal(nlsock_talk(&s, &b, &e), 0);
 	assert_int_equal(kernel.next, kernel.n);
+}
+
+static void no_noise_keeps_it_waiting_beyond_its_time(void **state)
+{
+	static const int noises[] = { EAGAIN, EINTR, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(noises); i++) {
+		struct nlsock s;
+		struct nlbuf b = three(&s);
+		struct err e;
+
+		kernel.noise = noises[i];
+		kernel.now_ns = 0;
+		kernel.noise_until_ns = 10 * NS_PER_S;
+		assert_int_equal(nlsock_talk(&s, &b, &e), -ETIMEDOUT);
+		assert_string_equal(e.msg[0], "the kernel does not answer on netlink");
+	}
 }
 
 static void broken_answers_are_errors(void **state)
@@ -456,6 +501,7 @@ int main(void)
 		TEST(the_first_refusal_is_told_in_the_kernels_words),
 		TEST(a_refused_begin_is_the_only_answer),
 		TEST(what_is_late_or_foreign_or_no_verdict_does_not_count),
+		TEST(no_noise_keeps_it_waiting_beyond_its_time),
 		TEST(broken_answers_are_errors),
 		TEST(a_buffer_that_was_too_small_is_never_sent),
 		TEST(a_dump_is_read_to_its_end),
