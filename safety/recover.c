@@ -13,14 +13,24 @@
 #include "inject/proc_fs.h"
 #include "inject/target.h"
 
-#define RETRY_NS (10 * NS_PER_MS)
-#define DEATH_NS (5 * NS_PER_S)
+#define RETRY_NS     (10 * NS_PER_MS) /* at first; what takes long is asked for less often */
+#define RETRY_MAX_NS (100 * NS_PER_MS)
+#define DEATH_NS     (5 * NS_PER_S)
 
 static void pause_ns(int64_t ns)
 {
 	struct timespec t = { ns / NS_PER_S, ns % NS_PER_S };
 
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+static int64_t retry_ns(int64_t waited)
+{
+	int64_t tenth = waited / 10;
+
+	if (tenth < RETRY_NS)
+		return RETRY_NS;
+	return tenth < RETRY_MAX_NS ? tenth : RETRY_MAX_NS;
 }
 
 /* One attempt: take back, then read back both facts. What stands in the way is kept in words. */
@@ -97,6 +107,7 @@ static int holder_is_gone(struct journal_slot *s, struct err *e)
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e)
 {
 	struct journal_slot *s = &j->slot[i];
+	int64_t began = clock_mono_ns();
 	struct err ignored;
 	int rc;
 
@@ -114,7 +125,7 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 		/* EEXIST: somebody else's now; asking again changes nothing */
 		if (rc == 0 || rc == -EEXIST || clock_mono_ns() >= deadline_ns)
 			break;
-		pause_ns(RETRY_NS);
+		pause_ns(retry_ns(clock_mono_ns() - began));
 	}
 	s->last_errno = rc;
 	if (rc == 0)
