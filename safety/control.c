@@ -73,7 +73,7 @@ static bool hear(int fd, uid_t uid, struct text *ret_why)
 	return true;
 }
 
-bool control_serve(int listener, uint32_t starter_uid, uint32_t gid, char *why, size_t size)
+int control_serve(int listener, uint32_t starter_uid, uint32_t gid, char *why, size_t size)
 {
 	AUTO(auto_close) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct control_answer a = { .code = 0 };
@@ -81,15 +81,17 @@ bool control_serve(int listener, uint32_t starter_uid, uint32_t gid, char *why, 
 	struct ucred who = { 0 };
 	socklen_t len = sizeof(who);
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
-		return false;
+	if (fd < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+		return 0;
 	if (who.uid != 0 && who.uid != starter_uid && !in_group(fd, &who, gid)) {
 		a.code = -EPERM;
 		snprintf(a.text, sizeof(a.text),
 			 "user %u may not halt this run: root, its starter or group brink may",
 			 who.uid);
 	} else if (!hear(fd, who.uid, &t)) {
-		return false;
+		return 0;
 	}
 	send(fd, &a, sizeof(a), MSG_NOSIGNAL);
 	return a.code == 0;

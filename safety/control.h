@@ -33,10 +33,10 @@ uint32_t control_group(void);
 /* Listens in the run's directory. Returns a descriptor or -errno. */
 int control_listen(int run_dir, struct err *e);
 /*
- * Serves one caller. Who may not halt is refused at once; who may is waited for, briefly. True:
- * halt, *why says by whom and why.
+ * Serves one caller. Who may not halt is refused at once; who may is waited for, briefly. 1: halt,
+ * *why says by whom and why; 0: served; -errno: the caller cannot be let in and still waits.
  */
-bool control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size);
+int control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size);
 /* The other end: asks a run to halt. path: of the socket. */
 int control_halt(const char *path, const char *why, struct control_answer *ret, struct err *e);
 

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "inject/change/netns.h"
 #include "inject/change/pool.h"
+#include "inject/change/proc_state.h"
 #include "safety/sandbox.h"
 
 #define STEP_MS 100
@@ -351,12 +352,13 @@ static void turn(struct holder *h, int64_t *next_beat)
 	unsigned n_watched = add_watched(h->job, p + OWN_FDS);
 	int64_t left = *next_beat - clock_mono_ns();
 	struct timespec t = { .tv_nsec = h->firing || left < 0 ? 0 : left }; /* below a second */
+	int ready = io_poll(p, OWN_FDS + n_watched, &t);
 	struct hmsg m;
 	struct err ignored;
-	int rc;
+	int rc = proto_recv(h->job->sock, &m, sizeof(m));
 
-	io_poll(p, OWN_FDS + n_watched, &t);
-	rc = proto_recv(h->job->sock, &m, sizeof(m));
+	if (ready < 0 || (rc < 0 && rc != -EPIPE)) /* would fail again at once, at our priority */
+		short_nap();
 	if (rc == 1)
 		obey(h, &m); /* arming: what is watched from then on comes with the next turn */
 	if (rc == -EPIPE)

@@ -25,7 +25,17 @@
 #define DEATH_NS     (5 * NS_PER_S)
 #define HOLDER_POLLS 4
 #define DEAF_NS      (50 * NS_PER_MS)
+#define DEAF_TRIES   10
 #define NAP_NS       (2 * NS_PER_MS)
+
+/* After a call that fails and would be made again at once: our priority would keep the CPU from
+ * everybody. */
+static void nap(void)
+{
+	const struct timespec t = { 0, NAP_NS };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
 
 void keeper_send(struct keeper *k, struct kmsg *m)
 {
@@ -190,18 +200,31 @@ static int serve_request(struct keeper *k, const struct kmsg *m, struct err *e)
 	}
 }
 
+/* What the runner has sent: 1, 0 = nothing, -errno. One that cannot be heard for long is gone: it
+ * may be calling for an abort. */
+static int hear_runner(struct keeper *k, struct kmsg *ret)
+{
+	/* closed by keeper_send(): nobody was there to hear it */
+	int rc = k->sock < 0 ? -EPIPE : proto_recv(k->sock, ret, sizeof(*ret));
+
+	k->unheard = rc < 0 && rc != -EPIPE ? k->unheard + 1 : 0;
+	if (rc == -EPIPE && !k->finishing)
+		runner_gone(k, "the runner is gone");
+	else if (k->unheard == DEAF_TRIES)
+		runner_gone(k, "the runner cannot be heard");
+	else if (k->unheard)
+		nap();
+	return rc;
+}
+
 static void serve(struct keeper *k)
 {
 	if (k->sock < 0 && k->runner_pidfd >= 0) /* keeper_send() has met the end of it */
 		runner_gone(k, "the runner is gone");
 	for (;;) {
 		struct kmsg m, done = { .type = KMSG_DONE };
-		/* closed by keeper_send(): nobody was there to hear it */
-		int rc = k->sock < 0 ? -EPIPE : proto_recv(k->sock, &m, sizeof(m));
 
-		if (rc == -EPIPE && !k->finishing)
-			runner_gone(k, "the runner is gone");
-		if (rc <= 0)
+		if (hear_runner(k, &m) <= 0)
 			return;
 		done.request = m.type;
 		done.value = m.value;
@@ -269,13 +292,23 @@ static void look_around(const struct keeper *k, struct pollfd *p)
 		p[2 * n + 2].revents = POLLIN;
 }
 
+static void serve_caller(struct keeper *k)
+{
+	char why[160];
+	int rc = control_serve(k->control, k->begin.starter_uid, k->control_gid, why, sizeof(why));
+
+	if (rc > 0)
+		end_run(k, why, true);
+	else if (rc < 0) /* who is not let in waits at the door, and wakes us */
+		nap();
+}
+
 void keeper_listen(struct keeper *k, int64_t deadline_ns)
 {
 	static struct pollfd p[2 * PROTO_FAULTS + HOLDER_POLLS];
 	size_t n = k->n_faults;
 	int64_t left = deadline_ns - clock_mono_ns();
 	struct timespec t = { left > 0 ? left / NS_PER_S : 0, left > 0 ? left % NS_PER_S : 0 };
-	const struct timespec nap = { 0, NAP_NS };
 	int ready;
 
 	for (size_t i = 0; i < n; i++) {
@@ -291,12 +324,10 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 	p[2 * n + 3] = (struct pollfd){ .fd = k->control, .events = POLLIN };
 	ready = io_poll(p, 2 * n + HOLDER_POLLS, &t);
 	if (ready < 0) {
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		nap();
 		look_around(k, p);
 	}
 	if (ready) {
-		char why[160];
-
 		hear_holders(k, p, n);
 		if (p[2 * n + 1].revents)
 			runner_gone(k, "the runner died");
@@ -306,9 +337,8 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 			k->spare_pidfd = -1;
 			end_run(k, "the spare keeper died", false);
 		}
-		if (p[2 * n + 3].revents && control_serve(k->control, k->begin.starter_uid,
-							  k->control_gid, why, sizeof(why)))
-			end_run(k, why, true);
+		if (p[2 * n + 3].revents)
+			serve_caller(k);
 	}
 	check_beats(k);
 }

@@ -94,6 +94,7 @@ struct keeper {
 	int64_t deadline_boot_ns;
 	int64_t last_death_ns; /* of a holder */
 	bool runner_deaf;      /* did not read the last answer in time */
+	unsigned unheard;      /* how often in a row its socket could not be read */
 	bool guarded, lifting_all, finishing, ended;
 	int outcome;                /* 0 = clean */
 	struct fingerprint *before; /* cut to what it holds: all memory here is locked */

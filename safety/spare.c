@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "inject/change/netns.h"
+#include "inject/change/proc_state.h"
 #include "safety/keeper.h"
 #include "safety/recover.h"
 #include "safety/sandbox.h"
@@ -21,9 +22,14 @@
 static void await_death(struct keeper *k, int keeper_pidfd)
 {
 	for (;;) {
+		int rc;
+
 		pulse_beat(&k->pulse->spare);
-		if (io_wait(keeper_pidfd, POLLIN, clock_mono_ns() + LOOK_NS) > 0)
+		rc = io_wait(keeper_pidfd, POLLIN, clock_mono_ns() + LOOK_NS);
+		if (rc > 0)
 			return;
+		if (rc < 0) /* it would fail again at once, at our priority */
+			short_nap();
 		if (pulse_stale(&k->pulse->keeper))
 			pidfd_send_signal(keeper_pidfd, SIGKILL, NULL, 0);
 	}

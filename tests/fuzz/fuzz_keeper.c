@@ -149,7 +149,7 @@ int __wrap_mkdirat(int dir, const char *path, mode_t mode);
 int __wrap_lock_take(const char *dir, const char *key, const char *owner_run, int64_t deadline_ns,
 		     struct err *e);
 int __wrap_control_listen(int run_dir, struct err *e);
-bool __wrap_control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size);
+int __wrap_control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size);
 int __wrap_fingerprint_take(struct fingerprint *fp, const char *scope, struct err *e);
 uint32_t __wrap_fingerprint_diff(const struct fingerprint *before, const struct fingerprint *after,
 				 void (*fn)(void *arg, enum fp_change what,
@@ -769,7 +769,7 @@ int __wrap_control_listen(int run_dir, struct err *e)
 	return has(T_NO_LOCK) ? err_set(e, EIO, "no") : CONTROL;
 }
 
-bool __wrap_control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size)
+int __wrap_control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size)
 {
 	(void)fd;
 	(void)starter_uid;
