@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link: -Wl,--wrap=read,--wrap=write */
+/* link: -Wl,--wrap=read,--wrap=write,--wrap=ppoll */
 #include "base/io.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +20,8 @@ ssize_t __wrap_read(int fd, void *buf, size_t n);
 ssize_t __wrap_write(int fd, const void *buf, size_t n);
 ssize_t __real_read(int fd, void *buf, size_t n);
 ssize_t __real_write(int fd, const void *buf, size_t n);
+int __wrap_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask);
+int __real_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask);
 
 /* Every second call is interrupted, the others move 3 bytes at most; `code` for the call number
  * `at`. */
@@ -152,6 +156,33 @@ static void waiting_ends_with_an_event_or_at_the_deadline(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static unsigned interruptions; /* of ppoll, before it works */
+
+int __wrap_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask)
+{
+	if (!interruptions)
+		return __real_ppoll(p, n, t, mask);
+	interruptions--;
+	errno = EINTR;
+	return -1;
+}
+
+static void interruptions_do_not_move_the_deadline(void **state)
+{
+	int *p = *state;
+	int64_t began = clock_mono_ns();
+
+	interruptions = UINT_MAX; /* for ever */
+	assert_int_equal(io_wait(p[0], POLLIN, began + 20 * NS_PER_MS), 0);
+	assert_true(clock_mono_ns() - began >= 20 * NS_PER_MS);
+	assert_int_equal(io_wait(p[0], POLLIN, 0), 0);
+	assert_int_equal(io_write_full(p[1], "x", 1), 0);
+	interruptions = 2; /* what is there is seen, also long after the deadline */
+	assert_int_equal(io_wait(p[0], POLLIN, 0), POLLIN);
+	interruptions = 2;
+	assert_int_equal(io_wait(p[0], POLLIN, INT64_MAX), POLLIN);
+}
+
 /* poll(2) refuses everything then: a loop around it would be deaf, and spin. */
 static void waiting_works_without_any_descriptor_allowed(void **state)
 {
@@ -196,6 +227,7 @@ int main(void)
 		TEST(a_small_file_is_read_whole_or_not_at_all),
 		TEST(waiting_ends_with_an_event_or_at_the_deadline),
 		TEST(waiting_works_without_any_descriptor_allowed),
+		TEST(interruptions_do_not_move_the_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
