@@ -201,27 +201,33 @@ static int read_messages(struct fp_take *t, struct dump *d, const unsigned char 
 	return 0;
 }
 
-/* One datagram. Truncated ones and those that are not from the kernel are errors. */
+/* One datagram of the kernel's. Truncated ones are errors. */
 static ssize_t receive(struct fp_take *t, int fd, void *buf, size_t size)
 {
-	struct sockaddr_nl from = { 0 };
-	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	struct msghdr m = { .msg_name = &from, .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
+	int64_t deadline = clock_mono_ns() + ANSWER_NS;
 
-	m.msg_namelen = sizeof(from);
-	if (io_wait(fd, POLLIN, clock_mono_ns() + ANSWER_NS) == 0) {
-		err_set(t->e, ETIMEDOUT, "the kernel does not answer a netlink dump");
-		return -ETIMEDOUT;
-	}
-	n = recvmsg(fd, &m, MSG_DONTWAIT);
-	if (n < 0 && errno == EINTR)
-		return 0;
-	if (n < 0)
-		return err_sys(t->e, "cannot receive a netlink dump");
-	if (m.msg_flags & MSG_TRUNC)
-		return err_set(t->e, EMSGSIZE, "a netlink dump was cut");
-	return from.nl_pid == 0 ? n : 0;
+	do {
+		struct sockaddr_nl from = { 0 };
+		struct iovec iov = { .iov_base = buf, .iov_len = size };
+		struct msghdr m = { .msg_name = &from,
+				    .msg_namelen = sizeof(from),
+				    .msg_iov = &iov,
+				    .msg_iovlen = 1 };
+		ssize_t n;
+
+		if (io_wait(fd, POLLIN, deadline) == 0)
+			break;
+		n = recvmsg(fd, &m, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(t->e, "cannot receive a netlink dump");
+		if (m.msg_flags & MSG_TRUNC)
+			return err_set(t->e, EMSGSIZE, "a netlink dump was cut");
+		if (from.nl_pid == 0) /* only the kernel's word counts: netlink(7) */
+			return n;
+	} while (clock_mono_ns() < deadline);
+	return err_set(t->e, ETIMEDOUT, "the kernel does not answer a netlink dump");
 }
 
 int fp_dump(struct fp_take *t, int fd, struct fp_request *r,

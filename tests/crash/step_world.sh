@@ -14,7 +14,7 @@ parts="runner keeper spare holder prober launcher warden newborn"
 shared_parts=" runner prober launcher warden newborn " # do the same, or only read, whatever the fault is
 slice=${PART%/*} slices=${PART#*/}
 declare -A n_of count
-leftovers=0 case_name=setup same_yet= items=() kept=() how=count
+leftovers=0 told_leftovers=0 case_name=setup same_yet= items=() kept=() how=count
 
 # ---- what the world offers ----
 
@@ -543,6 +543,13 @@ random_runs() { # $1: N
 	for ((n = $1; ${count[random_runs]:-0} < want && n < $1 + 60000; n += 10000)); do random_run $n; done
 }
 
+# What is new since it was told last: who is cut off has said most of it.
+tell_counts() {
+	for c in "${!count[@]}"; do echo "count $c ${count[$c]}"; done
+	echo "count leftovers $((leftovers - told_leftovers))"
+	count=() told_leftovers=$leftovers
+}
+
 # ---- all of it ----
 
 class=one-shot
@@ -573,8 +580,8 @@ else
 		fail) sweep_failures "${EVERY_ERRNO:-0}" ;;
 		recovery) sweep_recovery ;;
 		esac
+		tell_counts
 	done
 fi
-for c in "${!count[@]}"; do echo "count $c ${count[$c]}"; done
-echo "count leftovers $leftovers"
+tell_counts
 [ $leftovers = 0 ]

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* link: -Wl,--wrap=recvmsg,--wrap=clock_mono_ns */
 #include "safety/fingerprint.h"
 
 #include <setjmp.h>
@@ -6,13 +7,43 @@
 #include <stdint.h>
 /* cmocka.h wants the four above before it */
 #include <cmocka.h>
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "safety/fingerprint_parts.h"
 
+int64_t __wrap_clock_mono_ns(void);
+int64_t __real_clock_mono_ns(void);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t __real_recvmsg(int fd, struct msghdr *m, int flags);
+
 static struct fingerprint before, after;
+static int64_t later_ns;
+static bool noisy; /* what comes is interrupted, or not of the kernel, and takes a second */
+
+int64_t __wrap_clock_mono_ns(void)
+{
+	return __real_clock_mono_ns() + later_ns;
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
+{
+	if (!noisy)
+		return __real_recvmsg(fd, m, flags);
+	later_ns += NS_PER_S;
+	assert_true(later_ns < 60 * NS_PER_S);
+	if (later_ns / NS_PER_S % 2) {
+		errno = EINTR;
+		return -1;
+	}
+	((struct sockaddr_nl *)m->msg_name)->nl_pid = 4711;
+	return 20;
+}
 
 static int setup(void **state)
 {
@@ -270,6 +301,15 @@ static void damaged_and_cut_answers_are_errors(void **state)
 	assert_int_equal(dump(), -EMSGSIZE);
 }
 
+static void no_noise_keeps_a_dump_waiting_beyond_its_time(void **state)
+{
+	(void)state;
+	say(16, NLM_F_MULTI, 1, 0, 1); /* never read: there is always something */
+	noisy = true;
+	assert_int_equal(dump(), -ETIMEDOUT);
+	noisy = false;
+}
+
 #define TALK(fn) cmocka_unit_test_setup_teardown(fn, open_talk, close_talk)
 #define TEST(fn) cmocka_unit_test_setup(fn, setup)
 
@@ -283,6 +323,7 @@ int main(void)
 		TEST(damaged_attributes_are_never_read_beyond_their_end),
 		TEST(attributes_are_read_in_order_whatever_their_padding),
 		TEST(only_the_chosen_attributes_count),
+		TALK(no_noise_keeps_a_dump_waiting_beyond_its_time),
 		TALK(a_dump_ends_with_done_and_skips_answers_to_others),
 		TALK(an_interrupted_dump_is_no_result),
 		TALK(a_failed_dump_is_an_error_not_an_empty_result),
