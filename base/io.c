@@ -12,11 +12,12 @@
 ssize_t io_read_full(int fd, void *buf, size_t size)
 {
 	size_t done = 0;
+	unsigned times = 0;
 
 	while (done < size) {
 		ssize_t n = read(fd, (char *)buf + done, size - done);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && io_again(&times))
 			continue;
 		if (n < 0)
 			return -errno;
@@ -30,11 +31,12 @@ ssize_t io_read_full(int fd, void *buf, size_t size)
 int io_write_full(int fd, const void *buf, size_t size)
 {
 	size_t done = 0;
+	unsigned times = 0;
 
 	while (done < size) {
 		ssize_t n = write(fd, (const char *)buf + done, size - done);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && io_again(&times))
 			continue;
 		if (n < 0)
 			return -errno;

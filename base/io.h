@@ -2,12 +2,25 @@
 #ifndef BRINK_IO_H
 #define BRINK_IO_H
 
+#include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
 #include "base/err.h"
+
+#define IO_INTERRUPTIONS 1000
+
+/*
+ * A call has failed: was it only interrupted, so that it can be made again? *times: 0 before the
+ * first. Not for ever, whatever the kernel answers: who loops holds up an abort.
+ */
+static inline bool io_again(unsigned *times)
+{
+	return errno == EINTR && ++*times < IO_INTERRUPTIONS;
+}
 
 /* Reads until size bytes, end of file or error; repeats on EINTR. Returns bytes read or -errno. */
 ssize_t io_read_full(int fd, void *buf, size_t size);

@@ -357,10 +357,11 @@ static void say_not_clean(const struct revert *r)
 
 static int await_worker(pid_t pid)
 {
+	unsigned times = 0;
 	int status;
 
 	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
+		if (!io_again(&times))
 			return EXIT_NOT_CLEAN;
 	}
 	if (!WIFEXITED(status))

@@ -73,9 +73,9 @@ static int hash_file(int dirfd, const char *name, uint64_t *ret)
 		*ret = (uint64_t)errno;
 		return 0;
 	}
-	for (;;) {
+	for (unsigned times = 0;;) {
 		n = read(fd, buf, sizeof(buf));
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && io_again(&times))
 			continue;
 		if (n < 0)
 			h = fp_hash_u32(h, (uint32_t)errno);

@@ -41,13 +41,14 @@ static off_t block_at(uint32_t index, uint64_t gen)
 static ssize_t pio(int fd, void *buf, off_t at, bool out)
 {
 	size_t done = 0;
+	unsigned times = 0;
 
 	while (done < JOURNAL_BLOCK) {
 		char *p = (char *)buf + done;
 		ssize_t n = out ? pwrite(fd, p, JOURNAL_BLOCK - done, at + (off_t)done) :
 				  pread(fd, p, JOURNAL_BLOCK - done, at + (off_t)done);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && io_again(&times))
 			continue;
 		if (n < 0)
 			return -errno;

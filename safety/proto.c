@@ -3,6 +3,8 @@
 
 #include <sys/socket.h>
 
+#include "base/io.h"
+
 #define SEND_BUFFER (256 * 1024)
 
 int proto_pair(int ret_fd[2], struct err *e)
@@ -18,7 +20,7 @@ int proto_pair(int ret_fd[2], struct err *e)
 
 int proto_send(int fd, const void *msg, size_t size, bool wait)
 {
-	for (;;) {
+	for (unsigned times = 0;;) {
 		ssize_t n = send(fd, msg, size, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
 
 		if (n == (ssize_t)size)
@@ -27,7 +29,7 @@ int proto_send(int fd, const void *msg, size_t size, bool wait)
 			return -EMSGSIZE;
 		if (errno == ECONNRESET)
 			return -EPIPE;
-		if (errno != EINTR)
+		if (!io_again(&times))
 			return -errno;
 	}
 }
@@ -40,7 +42,7 @@ int proto_recv(int fd, void *ret_msg, size_t size)
 {
 	bool reset = false;
 
-	for (;;) {
+	for (unsigned times = 0;;) {
 		ssize_t n = recv(fd, ret_msg, size, MSG_DONTWAIT | MSG_TRUNC);
 
 		if (n == (ssize_t)size)
@@ -53,7 +55,7 @@ int proto_recv(int fd, void *ret_msg, size_t size)
 			return 0;
 		if (errno == ECONNRESET && reset)
 			return -EPIPE;
-		if (errno != EINTR && errno != ECONNRESET)
+		if (!io_again(&times) && errno != ECONNRESET)
 			return -errno;
 		reset |= errno == ECONNRESET;
 	}

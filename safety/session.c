@@ -220,11 +220,11 @@ static int each_row(struct finder *f, const char *path,
 
 	if (fd < 0)
 		return -errno;
-	for (;;) {
+	for (unsigned times = 0;;) {
 		ssize_t n = read(fd, buf + used, sizeof(buf) - 1 - used);
 		char *line = buf, *end;
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && io_again(&times))
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : 0;

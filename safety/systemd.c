@@ -108,6 +108,7 @@ int systemd_call(const struct systemd_host *h, const char *const argv[], struct 
 	AUTO(auto_close) int out = -1;
 	AUTO(auto_close) int pidfd = -1;
 	int fds[2], status = 0, r;
+	unsigned times = 0;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -125,7 +126,7 @@ int systemd_call(const struct systemd_host *h, const char *const argv[], struct 
 	if (r) /* it is our child and not reaped: the number is still its own */
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
+		if (!io_again(&times))
 			return err_sys(e, "cannot wait for '%s'", argv[0]);
 	if (r)
 		return err_set(e, -r, "'%s' did not answer: %s", argv[0], strerror(-r));

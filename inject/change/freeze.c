@@ -223,11 +223,12 @@ static int freeze_arm(struct change *c, struct err *e)
 
 static int write_knob(int fd, char value)
 {
+	unsigned times = 0;
 	ssize_t n;
 
 	do
 		n = pwrite(fd, &value, 1, 0);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && io_again(&times));
 	return n < 0 ? -errno : 0;
 }
 

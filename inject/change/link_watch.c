@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/io.h"
+
 #define MESSAGE_BYTES 8192
 
 int link_same(int sock, const char *name, int ifindex, struct err *e)
@@ -48,10 +50,10 @@ bool qdisc_watch_heard(int watch, int ifindex)
 	_Alignas(struct nlmsghdr) char bytes[MESSAGE_BYTES];
 	bool heard = false;
 
-	for (;;) {
+	for (unsigned times = 0;;) {
 		ssize_t n = recv(watch, bytes, sizeof(bytes), 0);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && io_again(&times))
 			continue;
 		if (n < 0 && errno == ENOBUFS) { /* more than it could hold: anything may be among
 						    it */

@@ -71,10 +71,10 @@ static int send_all(struct nlsock *s, struct nlbuf *b, uint32_t *ret_first, stru
 		left -= step;
 		h = (struct nlmsghdr *)(void *)((char *)h + step);
 	}
-	for (;;) {
+	for (unsigned times = 0;;) {
 		if (sendto(s->fd, b->data, b->len, 0, (struct sockaddr *)&to, sizeof(to)) >= 0)
 			return 0;
-		if (errno != EINTR)
+		if (!io_again(&times))
 			return err_sys(e, "%s: cannot send to the kernel", b->what[0]);
 	}
 }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "inject/change/kinds.h"
 #include "inject/change/proc_state.h"
 #include "inject/proc_fs.h"
@@ -238,12 +239,13 @@ static int seize(void *arg, int32_t tid)
 /* What became of one thread since the last look. False: it is no tracee of ours any more. */
 static bool look_at(struct pause_live *l, struct pause_thread *t)
 {
+	unsigned times = 0;
 	int status;
 	pid_t r;
 
 	do
 		r = waitpid(t->tid, &status, WNOHANG | __WALL);
-	while (r < 0 && errno == EINTR);
+	while (r < 0 && io_again(&times));
 	if (r < 0)
 		return false;
 	if (r > 0 && WIFSTOPPED(status)) {

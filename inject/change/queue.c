@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "inject/change/due_queue.h"
 #include "inject/change/kinds.h"
 #include "inject/change/netem_spec.h"
@@ -129,11 +130,12 @@ static int queue_prepare(struct change *c, struct undo *ret, struct err *e)
 static int flush(struct queue_live *l, struct err *e)
 {
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	unsigned times = 0;
 
 	while (l->out.n) {
 		if (sendto(l->sock.fd, l->out.data, l->out.len, 0, (struct sockaddr *)&to,
 			   sizeof(to)) < 0) {
-			if (errno == EINTR)
+			if (io_again(&times))
 				continue;
 			return err_sys(e, "cannot let packets go");
 		}

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/io.h"
 #include "base/text.h"
 
 #define UP_TO(member) (offsetof(struct probe_msg, member) + sizeof(((struct probe_msg *)0)->member))
@@ -24,13 +25,14 @@ size_t probe_msg_size(uint32_t type)
 int probe_msg_send(int fd, const struct probe_msg *m, bool wait)
 {
 	size_t size = probe_msg_size(m->type);
+	unsigned times = 0;
 
 	if (!size)
 		return -EBADMSG;
 	while (send(fd, m, size, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) < 0) {
 		if (errno == ECONNRESET)
 			return -EPIPE;
-		if (errno != EINTR)
+		if (!io_again(&times))
 			return -errno;
 	}
 	return 0;
@@ -78,12 +80,13 @@ static void make_safe(struct probe_msg *m)
 /* A peer that ends with unread packets leaves ECONNRESET before its last words: once. */
 int probe_msg_recv(int fd, struct probe_msg *ret)
 {
+	unsigned times = 0;
 	bool reset = false;
 	ssize_t n;
 
 	for (;;) {
 		n = recv(fd, ret, sizeof(*ret), MSG_DONTWAIT);
-		if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || reset)))
+		if (n >= 0 || (!io_again(&times) && (errno != ECONNRESET || reset)))
 			break;
 		reset |= errno == ECONNRESET;
 	}

@@ -27,6 +27,7 @@ int __real_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sig
  * `at`. */
 static struct {
 	bool on;
+	bool for_ever; /* every call is interrupted */
 	unsigned calls, at;
 	int code; /* 0 with at: returns 0 */
 } trouble;
@@ -41,7 +42,7 @@ static bool troubled(ssize_t *ret)
 		return true;
 	}
 	errno = EINTR;
-	return trouble.calls % 2;
+	return trouble.for_ever || trouble.calls % 2;
 }
 
 ssize_t __wrap_read(int fd, void *buf, size_t n)
@@ -167,6 +168,17 @@ int __wrap_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sig
 	return -1;
 }
 
+static void interruptions_for_ever_are_an_error(void **state)
+{
+	int *p = *state;
+	char c;
+
+	trouble.on = trouble.for_ever = true;
+	assert_int_equal(io_read_full(p[0], &c, 1), -EINTR);
+	assert_int_equal(io_write_full(p[1], "x", 1), -EINTR);
+	trouble.on = trouble.for_ever = false;
+}
+
 static void interruptions_do_not_move_the_deadline(void **state)
 {
 	int *p = *state;
@@ -227,6 +239,7 @@ int main(void)
 		TEST(a_small_file_is_read_whole_or_not_at_all),
 		TEST(waiting_ends_with_an_event_or_at_the_deadline),
 		TEST(waiting_works_without_any_descriptor_allowed),
+		TEST(interruptions_for_ever_are_an_error),
 		TEST(interruptions_do_not_move_the_deadline),
 	};
 
