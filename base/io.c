@@ -7,8 +7,6 @@
 
 #include "base/clock.h"
 
-#define LATE_LOOKS 8 /* a look that was interrupted is made again, but not for ever */
-
 ssize_t io_read_full(int fd, void *buf, size_t size)
 {
 	size_t done = 0;
@@ -120,7 +118,7 @@ int io_wait(int fd, short events, int64_t deadline_ns)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 
-	for (int late = 0; late < LATE_LOOKS;) {
+	for (unsigned times = 0;;) {
 		int64_t left = deadline_ns - clock_mono_ns();
 		struct timespec t = { 0 };
 		int n;
@@ -132,9 +130,7 @@ int io_wait(int fd, short events, int64_t deadline_ns)
 			return p.revents;
 		if (n == 0)
 			return 0;
-		if (errno != EINTR)
+		if (!io_again(&times))
 			return -errno;
-		late += left <= 0;
 	}
-	return 0;
 }

@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
-#include "inject/change/proc_state.h"
 #include "inject/proc_fs.h"
 #include "safety/recover.h"
 
@@ -14,6 +13,7 @@ struct printer {
 	const struct left_run *run;
 	bool any;
 	int code;
+	int64_t began_ns;
 };
 
 static void print_head(struct printer *p)
@@ -71,10 +71,11 @@ static void print_processes(struct printer *p)
 }
 
 /* Is it gone, in words if not? A device that somebody has just set up again has its addresses back
- * a moment later: -ESTALE until then. Asked for as long as `brink revert` does. */
-static int look_gone(const struct undo *u, const struct change_ops *ops, char *words, size_t n)
+ * a moment later: -ESTALE until then. All of the run together wait as long as one with `brink
+ * revert`. */
+static int look_gone(const struct printer *p, const struct undo *u, const struct change_ops *ops,
+		     char *words, size_t n)
 {
-	int64_t until = clock_mono_ns() + RECOVER_SLOT_NS;
 	struct err ignored;
 	int rc;
 
@@ -82,9 +83,9 @@ static int look_gone(const struct undo *u, const struct change_ops *ops, char *w
 		struct text left = text_on(words, n);
 
 		rc = ops->gone(u, &left, &ignored);
-		if (rc != -ESTALE || clock_mono_ns() >= until)
+		if (rc != -ESTALE || clock_mono_ns() - p->began_ns >= RECOVER_SLOT_NS)
 			return rc;
-		short_nap();
+		recover_pause(p->began_ns);
 	}
 }
 
@@ -112,7 +113,7 @@ static void print_slot(struct printer *p, unsigned i)
 	if (ops->ended)
 		ended = ops->ended(&s->undo, &left, &ignored);
 	if (!ended && ops->gone)
-		gone = look_gone(&s->undo, ops, words, sizeof(words));
+		gone = look_gone(p, &s->undo, ops, words, sizeof(words));
 	now = change_by_hand(&s->undo, &by_hand, &e);
 	if (!ended && !gone) {
 		if (now == -ENOENT) {
@@ -132,7 +133,7 @@ static void print_slot(struct printer *p, unsigned i)
 
 int revert_print(const struct left_run *run)
 {
-	struct printer p = { .run = run, .code = EXIT_PASS };
+	struct printer p = { .run = run, .code = EXIT_PASS, .began_ns = clock_mono_ns() };
 	char buf[ERR_LINE * 4];
 
 	if (run->life == RUN_BLIND) {

@@ -70,8 +70,8 @@ static void serve(int sock, int run_dir)
 		struct question q;
 		int rc;
 
-		poll(&p, 1, -1);
-		rc = proto_recv(sock, &q, sizeof(q));
+		rc = io_poll(&p, 1, NULL) < 0 && errno != EINTR ? -errno :
+								  proto_recv(sock, &q, sizeof(q));
 		if (rc < 0)
 			_exit(0);
 		if (rc == 0)

@@ -82,6 +82,11 @@ static void end_run(struct keeper *k, const char *why, bool by_people)
 		journal_put_head(&k->journal, &ignored);
 }
 
+static bool cannot_hear(const struct keeper *k)
+{
+	return k->unheard >= DEAF_TRIES;
+}
+
 static void runner_gone(struct keeper *k, const char *why)
 {
 	auto_close(&k->sock);
@@ -200,20 +205,36 @@ static int serve_request(struct keeper *k, const struct kmsg *m, struct err *e)
 	}
 }
 
-/* What the runner has sent: 1, 0 = nothing, -errno. One that cannot be heard for long is gone: it
- * may be calling for an abort. */
+/* It may be calling for an abort. What the keeper says still goes to it. */
+static void not_heard(struct keeper *k)
+{
+	if (++k->unheard < DEAF_TRIES) {
+		nap();
+		return;
+	}
+	end_run(k, "the runner cannot be heard", false);
+	k->finishing = true;
+}
+
+/* What the runner has sent: 1, 0 = nothing, -errno. */
 static int hear_runner(struct keeper *k, struct kmsg *ret)
 {
-	/* closed by keeper_send(): nobody was there to hear it */
-	int rc = k->sock < 0 ? -EPIPE : proto_recv(k->sock, ret, sizeof(*ret));
+	int rc;
 
-	k->unheard = rc < 0 && rc != -EPIPE ? k->unheard + 1 : 0;
-	if (rc == -EPIPE && !k->finishing)
-		runner_gone(k, "the runner is gone");
-	else if (k->unheard == DEAF_TRIES)
-		runner_gone(k, "the runner cannot be heard");
-	else if (k->unheard)
-		nap();
+	if (cannot_hear(k))
+		return 0;
+	/* closed by keeper_send(): nobody was there to hear it */
+	rc = k->sock < 0 ? -EPIPE : proto_recv(k->sock, ret, sizeof(*ret));
+	if (rc == -EPIPE) {
+		auto_close(&k->sock); /* would wake us without pause */
+		k->sock = -1;
+		if (!k->finishing)
+			runner_gone(k, "the runner is gone");
+	} else if (rc < 0) {
+		not_heard(k);
+	} else {
+		k->unheard = 0;
+	}
 	return rc;
 }
 
@@ -317,8 +338,8 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 	}
 	/* what waits there unread would wake us without pause, and our priority keep the CPU from
 	 * the holders */
-	p[2 * n] =
-		(struct pollfd){ .fd = k->stage == STAGE_ARMING ? -1 : k->sock, .events = POLLIN };
+	p[2 * n] = (struct pollfd){ .fd = k->stage == STAGE_ARMING || cannot_hear(k) ? -1 : k->sock,
+				    .events = POLLIN };
 	p[2 * n + 1] = (struct pollfd){ .fd = k->runner_pidfd, .events = POLLIN };
 	p[2 * n + 2] = (struct pollfd){ .fd = k->spare_pidfd, .events = POLLIN };
 	p[2 * n + 3] = (struct pollfd){ .fd = k->control, .events = POLLIN };

@@ -17,20 +17,15 @@
 #define RETRY_MAX_NS (100 * NS_PER_MS)
 #define DEATH_NS     (5 * NS_PER_S)
 
-static void pause_ns(int64_t ns)
+void recover_pause(int64_t began_ns)
 {
-	struct timespec t = { ns / NS_PER_S, ns % NS_PER_S };
+	int64_t ns = (clock_mono_ns() - began_ns) / 10;
+	struct timespec t = { 0 };
 
+	if (ns < RETRY_NS)
+		ns = RETRY_NS;
+	t.tv_nsec = ns < RETRY_MAX_NS ? ns : RETRY_MAX_NS;
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
-}
-
-static int64_t retry_ns(int64_t waited)
-{
-	int64_t tenth = waited / 10;
-
-	if (tenth < RETRY_NS)
-		return RETRY_NS;
-	return tenth < RETRY_MAX_NS ? tenth : RETRY_MAX_NS;
 }
 
 /* One attempt: take back, then read back both facts. What stands in the way is kept in words. */
@@ -125,7 +120,7 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 		/* EEXIST: somebody else's now; asking again changes nothing */
 		if (rc == 0 || rc == -EEXIST || clock_mono_ns() >= deadline_ns)
 			break;
-		pause_ns(retry_ns(clock_mono_ns() - began));
+		recover_pause(began);
 	}
 	s->last_errno = rc;
 	if (rc == 0)

@@ -15,6 +15,9 @@
  */
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e);
 
+/* Sleeps before the next look at what is not gone yet: 10 ms at first, ever longer up to 100 ms. */
+void recover_pause(int64_t began_ns);
+
 /*
  * May a person say that it is well as it is (brink revert --accept-conflict)? Somebody else's value
  * stands there (EEXIST), or what is missing may be others' doing (ESTALE of a guarded change); or

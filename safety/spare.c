@@ -17,16 +17,20 @@
 
 #define LOOK_NS (200 * NS_PER_MS)
 
-/* Until the keeper is dead. One that hangs is killed, so that never two of them work on one
- * journal. */
+/* Until the keeper, our parent, is dead. One that hangs is killed, so that never two of them work
+ * on one journal. */
 static void await_death(struct keeper *k, int keeper_pidfd)
 {
+	pid_t keeper = getppid();
+
 	for (;;) {
 		int rc;
 
 		pulse_beat(&k->pulse->spare);
 		rc = io_wait(keeper_pidfd, POLLIN, clock_mono_ns() + LOOK_NS);
 		if (rc > 0)
+			return;
+		if (rc < 0 && getppid() != keeper)
 			return;
 		if (rc < 0) /* it would fail again at once, at our priority */
 			short_nap();
@@ -71,8 +75,12 @@ static void end_silent_runner(struct keeper *k)
 	if (k->runner_pidfd < 0)
 		return;
 	while (k->pulse->runner <= now && !pulse_stale(&k->pulse->runner)) {
-		if (io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + PULSE_BEAT_NS / 2) > 0)
+		int rc = io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + PULSE_BEAT_NS / 2);
+
+		if (rc > 0)
 			break;
+		if (rc < 0)
+			short_nap();
 	}
 	if (!pulse_stale(&k->pulse->runner))
 		return;

@@ -55,11 +55,9 @@ bool qdisc_watch_heard(int watch, int ifindex)
 
 		if (n < 0 && io_again(&times))
 			continue;
-		if (n < 0 && errno == ENOBUFS) { /* more than it could hold: anything may be among
-						    it */
-			heard = true;
-			continue;
-		}
+		if (n < 0 &&
+		    errno == ENOBUFS) /* more than it could hold: anything may be among it */
+			return true;
 		if (n <= 0)
 			return heard;
 		for (const struct nlmsghdr *h = (const void *)bytes; NLMSG_OK(h, (size_t)n);

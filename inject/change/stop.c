@@ -14,13 +14,15 @@
  */
 #define STOP_NS (2 * NS_PER_S)
 #define STEP_NS (20 * NS_PER_MS)
-#define TRAP_NS (20 * NS_PER_MS) /* longer than a tracer needs for a look */
+/* longer than a tracer needs for a look, also when we or it are kept from the CPU for a while */
+#define TRAP_NS    (10 * NS_PER_MS)
+#define TRAP_LOOKS 20
 
 struct stop_live {
 	int pidfd;
 	bool sent; /* and not taken back */
 	bool firing, stopped;
-	int64_t deadline_ns;
+	int64_t deadline_ns, trapped_ns; /* since then without a break, as far as was seen; 0 */
 };
 
 static const struct pause_spec *spec_of(const struct change *c)
@@ -37,22 +39,33 @@ static int read_threads(const struct change_proc *p, struct proc_threads *ret, s
 	return rc < 0 ? err_set(e, -rc, "cannot read process %d: %s", p->pid, strerror(-rc)) : 0;
 }
 
-/* Every thread: 1. A tracer shows a group stop as a tracing stop, and for a moment every call and
- * signal that it looks at as well (ptrace(2)): only a trap that lasts is a stop. */
+/* A tracer shows a group stop as a tracing stop, and for a moment every call and signal that it
+ * looks at as well (ptrace(2)): only a trap that lasts is a stop. */
+enum look { RUNS, TRAPPED, STOPPED };
+
+/* One look at all threads: what the whole process does, or -errno. */
+static int look(const struct change_proc *p, struct proc_threads *ret, struct err *e)
+{
+	int rc = read_threads(p, ret, e);
+
+	if (rc < 0)
+		return rc;
+	if (ret->n && ret->stopped == ret->n)
+		return STOPPED;
+	return ret->tracer && ret->stopped + ret->trapped == ret->n ? TRAPPED : RUNS;
+}
+
+/* 1 = every thread of it, 0, or -errno. */
 static int is_stopped(const struct change_proc *p, struct proc_threads *ret, struct err *e)
 {
 	int64_t until = clock_mono_ns() + TRAP_NS;
 
-	for (;;) {
-		int rc = read_threads(p, ret, e);
+	for (unsigned looks = 1;; looks++) {
+		int rc = look(p, ret, e);
 
-		if (rc < 0)
-			return rc;
-		if (!ret->tracer || !ret->trapped)
-			return ret->n && ret->stopped == ret->n;
-		if (ret->stopped + ret->trapped < ret->n)
-			return 0;
-		if (clock_mono_ns() >= until)
+		if (rc != TRAPPED)
+			return rc < 0 ? rc : rc == STOPPED;
+		if (looks >= TRAP_LOOKS && clock_mono_ns() >= until)
 			return 1;
 		short_nap();
 	}
@@ -128,10 +141,14 @@ static int stop_fire(struct change *c, struct err *e)
 		rc = send_stop(c, e);
 	}
 	while (rc == 0) {
-		rc = is_stopped(&s->proc, &t, e);
-		if (rc)
+		rc = look(&s->proc, &t, e);
+		if (rc < 0 || rc == STOPPED)
 			break;
 		now = clock_mono_ns();
+		l->trapped_ns = rc == RUNS ? 0 : l->trapped_ns ? l->trapped_ns : now;
+		if (rc == TRAPPED && now - l->trapped_ns > TRAP_NS)
+			break;
+		rc = 0;
 		if (now > l->deadline_ns)
 			return err_set(e, ETIMEDOUT, "process %d (%s) does not stop", s->proc.pid,
 				       s->name);
@@ -181,6 +198,15 @@ static int stop_effect(struct change *c, struct effect *ret, struct err *e)
 	return 0;
 }
 
+static int is_pending(const struct change_proc *p, struct err *e)
+{
+	int rc = proc_stop_pending(p->pid);
+
+	return rc < 0 && rc != -ESRCH ?
+		       err_set(e, -rc, "cannot read process %d: %s", p->pid, strerror(-rc)) :
+		       rc;
+}
+
 /* Stopped or about to be, by us as far as the record can tell: 1; gone, or not ours: 0. */
 static int still_stopped(const struct undo *u, struct err *e)
 {
@@ -190,23 +216,32 @@ static int still_stopped(const struct undo *u, struct err *e)
 	if (u->u.pause.was_stopped)
 		return 0;
 	rc = is_stopped(&u->u.pause.proc, &t, e);
-	if (rc < 0)
-		return rc == -ESRCH ? 0 : rc;
-	if (rc || t.stopped)
-		return 1;
-	/* SIGCONT takes back one that waits, too: signal(7) */
-	rc = proc_stop_pending(u->u.pause.proc.pid);
-	if (rc == -ESRCH)
+	if (rc == 0)
+		rc = t.stopped ? 1 : is_pending(&u->u.pause.proc, e);
+	return rc == -ESRCH ? 0 : rc;
+}
+
+/*
+ * Is SIGCONT due? It takes back a stop that waits, too: signal(7). One that a tracer has in its
+ * hands is seen nowhere: whatever is traced gets it, and where nothing is stopped it is harmless.
+ */
+static int wants_cont(const struct undo *u, struct err *e)
+{
+	struct proc_threads t;
+	int rc;
+
+	if (u->u.pause.was_stopped)
 		return 0;
-	return rc < 0 ? err_set(e, -rc, "cannot read process %d: %s", u->u.pause.proc.pid,
-				strerror(-rc)) :
-			rc;
+	rc = read_threads(&u->u.pause.proc, &t, e);
+	if (rc == 0)
+		rc = t.stopped || t.tracer ? 1 : is_pending(&u->u.pause.proc, e);
+	return rc == -ESRCH ? 0 : rc;
 }
 
 static int stop_undo(const struct undo *u, struct err *e)
 {
 	AUTO(auto_close) int pidfd = -1;
-	int rc = still_stopped(u, e);
+	int rc = wants_cont(u, e);
 
 	if (rc <= 0)
 		return rc;

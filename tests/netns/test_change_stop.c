@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "inject/change/kinds.h"
+#include "inject/change/proc_state.h"
 #include "tests/support/rig.h"
 #include "tests/support/test.h"
 
@@ -285,6 +286,64 @@ static void a_look_of_a_tracer_is_no_stop(void **state)
 	waitpid(tracer, NULL, 0);
 }
 
+/* Holds a stop in its hands, after it was taken from the target and before it does anything, until
+ * the other end of ret_release is closed. */
+static pid_t one_that_holds_the_stop_of(pid_t target, int *ret_release)
+{
+	int hold[2], status;
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(hold), 0);
+	pid = fork();
+	if (pid) {
+		close(hold[0]);
+		*ret_release = hold[1];
+		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(hold[1]);
+	if (ptrace(PTRACE_SEIZE, target, 0, 0) < 0)
+		_exit(1);
+	while (waitpid(target, &status, __WALL) == target && WIFSTOPPED(status)) {
+		int signal = WSTOPSIG(status), event = status >> 16;
+
+		if (!event && signal == SIGSTOP && read(hold[0], &c, 1))
+			_exit(1);
+		ptrace(event && signal != SIGTRAP ? PTRACE_LISTEN : PTRACE_CONT, target, 0,
+		       (long)(event ? 0 : signal));
+	}
+	_exit(0);
+}
+
+static bool is_traced(void *arg)
+{
+	struct proc_threads t = { 0 };
+
+	return proc_threads_read(arg, &t) == 0 && t.tracer;
+}
+
+static void a_stop_in_the_hands_of_a_tracer_is_taken_back_too(void **state)
+{
+	struct fixture *f = *state;
+	int release;
+	pid_t tracer = one_that_holds_the_stop_of(f->target, &release);
+
+	assert_true(rig_await(is_traced, &f->r.spec.u.pause.proc));
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	rig_must(&f->r, RIG_FIRE);
+	rig_kill(&f->r);
+	assert_true(is_trapped(&f->target));
+	assert_int_equal(rig_undo(&f->r), 0);
+	close(release);
+	assert_true(rig_await(is_asleep, &f->target));
+	assert_int_equal(rig_ended(&f->r), 0);
+	assert_int_equal(rig_gone(&f->r), 0);
+	kill(tracer, SIGKILL);
+	waitpid(tracer, NULL, 0);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -298,6 +357,7 @@ int main(void)
 		TEST(a_target_that_dies_is_an_end),
 		TEST(a_process_that_only_has_the_number_is_left_alone),
 		TEST(a_look_of_a_tracer_is_no_stop),
+		TEST(a_stop_in_the_hands_of_a_tracer_is_taken_back_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
