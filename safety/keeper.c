@@ -65,17 +65,23 @@ void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...)
 	keeper_send(k, &m);
 }
 
+static void say_halt(struct keeper *k, const char *why, bool by_people)
+{
+	struct kmsg m = { .type = KMSG_HALT, .value = by_people };
+
+	snprintf(m.u.text, sizeof(m.u.text), "%s", why);
+	keeper_send(k, &m);
+}
+
 /* Ends the run by itself: told to the runner, everything lifted, whether or not anybody hears it.
  */
 static void end_run(struct keeper *k, const char *why, bool by_people)
 {
-	struct kmsg m = { .type = KMSG_HALT, .value = by_people };
 	struct err ignored;
 
 	if (k->lifting_all)
 		return;
-	snprintf(m.u.text, sizeof(m.u.text), "%s", why);
-	keeper_send(k, &m);
+	say_halt(k, why, by_people);
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "%s", why);
 	keeper_lift_all(k);
 	if (k->journal.fd >= 0)
@@ -205,14 +211,19 @@ static int serve_request(struct keeper *k, const struct kmsg *m, struct err *e)
 	}
 }
 
-/* It may be calling for an abort. What the keeper says still goes to it. */
+/* It may be calling for an abort. What the keeper says still goes to it: also to one that has
+ * lifted all and looks at its checks once more, so that it knows why nothing comes after. */
 static void not_heard(struct keeper *k)
 {
+	static const char why[] = "the runner cannot be heard";
+
 	if (++k->unheard < DEAF_TRIES) {
 		nap();
 		return;
 	}
-	end_run(k, "the runner cannot be heard", false);
+	if (k->lifting_all)
+		say_halt(k, why, false);
+	end_run(k, why, false);
 	k->finishing = true;
 }
 

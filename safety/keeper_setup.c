@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "inject/change/netem_spec.h"
 #include "inject/change/netns.h"
+#include "inject/change/proc_state.h"
 #include "inject/target.h"
 #include "safety/control.h"
 #include "safety/keeper.h"
@@ -344,8 +345,12 @@ static int await_spare(struct keeper *k, struct err *e)
 
 	while (!k->pulse->spare) {
 		pulse_beat(&k->pulse->keeper);
-		if (io_wait(k->spare_pidfd, POLLIN, clock_mono_ns() + NS_PER_MS) > 0)
+		int rc = io_wait(k->spare_pidfd, POLLIN, clock_mono_ns() + NS_PER_MS);
+
+		if (rc > 0)
 			return err_set(e, ESRCH, "the spare keeper died before it was ready");
+		if (rc < 0) /* it would fail again at once, at our priority */
+			short_nap();
 		if (clock_mono_ns() > deadline)
 			return err_set(e, ETIMEDOUT, "the spare keeper does not get ready");
 	}

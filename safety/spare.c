@@ -21,8 +21,6 @@
  * on one journal. */
 static void await_death(struct keeper *k, int keeper_pidfd)
 {
-	pid_t keeper = getppid();
-
 	for (;;) {
 		int rc;
 
@@ -30,7 +28,7 @@ static void await_death(struct keeper *k, int keeper_pidfd)
 		rc = io_wait(keeper_pidfd, POLLIN, clock_mono_ns() + LOOK_NS);
 		if (rc > 0)
 			return;
-		if (rc < 0 && getppid() != keeper)
+		if (rc < 0 && getppid() != k->journal.head.keeper.pid)
 			return;
 		if (rc < 0) /* it would fail again at once, at our priority */
 			short_nap();

@@ -64,19 +64,21 @@ int proc_thread_read(int task_dir, int32_t tid, char *ret_state, int32_t *ret_tr
 
 struct thread_walk {
 	int task_dir;
-	int32_t holder; /* the last tracer found to be one */
+	int32_t holder, other; /* the last tracer found to be one, and not to be one */
 	struct proc_threads t;
 };
 
 /* What cannot be read is not "nobody of ours". */
 static int count_tracer(struct thread_walk *w, int32_t tracer, char state)
 {
-	int rc = tracer && tracer != w->holder ? proc_is_holder(tracer) : 0;
+	int rc = tracer && tracer != w->holder && tracer != w->other ? proc_is_holder(tracer) : 0;
 
 	if (rc < 0 || !tracer)
 		return rc;
 	if (rc)
 		w->holder = tracer;
+	else if (tracer != w->holder)
+		w->other = tracer;
 	if (tracer != w->holder) {
 		w->t.tracer = tracer;
 		return 0;

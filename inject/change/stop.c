@@ -15,14 +15,22 @@
 #define STOP_NS (2 * NS_PER_S)
 #define STEP_NS (20 * NS_PER_MS)
 /* longer than a tracer needs for a look, also when we or it are kept from the CPU for a while */
-#define TRAP_NS    (10 * NS_PER_MS)
-#define TRAP_LOOKS 20
+#define TRAP_NS     (20 * NS_PER_MS)
+#define TRAP_LOOKS  20
+#define TRAP_MAX_NS (100 * NS_PER_MS) /* a look at many threads takes its time */
+
+/* A trap without a break, as far as was seen. */
+struct trap {
+	int64_t since_ns;
+	unsigned looks;
+};
 
 struct stop_live {
 	int pidfd;
 	bool sent; /* and not taken back */
 	bool firing, stopped;
-	int64_t deadline_ns, trapped_ns; /* since then without a break, as far as was seen; 0 */
+	int64_t deadline_ns;
+	struct trap trap;
 };
 
 static const struct pause_spec *spec_of(const struct change *c)
@@ -55,17 +63,28 @@ static int look(const struct change_proc *p, struct proc_threads *ret, struct er
 	return ret->tracer && ret->stopped + ret->trapped == ret->n ? TRAPPED : RUNS;
 }
 
+/* After one look more at it. */
+static bool lasts(struct trap *t)
+{
+	int64_t now = clock_mono_ns();
+
+	if (!t->looks++)
+		t->since_ns = now;
+	return (t->looks >= TRAP_LOOKS && now - t->since_ns >= TRAP_NS) ||
+	       (t->looks > 1 && now - t->since_ns >= TRAP_MAX_NS);
+}
+
 /* 1 = every thread of it, 0, or -errno. */
 static int is_stopped(const struct change_proc *p, struct proc_threads *ret, struct err *e)
 {
-	int64_t until = clock_mono_ns() + TRAP_NS;
+	struct trap trap = { 0 };
 
-	for (unsigned looks = 1;; looks++) {
+	for (;;) {
 		int rc = look(p, ret, e);
 
 		if (rc != TRAPPED)
 			return rc < 0 ? rc : rc == STOPPED;
-		if (looks >= TRAP_LOOKS && clock_mono_ns() >= until)
+		if (lasts(&trap))
 			return 1;
 		short_nap();
 	}
@@ -142,13 +161,12 @@ static int stop_fire(struct change *c, struct err *e)
 	}
 	while (rc == 0) {
 		rc = look(&s->proc, &t, e);
-		if (rc < 0 || rc == STOPPED)
+		if (rc < 0 || rc == STOPPED || (rc == TRAPPED && lasts(&l->trap)))
 			break;
-		now = clock_mono_ns();
-		l->trapped_ns = rc == RUNS ? 0 : l->trapped_ns ? l->trapped_ns : now;
-		if (rc == TRAPPED && now - l->trapped_ns > TRAP_NS)
-			break;
+		if (rc == RUNS)
+			l->trap.looks = 0;
 		rc = 0;
+		now = clock_mono_ns();
 		if (now > l->deadline_ns)
 			return err_set(e, ETIMEDOUT, "process %d (%s) does not stop", s->proc.pid,
 				       s->name);
@@ -198,15 +216,6 @@ static int stop_effect(struct change *c, struct effect *ret, struct err *e)
 	return 0;
 }
 
-static int is_pending(const struct change_proc *p, struct err *e)
-{
-	int rc = proc_stop_pending(p->pid);
-
-	return rc < 0 && rc != -ESRCH ?
-		       err_set(e, -rc, "cannot read process %d: %s", p->pid, strerror(-rc)) :
-		       rc;
-}
-
 /* Stopped or about to be, by us as far as the record can tell: 1; gone, or not ours: 0. */
 static int still_stopped(const struct undo *u, struct err *e)
 {
@@ -216,35 +225,29 @@ static int still_stopped(const struct undo *u, struct err *e)
 	if (u->u.pause.was_stopped)
 		return 0;
 	rc = is_stopped(&u->u.pause.proc, &t, e);
-	if (rc == 0)
-		rc = t.stopped ? 1 : is_pending(&u->u.pause.proc, e);
-	return rc == -ESRCH ? 0 : rc;
+	if (rc < 0)
+		return rc == -ESRCH ? 0 : rc;
+	if (rc || t.stopped)
+		return 1;
+	rc = proc_stop_pending(u->u.pause.proc.pid);
+	if (rc == -ESRCH)
+		return 0;
+	return rc < 0 ? err_set(e, -rc, "cannot read process %d: %s", u->u.pause.proc.pid,
+				strerror(-rc)) :
+			rc;
 }
 
 /*
- * Is SIGCONT due? It takes back a stop that waits, too: signal(7). One that a tracer has in its
- * hands is seen nowhere: whatever is traced gets it, and where nothing is stopped it is harmless.
+ * Not only where a stop is seen: one that a tracer has in its hands, or left behind when it went,
+ * is seen nowhere until the process gets the CPU. SIGCONT takes that back, too (signal(7));
+ * whatever runs it leaves alone.
  */
-static int wants_cont(const struct undo *u, struct err *e)
-{
-	struct proc_threads t;
-	int rc;
-
-	if (u->u.pause.was_stopped)
-		return 0;
-	rc = read_threads(&u->u.pause.proc, &t, e);
-	if (rc == 0)
-		rc = t.stopped || t.tracer ? 1 : is_pending(&u->u.pause.proc, e);
-	return rc == -ESRCH ? 0 : rc;
-}
-
 static int stop_undo(const struct undo *u, struct err *e)
 {
 	AUTO(auto_close) int pidfd = -1;
-	int rc = wants_cont(u, e);
 
-	if (rc <= 0)
-		return rc;
+	if (u->u.pause.was_stopped)
+		return 0;
 	pidfd = change_proc_open(&u->u.pause.proc, e);
 	if (pidfd == -ESRCH)
 		return 0;

@@ -90,16 +90,42 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void a_runner_that_cannot_be_heard_is_gone_soon(void **state)
+/* The next word of this type to the runner. */
+static struct kmsg told(struct fixture *f, enum kmsg_type type)
 {
-	struct fixture *f = *state;
+	struct kmsg m = { 0 };
 
+	do
+		assert_int_equal(recv(f->runner, &m, sizeof(m), MSG_DONTWAIT), KMSG_ANSWER_SIZE);
+	while (m.type != type);
+	return m;
+}
+
+static void a_runner_that_cannot_be_heard(struct fixture *f)
+{
 	calls.recv_code = -ENOMEM;
 	assert_int_equal(send(f->runner, "x", 1, 0), 1);
 	assert_int_equal(keeper_live(&f->k), 0);
-	assert_string_equal(f->k.journal.head.why, "the runner cannot be heard");
 	assert_in_range(calls.recvs, 2, 20); /* not at the first error, and not for ever */
 	assert_int_equal(calls.naps, calls.recvs - 1);
+	assert_string_equal(told(f, KMSG_HALT).u.text, "the runner cannot be heard");
+	told(f, KMSG_CLEAN);
+}
+
+static void a_runner_that_cannot_be_heard_is_told_so_and_the_run_ends(void **state)
+{
+	struct fixture *f = *state;
+
+	a_runner_that_cannot_be_heard(f);
+	assert_string_equal(f->k.journal.head.why, "the runner cannot be heard");
+}
+
+static void also_when_all_is_lifted_already(void **state)
+{
+	struct fixture *f = *state;
+
+	f->k.lifting_all = true;
+	a_runner_that_cannot_be_heard(f);
 }
 
 static void who_cannot_be_let_in_does_not_keep_it_busy(void **state)
@@ -122,7 +148,8 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_runner_that_cannot_be_heard_is_gone_soon),
+		TEST(a_runner_that_cannot_be_heard_is_told_so_and_the_run_ends),
+		TEST(also_when_all_is_lifted_already),
 		TEST(who_cannot_be_let_in_does_not_keep_it_busy),
 	};
 
