@@ -11,6 +11,16 @@
 #define EXCERPT_COLUMNS 100 /* of a line; the rest is cut around the caret */
 #define EXCERPT_BEFORE  60
 
+/* What an error quotes of a file goes to a terminal. */
+static void put_safe(char *ret, size_t size, const char *fmt, va_list ap)
+{
+	struct text t = text_on(ret, size);
+	char words[sizeof(((struct diag *)0)->note[0])];
+
+	vsnprintf(words, sizeof(words), fmt, ap);
+	text_add_foreign(&t, words, strlen(words));
+}
+
 struct diag *diag_add(struct diags *d, enum diag_level level, enum msg_code code, struct span at,
 		      const char *fmt, ...)
 {
@@ -28,7 +38,7 @@ struct diag *diag_add(struct diags *d, enum diag_level level, enum msg_code code
 	g = &d->at[d->n++];
 	*g = (struct diag){ .at = at, .level = level, .code = code };
 	va_start(ap, fmt);
-	vsnprintf(g->text, sizeof(g->text), fmt, ap);
+	put_safe(g->text, sizeof(g->text), fmt, ap);
 	va_end(ap);
 	return g;
 }
@@ -40,7 +50,7 @@ void diag_caret(struct diag *g, const char *fmt, ...)
 	if (!g)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(g->caret, sizeof(g->caret), fmt, ap);
+	put_safe(g->caret, sizeof(g->caret), fmt, ap);
 	va_end(ap);
 }
 
@@ -54,7 +64,7 @@ void diag_note(struct diag *g, const char *fmt, ...)
 	if (!g || i == DIAG_NOTES)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(g->note[i], sizeof(g->note[i]), fmt, ap);
+	put_safe(g->note[i], sizeof(g->note[i]), fmt, ap);
 	va_end(ap);
 }
 

@@ -40,9 +40,9 @@ struct diags {
 };
 
 /*
- * Adds one mistake. Text from the file must already be escaped (text_add_foreign). Returns it for
- * diag_caret and diag_note, or NULL when there are DIAG_MAX already or memory is out: both accept
- * NULL.
+ * Adds one mistake. In its words, as in those of diag_caret and diag_note, what is no printable
+ * text becomes \xNN. Returns it for these two, or NULL when there are DIAG_MAX already or memory is
+ * out: both accept NULL.
  */
 struct diag *diag_add(struct diags *d, enum diag_level level, enum msg_code code, struct span at,
 		      const char *fmt, ...) PRINTF_FMT(5, 6);
