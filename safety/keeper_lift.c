@@ -448,7 +448,6 @@ static void step_undoing(struct keeper *k, struct keeper_fault *f, int64_t now)
 		int one = recover_slot(&k->journal, i, 0, &e);
 
 		pulse_beat(&k->pulse->keeper); /* all of them may take longer than a beat */
-
 		if (one < 0 && rc == 0) {
 			rc = one;
 			first = e;

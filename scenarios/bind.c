@@ -38,18 +38,6 @@ void bind_error(struct diags *d, enum msg_code code, struct span at, const struc
 		diag_caret(g, "%s", e->msg[0]);
 }
 
-void bind_foreign_error(struct diags *d, enum msg_code code, struct span at, const struct err *e)
-{
-	struct err safe = *e;
-
-	for (unsigned i = 0; i < e->depth; i++) {
-		struct text t = text_on(safe.msg[i], sizeof(safe.msg[i]));
-
-		text_add_foreign(&t, e->msg[i], strlen(e->msg[i]));
-	}
-	bind_error(d, code, at, &safe);
-}
-
 /* The end of "keys of proc.kill are target, signal, grace. See: brink explain proc.kill" */
 static void add_keys(struct diag *g, const struct field_table *t)
 {

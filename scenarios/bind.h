@@ -32,10 +32,8 @@ int bind_pair(struct binder *b, const struct pair *p, const struct field_table *
 void bind_unknown(struct binder *b, const struct node *key, const struct field_table *t);
 /* A name that may stand in a message: escaped, cut. Returns buf. */
 const char *bind_shown(const char *s, char *buf, size_t size);
-/* An err of base/units or base/fields as a mistake at this place. */
+/* An err as a mistake at this place. */
 void bind_error(struct diags *d, enum msg_code code, struct span at, const struct err *e);
-/* The same for an err of inject, which quotes the file as it is. */
-void bind_foreign_error(struct diags *d, enum msg_code code, struct span at, const struct err *e);
 struct src_pos bind_pos(const struct binder *b, const struct node *n);
 
 /* Keys that begin with x- are the user's own. */

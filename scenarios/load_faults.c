@@ -170,7 +170,7 @@ static int check_spec(struct loader *l, const struct fault_item *f, const struct
 	if (r == -ENOMEM)
 		return load_no_memory(l);
 	if (r < 0)
-		bind_foreign_error(l->d, MSG_FAULT_VALUE, key->at, &e);
+		bind_error(l->d, MSG_FAULT_VALUE, key->at, &e);
 	return 0;
 }
 

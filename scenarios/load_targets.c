@@ -30,8 +30,7 @@ static int check_target(struct loader *l, const struct node *block, const struct
 	if (r == -ENOMEM)
 		return load_no_memory(l);
 	if (r < 0)
-		bind_foreign_error(l->d, MSG_FAULT_VALUE, node_get(block, kind_names[t->kind])->at,
-				   &e);
+		bind_error(l->d, MSG_FAULT_VALUE, node_get(block, kind_names[t->kind])->at, &e);
 	return 0;
 }
 

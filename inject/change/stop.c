@@ -240,7 +240,7 @@ static int still_stopped(const struct undo *u, struct err *e)
 /*
  * Not only where a stop is seen: one that a tracer has in its hands, or left behind when it went,
  * is seen nowhere until the process gets the CPU. SIGCONT takes that back, too (signal(7));
- * whatever runs it leaves alone.
+ * who runs already has only its handler called, if it has one.
  */
 static int stop_undo(const struct undo *u, struct err *e)
 {
