@@ -12,6 +12,7 @@
 #define EXCERPT_BEFORE  60
 
 /* What an error quotes of a file goes to a terminal. */
+PRINTF_FMT(3, 0)
 static void put_safe(char *ret, size_t size, const char *fmt, va_list ap)
 {
 	struct text t = text_on(ret, size);

@@ -195,19 +195,19 @@ expect 0 check web.brink.yaml # which touches nothing and asks no policy
 rm /etc/brink/policy.yaml
 
 # whose sockets: a user, and where there are cgroups one of them, all above it and its unit
+top=/brink-policy-$$-$RANDOM
 policy <<X
 brink_policy: 1
 deny:
   - {user: nobody}
-  - {cgroup: /brink-policy-$$/below}
+  - {cgroup: $top/below}
   - {unit: brink-$$.service}
 X
 drop() { echo try net.drop to=127.0.0.1:5432 dev=lo "$@" --for 1s; }
 # shellcheck disable=SC2046 # words
 denied "policy.yaml:3:5 denies user nobody" $(drop user=nobody)
 cgroups=$(sed -n 's/^[^ ]* \([^ ]*\) cgroup2 .*/\1/p' /proc/mounts | head -n 1)
-if [ -n "$cgroups" ] && mkdir "$cgroups/brink-policy-$$" 2>/dev/null; then
-	top=/brink-policy-$$
+if [ -n "$cgroups" ] && mkdir "$cgroups$top" 2>/dev/null; then
 	trap 'rmdir "$cgroups$top"/*/ "$cgroups$top"; umount /etc; rm -rf "$work"' EXIT
 	mkdir "$cgroups$top/below" "$cgroups$top/other" "$cgroups$top/brink-$$.service"
 	for aim in "cgroup=$top/below" "cgroup=$top"; do

@@ -38,7 +38,7 @@ clean_up() {
 	for ns in $spaces; do
 		ip netns del "$ns" || :
 	done
-	rm -rf "$dir"
+	rm -rf --one-file-system "$dir" # a cgroup tree may be mounted in it
 	exit $rc
 }
 

@@ -86,9 +86,9 @@ static int setup(void **state)
 	assert_non_null(f);
 	f->count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(f->count != MAP_FAILED);
-	snprintf(f->name, sizeof(f->name), "/brink-test-%d", getpid());
-	assert_int_equal(cgroup2_path(f->name, f->dir, sizeof(f->dir)), 0);
-	assert_int_equal(mkdir(f->dir, 0755), 0);
+	assert_int_equal(cgroup2_path("/brink-test-XXXXXX", f->dir, sizeof(f->dir)), 0);
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->name, sizeof(f->name), "%s", strrchr(f->dir, '/'));
 	snprintf(f->below, sizeof(f->below), "%s/below", f->dir);
 	set_spec(f);
 	*state = f;

@@ -13,8 +13,7 @@ chmod 711 "$dir"
 mkdir "$dir/disk" "$dir/cg"
 mount -t tmpfs -o size=8m,mode=755 none "$dir/disk"
 mount -t cgroup2 none "$dir/cg"
-group=brink_fc_$$
-mkdir "$dir/cg/$group"
+group=$(basename "$(mktemp -d "$dir/cg/brink-fc-XXXXXXXXXX")")
 trap 'rc=$?; set +e; echo 1 >"$dir/cg/$group/cgroup.kill"; umount -l "$dir/disk"; 
 	await "rmdir \"$dir/cg/$group\" 2>/dev/null; [ ! -d \"$dir/cg/$group\" ]" 10; umount -l "$dir/cg"; (exit $rc); clean_up' EXIT
 serve "$b" 127.0.0.1 7999

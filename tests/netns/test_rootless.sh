@@ -13,8 +13,9 @@ chown 4711:4712 "$dir/home"
 chmod 755 "$dir/bin" "$dir/roots"
 cp "$BRINK" "$BUILD/brink-keeper" "$BUILD/brink-prober" "$dir/bin"
 mount -t cgroup2 none "$dir/cg"
-group=$dir/cg/brink_rl_$$
-mkdir "$group" "$group/mine" "$group/roots"
+group=$(mktemp -d "$dir/cg/brink-rl-XXXXXXXXXX")
+chmod 755 "$group"
+mkdir "$group/mine" "$group/roots"
 chown -R 4711:4712 "$group/mine"
 trap 'rc=$?; set +e; echo 1 >"$group/cgroup.kill"
 	await "rmdir \"$group\"/* \"$group\" 2>/dev/null; [ ! -d \"$group\" ]" 10

@@ -186,10 +186,10 @@ static void a_control_group_holds_what_is_below_it(void **state)
 	snprintf(f->mount, sizeof(f->mount), "/tmp/brink-cgroup-XXXXXX");
 	assert_non_null(mkdtemp(f->mount));
 	assert_int_equal(mount("none", f->mount, "cgroup2", 0, NULL), 0);
-	snprintf(name, sizeof(name), "/brink-test-%d", getpid());
-	snprintf(f->group, sizeof(f->group), "%s%.30s", f->mount, name);
+	snprintf(f->group, sizeof(f->group), "%s/brink-test-XXXXXX", f->mount);
+	assert_non_null(mkdtemp(f->group));
+	snprintf(name, sizeof(name), "%s", strrchr(f->group, '/'));
 	snprintf(f->sub, sizeof(f->sub), "%s/sub", f->group);
-	assert_int_equal(mkdir(f->group, 0755), 0);
 	assert_int_equal(mkdir(f->sub, 0755), 0);
 	assert_int_equal(resolve(f, &s, id), -ENOENT);
 	move(f, f->group, first);
