@@ -258,7 +258,8 @@ static void fail_call(struct stepper *s, struct tracee *t, bool due)
 		       step_call_name(t->nr, name), p->errnum);
 	if (!due && !p->forever)
 		return;
-	replace_call(t);
+	if (t->nr != SYS_close) /* the descriptor is gone whatever it answers: close(2) */
+		replace_call(t);
 	t->fail = p->errnum;
 }
 
