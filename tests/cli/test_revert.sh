@@ -478,4 +478,7 @@ if [ -n "$cgroup2" ] && mkdir "$cg"; then
 	b revert
 	is_rc 0
 	as_before
+else
+	echo "no cgroup can be made here"
+	exit 77
 fi

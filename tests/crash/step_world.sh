@@ -53,8 +53,8 @@ trap leave_world EXIT
 look='nft -j list ruleset; tc -j qdisc show; ip -j link show; ip -j addr show; ip -j rule show
 grep -s . /proc/sys/net/ipv4/conf/{all,va,vb}/* /proc/sys/net/ipv6/conf/{all,va,vb}/*'
 snapshot() {
-	nsenter --net=/run/netns/cr_a bash -c "$look"
-	nsenter --net=/run/netns/cr_b bash -c "$look"
+	local ns
+	for ns in cr_a cr_b; do nsenter --net=/run/netns/$ns bash -c "$look"; done
 	[ -z "$cgroup" ] || cat "$cgroup_top$cgroup/cgroup.freeze" "$cgroup_top$cgroup/cgroup.type"
 	ls -A /run/small
 	ls -A /run/brink 2>/dev/null | grep -v '^locks$'
@@ -154,12 +154,12 @@ launch() {
 }
 # Reads what the stepper says until a line of this kind; it stands in $line then.
 hear() { # $1: milliseconds, $2: pattern
-	local until=$((${EPOCHREALTIME/./} / 1000 + $1)) left
+	local until=$((${EPOCHREALTIME/./} / 1000 + $1)) left wait
 	for (( ; ; )); do
 		left=$((until - ${EPOCHREALTIME/./} / 1000))
 		[ $left -gt 0 ] || return 1
-		left=000$left
-		if ! read -r -t "$((10#${left%???})).${left: -3}" -u 8 line; then
+		printf -v wait %d.%03d $((left / 1000)) $((left % 1000))
+		if ! read -r -t $wait -u 8 line; then
 			line=$(cat "$dir/ended") # a line that came in just then is lost
 			[ -n "$line" ] || return 1
 		fi

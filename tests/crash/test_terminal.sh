@@ -17,6 +17,7 @@ for kind in pty pipe; do
 	poll 3000 blocked || fail "held, and not felt"
 	began=$(now_ms)
 	kill -INT "$(cat "$dir/pid")"
+	# far less than the 30 s that it waits for a reader, enough beside other tests
 	poll 8000 connects || fail "the revert waits for the terminal"
 	poll 8000 eval '[ -z "$(record)" ]' || fail "the end waits for the terminal"
 	echo "# reverted $(($(now_ms) - began)) ms after the signal, with the $kind full"
