@@ -66,16 +66,11 @@ incoming() { # $1: family, $2: server, $3: client, $4: port
 		s.sendto(b'x', (sys.argv[3], 9))
 	END
 }
-# nft(8) gives up now and then while leases are renewed in the same namespace.
+# Not as JSON: of tables with the owner flag nft(8) 1.0.6 prints there what lies behind its names of flags, and stops in
+# the middle, with exit code 0, where that is no UTF-8.
 counted() { # $1: chain in $a, $2: port: packets that its rules have counted
-	local n=''
-	for _ in $(seq 50); do
-		n=$(in_a nft -j list ruleset 2>/dev/null | jq "[.nftables[].rule? | select(. != null and .chain == \"$1\") |
-			select([.expr[].match?.right] | index($2)) | .expr[].counter?.packets | select(. != null)] |
-			add // 0" 2>/dev/null) || n=''
-		[ -z "$n" ] || break
-	done
-	echo "${n:--1}"
+	in_a nft list ruleset | awk -v chain="$1" -v port="$2" '$1 == "chain" { meant = $2 == chain }
+		meant && $0 ~ "port " port " " { sub(/.* packets /, ""); n += $1 } END { print n + 0 }'
 }
 
 probes='' verdicts=''
@@ -107,6 +102,7 @@ for family in "4 10.77.0.2 10.77.0.1" "6 fd77::2 fd77::1"; do
 	incoming $family 7101 # `out` has no rules for it
 done
 await '[ "$(counted ingress 7103)" -eq 2 ]' 2 || fail "'both' counted $(counted ingress 7103) packets of what comes back"
+[ "$(counted egress 7101)" -gt 0 ] || fail "'out' counted nothing of what goes out"
 [ "$(counted ingress 7101)" -eq 0 ] || fail "'out' took a packet that came in"
 stop matrix
 same "after the matrix"
