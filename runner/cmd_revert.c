@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -327,11 +326,9 @@ static void heard_end(struct revert *r, const struct kmsg *m)
 static void hear(struct revert *r, int sock)
 {
 	struct kmsg m;
-	int rc;
 
-	while (io_wait(sock, POLLIN, INT64_MAX) > 0 &&
-	       (rc = proto_recv(sock, &m, sizeof(m))) >= 0) {
-		if (rc == 0 || r->at == r->n)
+	while (proto_await(sock, &m, sizeof(m)) > 0) {
+		if (r->at == r->n)
 			continue;
 		if (m.type == KMSG_NOTE)
 			fprintf(stderr, "note   run %s: %.500s\n", r->run[r->at]->id, m.u.text);

@@ -65,17 +65,11 @@ static void serve(int sock, int run_dir)
 	leave_all_but(sock, lock);
 	confined = confine(&trouble);
 	for (;;) {
-		struct pollfd p = { .fd = sock, .events = POLLIN };
 		struct reply r = { .code = confined, .err = trouble };
 		struct question q;
-		int rc;
 
-		rc = io_poll(&p, 1, NULL) < 0 && errno != EINTR ? -errno :
-								  proto_recv(sock, &q, sizeof(q));
-		if (rc < 0)
+		if (proto_await(sock, &q, sizeof(q)) < 0)
 			_exit(0);
-		if (rc == 0)
-			continue;
 		q.run_id[sizeof(q.run_id) - 1] = '\0';
 		if (confined == 0)
 			r.code = deadman_disarm(NULL, q.run_id, &r.err);

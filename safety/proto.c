@@ -60,3 +60,16 @@ int proto_recv(int fd, void *ret_msg, size_t size)
 		reset |= errno == ECONNRESET;
 	}
 }
+
+int proto_await(int fd, void *ret_msg, size_t size)
+{
+	for (unsigned times = 0; times < IO_INTERRUPTIONS; times++) {
+		int rc = io_wait(fd, POLLIN, INT64_MAX);
+
+		if (rc > 0)
+			rc = proto_recv(fd, ret_msg, size);
+		if (rc != 0)
+			return rc;
+	}
+	return -EAGAIN;
+}

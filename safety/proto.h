@@ -134,5 +134,10 @@ int proto_send(int fd, const void *msg, size_t size, bool wait);
 /* One packet, without waiting. Returns 1, 0 when there is none, -EPIPE at the end, -EBADMSG for a
  * wrong size. */
 int proto_recv(int fd, void *ret_msg, size_t size);
+/*
+ * One packet, however long it takes. Returns 1 or -errno as above; -EAGAIN when a thousand times in
+ * a row poll(2) says that something is there and nothing is.
+ */
+int proto_await(int fd, void *ret_msg, size_t size);
 
 #endif

@@ -1,9 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* link: -Wl,--wrap=recv */
 #include "safety/proto.h"
 
+#include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tests/support/test.h"
+
+ssize_t __real_recv(int fd, void *buf, size_t n, int flags);
+ssize_t __wrap_recv(int fd, void *buf, size_t n, int flags);
+
+static unsigned empty_for; /* so many calls find nothing, whatever poll(2) has said */
+
+ssize_t __wrap_recv(int fd, void *buf, size_t n, int flags)
+{
+	if (!empty_for)
+		return __real_recv(fd, buf, n, flags);
+	empty_for--;
+	errno = EAGAIN;
+	return -1;
+}
 
 struct packet {
 	int number;
@@ -70,6 +87,38 @@ static void a_full_peer_is_not_waited_for_unless_asked(void **state)
 	close(fd[1]);
 }
 
+static void waiting_ends_with_the_peer(void **state)
+{
+	struct packet ours = { .number = 7 }, got = { 0 };
+	struct err e;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(proto_pair(fd, &e), 0);
+	assert_int_equal(proto_send(fd[1], &ours, sizeof(ours), true), 0);
+	empty_for = 3;
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got)), 1);
+	assert_int_equal(got.number, 7);
+	close(fd[1]);
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got)), -EPIPE);
+	close(fd[0]);
+}
+
+static void waiting_ends_when_what_is_said_to_be_there_never_is(void **state)
+{
+	struct packet got;
+	struct err e;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(proto_pair(fd, &e), 0);
+	close(fd[1]); /* readable from now on */
+	empty_for = UINT_MAX;
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got)), -EAGAIN);
+	empty_for = 0;
+	close(fd[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +126,8 @@ int main(void)
 		cmocka_unit_test(nothing_there_is_no_end),
 		cmocka_unit_test(a_packet_of_another_size_is_refused),
 		cmocka_unit_test(a_full_peer_is_not_waited_for_unless_asked),
+		cmocka_unit_test(waiting_ends_with_the_peer),
+		cmocka_unit_test(waiting_ends_when_what_is_said_to_be_there_never_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
