@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # make soak: the whole of what test_step_*.sh take a sample of. Many hours. SOAK_MODES: only these; SOAK_PART=I/N: of kill,
-# stop, recovery and fail every Nth trial, from the Ith on, so that it can be done in parts (0/14 of fail: each call once,
-# with one errno after the other); SOAK_FAULT=NAME: only this fault; SOAK_RUNS=10000: random runs, from number FROM=1 on;
-# WORLDS: how many at once.
+# stop, recovery and fail every Nth trial, from the Ith on, so that it can be done in parts; SOAK_FAULT=NAME: only this
+# fault; SOAK_RUNS=10000: random runs, from number FROM=1 on; WORLDS: how many at once. A failing call meets one errno
+# after each fault, and every errno after one fault or another; with SOAK_FAULT every errno after that fault.
 set -u
 here=$(dirname "$(realpath "$0")")
 results=${RESULTS:-${BUILD:?}/results}/soak.log

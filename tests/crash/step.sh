@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # step.sh kill|stop|fail|recovery|random: strikes brink at its system calls, for every fault of the registry, in several
 # worlds at once, and adds up what they counted. Run by test_step_*.sh with few points, by `make soak` with all.
-#   STEP=N          every Nth point (call)            EVERY_ERRNO=1  fail: every errno, once and for ever
+#   STEP=N          every Nth point (call)            EVERY_ERRNO=1  each call meets every errno, once and for ever
 #   POINTS=N        instead: about N of all faults    PATIENCE_MS=N  fail: the run must end in this time
 #   RUNS=N FROM=N   random: how many, from which      WORLDS=N       how many at once
 #   SOAK_FAULT=NAME only this fault                   PART=I/N       every Nth of all that, from the Ith on (0, 1, ...)

@@ -424,18 +424,23 @@ sweep_spare() {
 		one kill_points 'struck *' -k -x "holder:$((n_of[holder] / 2))" -a "spare:$at"
 	done
 }
+# A call meets one errno after each fault; with EVERY_ERRNO also all of them, each after one fault or another.
+meets() { # $1: number of the call, $2: index of the errno, $3: number of the part
+	[ $((($1 + $3) % 14)) = "$2" ] || { [ -n "${EVERY_ERRNO:-}" ] && [ $((($1 + $2) % ${#kept[@]})) = "$turn" ]; }
+}
 # shellcheck disable=SC2086
-sweep_failures() { # $1: 1 = every errno
-	local role at i e step k=0
+sweep_failures() {
+	local role at e n step k=0
 	how=fail
 	every .calls $parts
 	for role in $parts; do
 		k=$((k + 1))
 		for ((at = 1; at <= ${n_of[$role.calls]:-0}; at += step)); do
-			takes "$role" $((at / step)) || continue
-			for ((i = 0; i < ($1 ? 14 : 1); i++)); do
-				mine $((at / step + i + k)) || continue
-				e=$(($1 ? i : at / step + k))
+			n=$((at / step))
+			takes "$role" $n || continue
+			for ((e = 0; e < 14; e++)); do
+				meets $n $e $k || { [ -n "${EVERY_ERRNO:-}" ] && is_shared "$role"; } || continue
+				mine $((n + k + e * shards)) || continue
 				fail_one "$item" one "$role:$at" $e
 			done
 		done
@@ -444,7 +449,7 @@ sweep_failures() { # $1: 1 = every errno
 fail_one() { # $1: words, $2: one or one_recovery, $3: ROLE:CALL, $4: index of the errno; from 7 on for ever
 	local e=${errnos[$4 % 7]}
 	case_name="$1, call $3 fails with $e, once"
-	if [ $(($4 / 7 % 2)) = 1 ]; then
+	if [ "$4" -ge 7 ]; then
 		case_name="${case_name%once}for ever"
 		"$2" failed_calls 'failed *' -f "$e" -a "$3" -e
 	else
@@ -510,10 +515,6 @@ measure_recovery() {
 	[ "$rc" = 0 ] || fail "brink revert ends with $rc: $(cat "$dir/err")"
 	[ "$shard" != 0 ] || echo "# points of brink revert after $item: runner ${r_of[runner]} newborn ${r_of[newborn]:-0} recovery ${r_of[recovery]}"
 }
-# A call of brink revert fails with one errno after each fault, and with all of them after one fault or another.
-fails_here() { # $1: number of the call, $2: index of the errno, $3: number of the part
-	[ $((($1 + $3) % 14)) = "$2" ] || { [ -n "${EVERY_ERRNO:-}" ] && [ $((($1 + $2) % ${#kept[@]})) = "$turn" ]; }
-}
 sweep_recovery() {
 	local role at e step k=0
 	declare -A r_of=([recovery]=0)
@@ -531,7 +532,7 @@ sweep_recovery() {
 		how=fail
 		for ((at = 1; at <= ${r_of[$role.calls]:-0}; at += step)); do
 			for ((e = 0; e < 14; e++)); do
-				fails_here $((at / step)) $e $k && mine $((at / step + k + e * shards)) || continue
+				meets $((at / step)) $e $k && mine $((at / step + k + e * shards)) || continue
 				fail_one "after $item, brink revert" one_recovery "$role:$at" $e
 			done
 		done
@@ -602,7 +603,7 @@ else
 			sweep_spare
 			;;
 		stop) sweep_strikes stop stop_points ;;
-		fail) sweep_failures "${EVERY_ERRNO:-0}" ;;
+		fail) sweep_failures ;;
 		recovery) sweep_recovery ;;
 		esac
 		tell_counts

@@ -1,4 +1,0 @@
-#!/bin/sh
-# SPDX-License-Identifier: Apache-2.0
-# Random SIGKILL and SIGSTOP of random subsets at random moments: the same ones every time. In three parts.
-RUNS=${RUNS:-170} FROM=201 exec "$(dirname "$0")/step.sh" random
