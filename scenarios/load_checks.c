@@ -40,11 +40,22 @@ static bool is_whole(const struct check_spec *c)
 	return true;
 }
 
+static bool was_refused(const struct loader *l, const struct node *value)
+{
+	for (unsigned i = 0; value && i < l->d->n; i++) {
+		if (l->d->at[i].at.line == value->at.line && l->d->at[i].at.col == value->at.col)
+			return true;
+	}
+	return false;
+}
+
 static void finish_check(struct loader *l, const struct node *item, struct check_spec *c)
 {
 	const char *field = NULL;
 	struct err e = { 0 };
 
+	if (was_refused(l, node_get(item, "every")))
+		c->every_ns = 0; /* nothing is compared with it */
 	for (int s = CHECK_HTTP; s <= CHECK_PROCESS_UP && !c->source; s++) {
 		if (fields_given(&check_fields, c, check_source_name(s)))
 			c->source = s;

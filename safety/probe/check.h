@@ -80,8 +80,8 @@ const char *check_source_name(enum check_source s);
 
 /*
  * After binding: sets source, timeout, status ranges, host and service; judges what one field
- * cannot tell. -EINVAL with *e (outermost line: what is wrong; root: a right form) and in
- * *ret_field the key to point at.
+ * cannot tell. every_ns 0: not known. -EINVAL with *e (outermost line: what is wrong; root: a right
+ * form) and in *ret_field the key to point at.
  */
 int check_finish(struct check_spec *c, const char **ret_field, struct err *e);
 

@@ -87,7 +87,7 @@ const struct field_table check_fields = {
 			  .doc = "time from one sample to the next" },
 			{ "timeout", FIELD_DURATION, 0, AT(timeout_ns), INT64_C(1000000),
 			  INT64_C(600000000000),
-			  .doc = "a sample that takes longer fails; without it the smaller of every and 5s" },
+			  .doc = "a sample that takes longer fails; at most every; without it the smaller of every and 5s" },
 			{ "is", FIELD_COMPARE, 0, AT(is),
 			  .doc = "what the number must be: latency of http and tcp, first word that command prints" },
 			{ "exit", FIELD_INT, 0, AT(exit_code), 0, 255, .dflt = "0",
@@ -241,6 +241,12 @@ static int check_fits(const struct check_spec *c, const char **ret_field, struct
 	if (c->source == CHECK_PROCESS_UP && c->netns)
 		return wrong(e, "netns", "for this source",
 			     "processes are found by their own keys");
+	*ret_field = "timeout";
+	if (c->every_ns && c->timeout_ns > c->every_ns) {
+		err_set(e, EINVAL,
+			"a sample ends before the next one begins: a shorter timeout, or a longer every");
+		return err_ctx(e, "'timeout' is longer than 'every'");
+	}
 	return 0;
 }
 

@@ -460,7 +460,7 @@ fail_one() { # $1: words, $2: one or one_recovery, $3: ROLE:CALL, $4: index of t
 # A run whose processes all die while it is held, then brink revert under the stepper. Its checks have time: one that a
 # loaded machine misses makes the run unfit.
 dead_run() {
-	local tries=8
+	local tries=12
 	until dies_held; do
 		[ $((tries -= 1)) -gt 0 ] || { bad "no dead run"; clean_up; return 1; }
 		clean_up
@@ -469,9 +469,9 @@ dead_run() {
 dies_held() {
 	rc=-
 	if [ "$class" = one-shot ]; then # it is over at once: as soon as its holder has begun
-		EVERY=3s begin -k -a holder:200 -v runner,keeper,spare,holder "$BRINK" run --yes "$dir/x.yaml"
+		EVERY=600ms begin -k -a holder:200 -v runner,keeper,spare,holder "$BRINK" run --yes "$dir/x.yaml"
 	else
-		EVERY=3s HOLD=60s begin -k -a others:1 "$BRINK" run --yes "$dir/x.yaml" # strikes nowhere
+		EVERY=600ms HOLD=60s begin -k -a others:1 "$BRINK" run --yes "$dir/x.yaml" # strikes nowhere
 		poll $END_MS is_held_or_over || return 1
 		kill_all
 	fi
