@@ -243,7 +243,7 @@ fuzz: fuzz-build
 	@BUILD='$(abspath $(O)-fuzz)' FOUND='$(abspath $(O))/fuzz' RESULTS='$(RESULTS)' \
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/fuzz/run $(FUZZ_ONLY)
 check-fuzz: fuzz
-# Every point, call and errno, for every fault: many hours. SOAK_MODES="kill fail" SOAK_PART=0/8 SOAK_FAULT=NAME
+# Every point and call of every fault, every errno: many hours. SOAK_MODES="kill fail" SOAK_PART=0/8 SOAK_FAULT=NAME
 # SOAK_RUNS=N: see soak.sh
 soak: all tests
 	@BRINK='$(abspath $(O))/brink' BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' tests/crash/soak.sh

@@ -40,6 +40,7 @@ static bool is_whole(const struct check_spec *c)
 	return true;
 }
 
+/* Has bind found this value wrong? The field has its default then, which nobody wrote. */
 static bool was_refused(const struct loader *l, const struct node *value)
 {
 	for (unsigned i = 0; value && i < l->d->n; i++) {
