@@ -391,6 +391,7 @@ unsigned fields_distance(const char *a, const char *b, unsigned max)
 		rows[0][j] = j;
 	for (unsigned i = 1; i <= la; i++) {
 		unsigned *now = rows[i % 3], *up = rows[(i + 2) % 3], *up2 = rows[(i + 1) % 3];
+		unsigned here = i;
 
 		now[0] = i;
 		for (unsigned j = 1; j <= lb; j++) {
@@ -398,7 +399,10 @@ unsigned fields_distance(const char *a, const char *b, unsigned max)
 				       up[j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
 				now[j] = least(now[j], up2[j - 2] + 1);
+			here = least(here, now[j]);
 		}
+		if (here > max) /* the rows below are no nearer */
+			return max + 1;
 	}
 	return least(rows[la % 3][lb], max + 1);
 }

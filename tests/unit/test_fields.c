@@ -279,6 +279,33 @@ static void edit_distance_counts_swaps_once_and_stops_at_its_bound(void **state)
 	assert_int_equal(fields_distance(longer, "a", 500), 501);
 }
 
+/* Every two words of up to five letters of an alphabet of two: the bound changes nothing below it.
+ */
+static void the_bound_of_a_distance_hides_no_nearer_one(void **state)
+{
+	char word[62][6];
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned len = 1; len <= 5; len++) {
+		for (unsigned bits = 0; bits < 1u << len; bits++, n++) {
+			for (unsigned i = 0; i < len; i++)
+				word[n][i] = bits >> i & 1 ? 'b' : 'a';
+			word[n][len] = '\0';
+		}
+	}
+	for (unsigned a = 0; a < n; a++) {
+		for (unsigned b = 0; b < n; b++) {
+			unsigned d = fields_distance(word[a], word[b], 9);
+
+			assert_true(d <= 5 && d == fields_distance(word[b], word[a], 9));
+			for (unsigned max = 0; max < 5; max++)
+				assert_int_equal(fields_distance(word[a], word[b], max),
+						 d < max + 1 ? d : max + 1);
+		}
+	}
+}
+
 static void the_nearest_name_is_suggested_but_no_far_one(void **state)
 {
 	(void)state;
@@ -335,6 +362,7 @@ int main(void)
 		T(what_is_missing_or_too_much_is_told_one_by_one),
 		T(a_word_of_a_later_version_counts_in_its_group),
 		T(edit_distance_counts_swaps_once_and_stops_at_its_bound),
+		T(the_bound_of_a_distance_hides_no_nearer_one),
 		T(the_nearest_name_is_suggested_but_no_far_one),
 		T(types_are_told_with_range_and_words),
 		T(message_codes_ascend_and_are_found_by_name),
