@@ -14,7 +14,7 @@ parts="runner keeper spare holder prober launcher warden newborn"
 shared_parts=" runner prober launcher warden newborn " # do the same, or only read, whatever the fault is
 slice=${PART%/*} slices=${PART#*/}
 declare -A n_of count
-leftovers=0 told_leftovers=0 case_name=setup same_yet= items=() kept=() how=count
+leftovers=0 told_leftovers=0 turn=0 case_name=setup same_yet= items=() kept=() how=count
 
 # ---- what the world offers ----
 
@@ -375,9 +375,9 @@ measure_once() {
 	[ "$rc" = 0 ]
 }
 
-mine() { # $1: number of a job. The same one in every world, however often each part called this time
-	[ $(($1 % (shards * slices))) = $((shard * slices + slice)) ]
-}
+# $1: number of a job. The same one in every world, however often each part called this time. A sample takes few jobs of
+# each fault: the turn sees to it that they are not the same world's every time.
+mine() { [ $((($1 + turn) % (shards * slices))) = $((shard * slices + slice)) ]; }
 is_shared() { [[ $shared_parts == *" $1 "* ]]; }
 # A point of a shared part is struck once, with one of the faults after the other; those of the others with each fault.
 takes() { # $1: part, $2: number of the point
