@@ -178,9 +178,12 @@ ifneq ($(filter-out clean fmt fmt-check layers deps deps-test,$(or $(MAKECMDGOAL
 -include $(O)/links.mk
 endif
 
-# Most tests wait for most of their time: some at once. Those that strike at moments, or take all CPUs, run alone.
-TEST_JOBS ?= $(shell nproc)
-STRIKES    = $(foreach t,duress kill many signals step windows,tests/crash/test_$(t)%)
+# Most tests wait for most of their time: two of them for each CPU. Those that strike at moments want one; those that
+# take all CPUs run alone.
+CPUS      := $(shell nproc)
+TEST_JOBS ?= $(shell echo $$((2 * $(CPUS))))
+STRIKES    = $(foreach t,duress kill signals windows,tests/crash/test_$(t)%)
+ALONE      = $(foreach t,many step,tests/crash/test_$(t)%)
 
 # Lanes. Each writes its counts to $(RESULTS)/LANE; `check` runs all of them and adds up.
 check: deps-test
@@ -195,8 +198,9 @@ check-netns: all $(NETNS) $(HELPERS)
 	@export BRINK_TEST_JOBS=$(TEST_JOBS); $(call run,netns) $(NETNS) $(filter-out $(NETNS_SKIP),$(call scripts,netns))
 check-crash: all $(HOOKED) $(CRASH) $(HELPERS)
 	@export BRINK_TEST_TIMEOUT=1000; rc=0; \
-	BRINK_TEST_JOBS=$(TEST_JOBS) $(call run,crash) $(filter-out $(STRIKES),$(CRASH) $(call scripts,crash)) || rc=1; \
-	$(call run,crash-strikes) $(filter $(STRIKES),$(call scripts,crash)) || rc=1; exit $$rc
+	BRINK_TEST_JOBS=$(TEST_JOBS) $(call run,crash) $(filter-out $(STRIKES) $(ALONE),$(CRASH) $(call scripts,crash)) || rc=1; \
+	BRINK_TEST_JOBS=$(CPUS) $(call run,crash-strikes) $(filter $(STRIKES),$(call scripts,crash)) || rc=1; \
+	$(call run,crash-alone) $(filter $(ALONE),$(call scripts,crash)) || rc=1; exit $$rc
 check-model:	# the protocol of the processes, every order of their steps: tests/model/protocol.pml
 	@BRINK_TEST_TIMEOUT=900 $(call run,model) tests/model/run
 # test_change_fill wants the ext2 driver, loop and ext4 from the start; the guest's kernel has ext2 only as a mode of ext4
