@@ -327,7 +327,7 @@ static void hear(struct revert *r, int sock)
 {
 	struct kmsg m;
 
-	while (proto_await(sock, &m, sizeof(m)) > 0) {
+	while (proto_await(sock, &m, sizeof(m), INT64_MAX) > 0) {
 		if (r->at == r->n)
 			continue;
 		if (m.type == KMSG_NOTE)

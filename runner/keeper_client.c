@@ -114,18 +114,17 @@ int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_
 	if (rc < 0)
 		return last_words(k, e);
 	while (rc == 0) {
-		rc = io_wait(k->sock, POLLIN, deadline_ns);
-		if (rc <= 0)
-			return err_set(e, rc ? -rc : ETIMEDOUT, "the keeper does not answer");
-		rc = proto_recv(k->sock, &in, KMSG_ANSWER_SIZE);
+		rc = proto_await(k->sock, &in, KMSG_ANSWER_SIZE, deadline_ns);
+		if (rc == 0)
+			return err_set(e, ETIMEDOUT, "the keeper does not answer");
 		if (rc < 0)
 			return err_set(e, -rc, "the keeper is gone");
-		if (rc == 1 && in.type == KMSG_DONE && (in.request == m->type || in.request == 0)) {
+		if (in.type == KMSG_DONE && (in.request == m->type || in.request == 0)) {
 			if (in.code < 0)
 				*e = in.u.err;
 			return in.code;
 		}
-		if (rc == 1 && other)
+		if (other)
 			other(arg, &in);
 		rc = 0;
 	}

@@ -55,6 +55,16 @@ static void get(struct talk *t, void *data, size_t n)
 	t->used -= n;
 }
 
+/* A wake-up that is lost costs a second: nobody hangs for ever because of one. */
+static void wait_a_while(struct talk *t, pthread_cond_t *what)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until); /* what the condition variable counts by */
+	until.tv_sec += 1;
+	pthread_cond_timedwait(what, &t->lock, &until);
+}
+
 /* Writes outside the lock; a descriptor that fails once (EPIPE, EIO of a closed terminal) is left
  * alone afterwards. */
 static void write_out(struct talk *t, const struct head *h, const char *data)
@@ -84,7 +94,7 @@ static void *writer(void *arg)
 		struct head h;
 
 		if (!t->used) {
-			pthread_cond_wait(&t->more, &t->lock);
+			wait_a_while(t, &t->more);
 			continue;
 		}
 		get(t, &h, sizeof(h));
@@ -121,16 +131,6 @@ struct talk *talk_new(struct err *e)
 	return t;
 }
 
-static void wait_room(struct talk *t)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME,
-		      &until); /* what the condition variable counts by; only a wake-up */
-	until.tv_sec += 1;
-	pthread_cond_timedwait(&t->less, &t->lock, &until);
-}
-
 bool talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text, size_t n)
 {
 	struct head h = { .fd = fd, .n = n };
@@ -144,7 +144,7 @@ bool talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text
 	pthread_mutex_lock(&t->lock);
 	while (weight == TALK_RESULT && t->used + need > limit &&
 	       clock_mono_ns() - t->moved_ns < STALL_NS)
-		wait_room(t);
+		wait_a_while(t, &t->less);
 	fits = t->used + need <= limit;
 	if (fits) {
 		put(t, &h, sizeof(h));
@@ -197,7 +197,7 @@ int talk_free(struct talk *t)
 	t->moved_ns = clock_mono_ns();
 	pthread_cond_signal(&t->more);
 	while (t->used && clock_mono_ns() - t->moved_ns < STALL_NS)
-		wait_room(t);
+		wait_a_while(t, &t->less);
 	drained = !t->used;
 	pthread_mutex_unlock(&t->lock);
 	if (!drained)

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@ struct question {
 };
 
 struct reply {
+	char run_id[28]; /* the question's: an answer may come when nobody waits for it any more */
 	int32_t code;
 	struct err err;
 };
@@ -68,9 +70,10 @@ static void serve(int sock, int run_dir)
 		struct reply r = { .code = confined, .err = trouble };
 		struct question q;
 
-		if (proto_await(sock, &q, sizeof(q)) < 0)
+		if (proto_await(sock, &q, sizeof(q), INT64_MAX) < 0)
 			_exit(0);
 		q.run_id[sizeof(q.run_id) - 1] = '\0';
+		memcpy(r.run_id, q.run_id, sizeof(r.run_id));
 		if (confined == 0)
 			r.code = deadman_disarm(NULL, q.run_id, &r.err);
 		r.err.pos.file = NULL;
@@ -111,11 +114,13 @@ int disarmer_ask(const struct disarmer *d, const char *run_id, struct err *e)
 
 	snprintf(q.run_id, sizeof(q.run_id), "%s", run_id);
 	rc = proto_send(d->sock, &q, sizeof(q), false);
-	if (rc == 0)
-		rc = io_wait(d->sock, POLLIN, deadline) > 0 ? proto_recv(d->sock, &r, sizeof(r)) :
-							      -ETIMEDOUT;
-	if (rc < 0)
-		return err_set(e, -rc, "who stops it does not answer");
+	if (rc == 0) {
+		do
+			rc = proto_await(d->sock, &r, sizeof(r), deadline);
+		while (rc > 0 && memcmp(r.run_id, q.run_id, sizeof(q.run_id)) != 0);
+	}
+	if (rc <= 0) /* without an answer nothing is known to have stopped */
+		return err_set(e, rc ? -rc : ETIMEDOUT, "who stops it does not answer");
 	if (r.code < 0)
 		*e = r.err;
 	return r.code;

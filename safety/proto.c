@@ -61,13 +61,14 @@ int proto_recv(int fd, void *ret_msg, size_t size)
 	}
 }
 
-int proto_await(int fd, void *ret_msg, size_t size)
+int proto_await(int fd, void *ret_msg, size_t size, int64_t deadline_ns)
 {
 	for (unsigned times = 0; times < IO_INTERRUPTIONS; times++) {
-		int rc = io_wait(fd, POLLIN, INT64_MAX);
+		int rc = io_wait(fd, POLLIN, deadline_ns);
 
-		if (rc > 0)
-			rc = proto_recv(fd, ret_msg, size);
+		if (rc <= 0)
+			return rc;
+		rc = proto_recv(fd, ret_msg, size);
 		if (rc != 0)
 			return rc;
 	}

@@ -135,9 +135,10 @@ int proto_send(int fd, const void *msg, size_t size, bool wait);
  * wrong size. */
 int proto_recv(int fd, void *ret_msg, size_t size);
 /*
- * One packet, however long it takes. Returns 1 or -errno as above; -EAGAIN when a thousand times in
- * a row poll(2) says that something is there and nothing is.
+ * One packet, until the deadline (CLOCK_MONOTONIC ns; INT64_MAX: however long it takes). Returns 1,
+ * 0 at the deadline, or -errno as above; -EAGAIN when a thousand times in a row poll(2) says that
+ * something is there and nothing is.
  */
-int proto_await(int fd, void *ret_msg, size_t size);
+int proto_await(int fd, void *ret_msg, size_t size, int64_t deadline_ns);
 
 #endif

@@ -133,7 +133,9 @@ static int wait_ready(struct prober *p, struct err *e)
 	int64_t deadline = clock_mono_ns() + START_NS;
 	struct probe_msg m;
 
-	for (;;) {
+	/* counted: what poll(2) says is there may never come, and it says so after the deadline too
+	 */
+	for (unsigned times = 0; times < IO_INTERRUPTIONS; times++) {
 		int r = io_wait(p->fd, POLLIN, deadline);
 
 		if (r < 0)
@@ -150,6 +152,7 @@ static int wait_ready(struct prober *p, struct err *e)
 			return -e->code;
 		}
 	}
+	return err_set(e, EAGAIN, "process %d says nothing that can be read", p->pid);
 }
 
 static int make_sockets(int fd[2], struct err *e)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link: -Wl,--wrap=deadman_disarm */
+/* link: -Wl,--wrap=deadman_disarm -Wl,--wrap=recv */
 #include "safety/disarmer.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -34,6 +36,20 @@ int __wrap_deadman_disarm(const struct systemd_host *h, const char *run_id, stru
 	    !strstr(text, "Seccomp:\t2"))
 		return err_set(e, EPERM, "it may too much");
 	return 0;
+}
+
+static unsigned empty_for; /* calls of recv(2) that find nothing, whatever poll(2) says */
+
+ssize_t __real_recv(int fd, void *buf, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags);
+
+ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags)
+{
+	if (!empty_for)
+		return __real_recv(fd, buf, size, flags);
+	empty_for--;
+	errno = EAGAIN;
+	return -1;
 }
 
 static bool is_gone(const struct disarmer *d)
@@ -88,6 +104,23 @@ static void one_that_is_dead_is_an_error_and_no_success(void **state)
 	disarmer_end(&d);
 	d = (struct disarmer)DISARMER_NONE;
 	assert_true(disarmer_ask(&d, "GOOD", &e) < 0); /* none was ever started */
+}
+
+static void no_answer_is_no_success(void **state)
+{
+	struct disarmer d = DISARMER_NONE;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(disarmer_start(-1, &d, &e), 0);
+	empty_for = 3;
+	assert_int_equal(disarmer_ask(&d, "GOOD", &e), 0);
+	empty_for = UINT_MAX;
+	assert_int_equal(disarmer_ask(&d, "GOOD", &e), -EAGAIN);
+	empty_for = 0;
+	/* the answer that nobody took is none to another question */
+	assert_int_equal(disarmer_ask(&d, "OTHER", &e), -EBUSY);
+	disarmer_end(&d);
 }
 
 static void a_stopped_one_is_ended(void **state)
@@ -146,6 +179,7 @@ int main(void)
 		cmocka_unit_test(it_stops_the_timer_that_it_is_told_of_and_holds_no_right),
 		cmocka_unit_test(it_ends_when_nobody_is_left_who_could_tell_it),
 		cmocka_unit_test(one_that_is_dead_is_an_error_and_no_success),
+		cmocka_unit_test(no_answer_is_no_success),
 		cmocka_unit_test(a_stopped_one_is_ended),
 		cmocka_unit_test(a_stopped_one_that_nobody_ends_is_found_by_the_lock),
 	};

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "tests/support/test.h"
 
 ssize_t __real_recv(int fd, void *buf, size_t n, int flags);
@@ -96,11 +97,14 @@ static void waiting_ends_with_the_peer(void **state)
 	(void)state;
 	assert_int_equal(proto_pair(fd, &e), 0);
 	assert_int_equal(proto_send(fd[1], &ours, sizeof(ours), true), 0);
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got), clock_mono_ns()), 1);
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got), clock_mono_ns()), 0);
+	assert_int_equal(proto_send(fd[1], &ours, sizeof(ours), true), 0);
 	empty_for = 3;
-	assert_int_equal(proto_await(fd[0], &got, sizeof(got)), 1);
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got), INT64_MAX), 1);
 	assert_int_equal(got.number, 7);
 	close(fd[1]);
-	assert_int_equal(proto_await(fd[0], &got, sizeof(got)), -EPIPE);
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got), INT64_MAX), -EPIPE);
 	close(fd[0]);
 }
 
@@ -114,7 +118,9 @@ static void waiting_ends_when_what_is_said_to_be_there_never_is(void **state)
 	assert_int_equal(proto_pair(fd, &e), 0);
 	close(fd[1]); /* readable from now on */
 	empty_for = UINT_MAX;
-	assert_int_equal(proto_await(fd[0], &got, sizeof(got)), -EAGAIN);
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got), INT64_MAX), -EAGAIN);
+	/* poll(2) says so after the deadline, too */
+	assert_int_equal(proto_await(fd[0], &got, sizeof(got), 0), -EAGAIN);
 	empty_for = 0;
 	close(fd[0]);
 }
