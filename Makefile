@@ -210,7 +210,7 @@ check-model:	# the protocol of the processes, every order of their steps: tests/
 VM_SOAK ?= %/t_25_undo_path.sh %/t_31_foreign_call.sh %/t_45_shield.sh %/t_50_disks.sh %/t_51_records.sh \
 	%/t_52_starved.sh %/t_53_others.sh %/t_71_print.sh %/t_80_crash_images.sh
 VM_TOO = $(filter-out %/test_change_fill %/test_change_link,$(NETNS))
-# Two guests at once, which wait for most of their time: systemd's starts after the one with fewer tests.
+# Two guests at once: one alone leaves CPUs idle while its tests wait. Systemd's starts after the one with fewer tests.
 VM_ALL  = $(VM) $(filter-out $(VM_SOAK),$(call scripts,vm)) $(VM_TOO)
 vm_part = $(shell printf '%s\n' $(VM_ALL) | awk '(NR % 5 < 2) == $(1)')
 VM_ENV  = BUILD='$(abspath $(O))' RESULTS='$(RESULTS)' BRINK_TEST_TIMEOUT=400 BRINK_VM_DEADLINE=2700
@@ -345,8 +345,8 @@ define newline
 
 endef
 
-.PHONY: all tests objs soak-vm check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-vm-1 check-vm-2 check-static \
-	check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate controls \
+.PHONY: all tests objs soak-vm check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-vm-1 \
+	check-vm-2 check-static check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate controls \
 	check-controls control check-malloc soak bench bench-queue bench-vm demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
 	linkage install installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))
