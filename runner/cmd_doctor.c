@@ -175,9 +175,14 @@ static bool was_tried(const struct doctor *d, unsigned need)
 	return (d->need & need) && d->tried[SCRATCH_IDENTITY].state == SCRATCH_OK;
 }
 
+static const char egress_help[] =
+	"the egress hook needs kernel 5.16 or later, CONFIG_NETFILTER_EGRESS; direction: in, and "
+	"net.drop with a reply, do without it\n";
+
 static void look_at_gate(struct doctor *d)
 {
-	const struct scratch_result *r = &d->tried[SCRATCH_OWNER];
+	const struct scratch_result *egress = &d->tried[SCRATCH_EGRESS],
+				    *r = &d->tried[SCRATCH_OWNER];
 	char names[200], path[PATH_MAX];
 
 	if (!was_tried(d, NEED_GATE | NEED_NETEM))
@@ -188,6 +193,10 @@ static void look_at_gate(struct doctor *d)
 		say(d, LEVEL_OK, NULL,
 		    "undo after SIGKILL: nftables owner table vanished with its process after %.1f ms (tested)",
 		    (double)r->took_ns / (double)NS_PER_MS);
+		if (egress->state == SCRATCH_FAILED)
+			say(d, LEVEL_WARN, egress_help,
+			    "%s: what goes out cannot be dropped in silence: tried: an nft chain in the egress hook: %s",
+			    names, egress->text);
 	} else if (r->state == SCRATCH_WOULD_LOAD) {
 		say(d, LEVEL_WARN, NULL, "%s: not tried, a run would load these kernel modules: %s",
 		    names, r->text);
@@ -241,9 +250,8 @@ static void look_at_netem(struct doctor *d)
 		return;
 	faults_with(NEED_NETEM, names, sizeof(names));
 	if (egress->state == SCRATCH_FAILED)
-		say(d, LEVEL_FAIL,
-		    "the egress hook needs kernel 5.16 or later, CONFIG_NETFILTER_EGRESS\n",
-		    "%s: tried: an nft chain in the egress hook: %s", names, egress->text);
+		say(d, LEVEL_FAIL, egress_help, "%s: tried: an nft chain in the egress hook: %s",
+		    names, egress->text);
 	if (r->state == SCRATCH_FAILED)
 		say(d, LEVEL_FAIL,
 		    kernel_has_queue(&ignored) == 0 ? packages : strchr(packages, '\n') + 1,

@@ -86,7 +86,8 @@ static int say_end(const struct options *o, const struct paths *p, const struct 
 	}
 	fprintf(stderr, "NOT CLEAN  run %s was told to halt and %s\n", r->id,
 		how == GOES_ON ? "is still at it" : "could not take everything back");
-	fprintf(stderr, "           by hand:   brink revert --print %s\n", r->id);
+	fprintf(stderr, "           by hand:   %sbrink revert --print %s\n", p->root ? "sudo " : "",
+		r->id);
 	fprintf(stderr, "           or later:  %sbrink revert %s\n", p->root ? "sudo " : "", r->id);
 	return EXIT_NOT_CLEAN;
 }

@@ -346,8 +346,8 @@ static void say_not_clean(const struct revert *r)
 		if (r->last[i].left.by_hand[0])
 			fprintf(stderr, "           by hand:   %s\n", r->last[i].left.by_hand);
 	}
-	fprintf(stderr, "           by hand:   brink revert --print%s%s\n", r->n == 1 ? " " : "",
-		r->n == 1 ? r->run[0]->id : "");
+	fprintf(stderr, "           by hand:   %sbrink revert --print%s%s\n", sudo(r),
+		r->n == 1 ? " " : "", r->n == 1 ? r->run[0]->id : "");
 	fprintf(stderr, "           or later:  %sbrink revert %s\n", sudo(r),
 		r->n == 1 ? r->run[0]->id : "--all");
 }

@@ -40,10 +40,8 @@ static int do_file(const struct options *o, const char *file, const struct plan_
 		rc = hold_to(o, held, p);
 	if (rc == EXIT_PASS)
 		rc = prepare_plan(o, p);
-	if (rc == EXIT_UNABLE && o->if_unable == IF_UNABLE_SKIP)
-		return EXIT_SKIPPED;
 	if (rc != EXIT_PASS || o->dry_run)
-		return rc != EXIT_PASS ? rc : execute_show(o, p, file);
+		return rc != EXIT_PASS ? execute_code(o, rc) : execute_show(o, p, file);
 	if (held)
 		snprintf(again, sizeof(again), "%sbrink run --plan %s",
 			 p->paths.root ? "sudo " : "", o->plan);

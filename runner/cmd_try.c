@@ -200,7 +200,7 @@ static int code_of(const struct options *o, const struct run_outcome *out)
 	if (out->code == EXIT_NOT_CLEAN || !o->command.n)
 		return out->code;
 	if (!out->command_ran)
-		return NEVER_RAN;
+		return out->code == EXIT_SKIPPED ? out->code : NEVER_RAN;
 	if (out->command_code < 0 ||
 	    out->code == EXIT_ABORTED) /* the run was over before the command was */
 		return out->code;
@@ -215,7 +215,7 @@ static int try_it(const struct options *o, struct prepared *p)
 	int rc = prepare_plan(o, p);
 
 	if (rc != EXIT_PASS)
-		return rc;
+		return execute_code(o, rc);
 	if (o->dry_run)
 		return execute_show(o, p, NULL);
 	add_again(o, p, &t);

@@ -15,7 +15,7 @@ const struct command commands[VERB_COUNT] = {
 	[VERB_TRY] = { "try", "FAULT [KEY=VALUE…] [-- COMMAND…]", "one fault, no file, now",
 		       "Makes one fault for a while, takes it back and shows that it is gone. With a "
 		       "command behind '--' the fault holds while the command runs, and brink exits "
-		       "with the command's code (125: it never ran; 20: not clean).",
+		       "with the command's code (125: it never ran; brink's own 20: not clean).",
 		       LINES("brink try net.delay to=localhost:5432 delay=200ms --for 30s",
 			     "brink try proc.pause pid=4242 --check http://localhost:8080/health",
 			     "brink try net.drop to=10.0.0.7 -- pytest tests/checkout"),
@@ -31,7 +31,7 @@ const struct command commands[VERB_COUNT] = {
 			 LINES("brink check web.brink.yaml",
 			       "brink check --json experiments/*.yaml"),
 			 1, ARGS_ANY, "a FILE" },
-	[VERB_PLAN] = { "plan", "FILE", "print each change and its undo; change nothing",
+	[VERB_PLAN] = { "plan", "FILE", "print each change and its undo; make none",
 			"Resolves every target and prints what a run would do, in which order, and "
 			"how each part is taken back.",
 			LINES("sudo brink plan web.brink.yaml",
@@ -47,13 +47,13 @@ const struct command commands[VERB_COUNT] = {
 	[VERB_HALT] = { "halt", "[RUN]", "stop a run now",
 			"Stops the run, or the only one there is; it takes its faults back and ends "
 			"as aborted. RUN is an id or its unique end.",
-			LINES("brink halt", "brink halt --all --why \"wrong host\""), 0, 1,
-			"a RUN" },
+			LINES("sudo brink halt", "sudo brink halt --all --why \"wrong host\""), 0,
+			1, "a RUN" },
 	[VERB_REVERT] = { "revert", "[RUN]", "undo what a dead run left behind",
 			  "Takes back from the journal whatever is still there and reads back that it "
 			  "is gone. Safe to repeat; never touches what brink did not make.",
 			  LINES("sudo brink revert", "sudo brink revert --all",
-				"brink revert --print"),
+				"sudo brink revert --print"),
 			  0, 1, "a RUN" },
 	[VERB_STATUS] = { "status", "[RUN]", "what is running, what it holds, what is left",
 			  "Shows the runs of this machine that go on or are not clean, and their "

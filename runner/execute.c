@@ -28,6 +28,11 @@ static struct run_request request_of(const struct options *o, const struct prepa
 					     o->command.n ? (char *const *)o->command.at : NULL };
 }
 
+int execute_code(const struct options *o, int code)
+{
+	return code == EXIT_UNABLE && o->if_unable == IF_UNABLE_SKIP ? EXIT_SKIPPED : code;
+}
+
 int execute_show(const struct options *o, struct prepared *p, const char *file)
 {
 	struct run_request rq = request_of(o, p);
@@ -110,7 +115,6 @@ int execute_run(const struct options *o, struct prepared *p, const char *again,
 		if (ret->code == EXIT_PASS)
 			ret->code = EXIT_UNABLE;
 	}
-	if (ret->code == EXIT_UNABLE && o->if_unable == IF_UNABLE_SKIP)
-		ret->code = EXIT_SKIPPED;
+	ret->code = execute_code(o, ret->code);
 	return ret->code;
 }

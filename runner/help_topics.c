@@ -17,7 +17,7 @@ const struct help_row help_environment[] = {
 	  "without root and XDG_STATE_HOME: events of runs stand in its .local/state/brink/runs" },
 	{ "PATH", "where commands of checks and of brink try are looked for" },
 	{ "SUDO_UID, SUDO_GID",
-	  "checks and the command of try run as this user, never as root; as root without sudo: as nobody" },
+	  "checks and the command of try run as this user; as root without sudo: as nobody" },
 	{ "SSH_CONNECTION", "a hint to the session that no fault may touch" },
 	{ 0 },
 };
@@ -57,7 +57,8 @@ static void print_exit_codes(FILE *out)
 	}
 	fputc('\n', out);
 	para(out, "20 overrides every other code. brink try FAULT -- COMMAND exits with the "
-		  "command's own code, 125 when it never ran, and 20 over all.");
+		  "command's own code; with the run's where that is 0 or the run ended first; with "
+		  "125 where a run was begun that never came to the command.");
 }
 
 static void print_environment(FILE *out)
@@ -118,8 +119,8 @@ static void print_safety(FILE *out)
 		  "its ancestors, PID 1, ARP and neighbour discovery, and what policy denies. "
 		  "What brink did not make it never removes or alters.");
 	para(out, "When something could not be taken back, the exit code is 20 and the last lines "
-		  "say what is left and which commands undo it by hand. brink revert tries again, "
-		  "brink revert --print shows the commands.");
+		  "say what is known to be left. brink revert tries again, brink revert --print "
+		  "shows the commands that undo it by hand.");
 }
 
 static void print_policy(FILE *out)

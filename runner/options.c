@@ -15,9 +15,9 @@ static const char *const if_unable_words[] = { "fail", "skip", NULL };
 
 const struct flag option_flags[] = {
 	{ "dry-run", 'n', FLAG_SET, AT(dry_run), .verbs = ON(RUN) | ON(TRY),
-	  .doc = "resolve and print everything, do nothing (run: the same as brink plan)" },
+	  .doc = "resolve and print everything, run the checks once, make no fault (run: as brink plan)" },
 	{ "yes", 'y', FLAG_SET, AT(yes), .verbs = ON(RUN) | ON(TRY) | ON(REVERT),
-	  .doc = "do not ask; without a terminal nothing is asked and this is needed instead" },
+	  .doc = "do not ask; without a terminal nothing is asked and this is needed instead (revert never asks)" },
 	{ "for", 0, FLAG_DURATION, "DURATION", AT(for_ns), .verbs = ON(TRY),
 	  .doc = "how long the fault holds" },
 	{ "check", 0, FLAG_TEXTS, "URL|CMD", AT(checks), .verbs = ON(TRY),

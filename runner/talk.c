@@ -55,12 +55,13 @@ static void get(struct talk *t, void *data, size_t n)
 	t->used -= n;
 }
 
-/* A wake-up that is lost costs a second: nobody hangs for ever because of one. */
+/* A wake-up that is lost costs a second: nobody hangs for ever because of one. Nor for a day
+ * because the wall clock was set back, so the condition variables count by another (talk_new()). */
 static void wait_a_while(struct talk *t, pthread_cond_t *what)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until); /* what the condition variable counts by */
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += 1;
 	pthread_cond_timedwait(what, &t->lock, &until);
 }
@@ -108,6 +109,7 @@ static void *writer(void *arg)
 struct talk *talk_new(struct err *e)
 {
 	struct talk *t = calloc(1, sizeof(*t));
+	pthread_condattr_t monotonic;
 	sigset_t all, old;
 	int rc;
 
@@ -116,8 +118,11 @@ struct talk *talk_new(struct err *e)
 		return NULL;
 	}
 	pthread_mutex_init(&t->lock, NULL);
-	pthread_cond_init(&t->more, NULL);
-	pthread_cond_init(&t->less, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->more, &monotonic);
+	pthread_cond_init(&t->less, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	t->moved_ns = clock_mono_ns();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
