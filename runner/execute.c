@@ -104,7 +104,9 @@ int execute_run(const struct options *o, struct prepared *p, const char *again,
 	rc = rq.talk ? run_experiment(&rq, ret, &e) : -e.code;
 	lost = talk_free(rq.talk);
 	if (lost && o->json)
-		fprintf(stderr, "brink: error: cannot write the output: %s\n", strerror(lost));
+		fprintf(stderr, "brink: error: cannot write the output: %s\n",
+			lost == ENOBUFS ? "nobody read it in time, a part was dropped" :
+					  strerror(lost));
 	if (lost && o->json && ret->code == EXIT_PASS && rc >= 0)
 		ret->code = EXIT_USAGE;
 	if (rc < 0) {

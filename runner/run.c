@@ -160,6 +160,7 @@ int run_experiment(const struct run_request *rq, struct run_outcome *ret, struct
 	notify_say(&r.notify, "STOPPING=1"); /* all is taken back: output may take its time now */
 	controller_result(r.ctl, &result);
 	r.out.code = result.code;
+	talk_patient(rq->talk);
 	run_say_verdict(&r);
 	stop(&r);
 	notify_end(&r.notify);

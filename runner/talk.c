@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/talk.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 
-#define RING_BYTES     ((size_t)256 * 1024)
-#define RESULT_ROOM    ((size_t)64 * 1024) /* kept free of progress */
+#define RING_BYTES     ((size_t)1024 * 1024)
+#define RESULT_ROOM    ((size_t)256 * 1024) /* kept free of progress */
 #define STALL_NS       (30 * NS_PER_S)
+#define LOOK_NS        NS_PER_S
+#define NAP_NS         (2 * NS_PER_MS)
 #define LINE_MAX_BYTES 2048
 
 /* Entries in the ring: a head, then n bytes. */
@@ -23,66 +28,65 @@ struct head {
 	size_t n;
 };
 
+/*
+ * One thread puts, one writes, and neither ever holds what the other one needs: put only moves
+ * `in`, the writer only `out`, and not before the bytes are written. The descriptors wake; whoever
+ * sleeps looks once a second all the same, so that a wake-up that is lost costs no more than that.
+ */
 struct talk {
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t more, less;
 	char ring[RING_BYTES];
-	size_t from, used;
-	unsigned dropped;
-	int64_t moved_ns; /* when the thread last finished a write */
-	int lost;         /* errno of the first failed write to descriptor 1 */
-	bool end, broken[3];
+	atomic_size_t in, out; /* bytes since the start */
+	atomic_bool end;
+	atomic_llong moved_ns; /* when the writer last finished a write */
+	atomic_int lost;       /* errno of the first failed write to descriptor 1 */
+	int more, less;        /* eventfd(2): something was put, something was written */
+	bool patient;
+	unsigned lines_dropped, data_dropped;
+	bool broken[3]; /* the writer's */
 };
 
-static void put(struct talk *t, const void *data, size_t n)
+static void put(struct talk *t, size_t at, const void *data, size_t n)
 {
-	size_t at = (t->from + t->used) % RING_BYTES;
-	size_t first = n < RING_BYTES - at ? n : RING_BYTES - at;
+	size_t from = at % RING_BYTES;
+	size_t first = n < RING_BYTES - from ? n : RING_BYTES - from;
 
-	memcpy(t->ring + at, data, first);
+	memcpy(t->ring + from, data, first);
 	memcpy(t->ring, (const char *)data + first, n - first);
-	t->used += n;
 }
 
-static void get(struct talk *t, void *data, size_t n)
+static void get(const struct talk *t, size_t at, void *data, size_t n)
 {
-	size_t first = n < RING_BYTES - t->from ? n : RING_BYTES - t->from;
+	size_t from = at % RING_BYTES;
+	size_t first = n < RING_BYTES - from ? n : RING_BYTES - from;
 
-	memcpy(data, t->ring + t->from, first);
+	memcpy(data, t->ring + from, first);
 	memcpy((char *)data + first, t->ring, n - first);
-	t->from = (t->from + n) % RING_BYTES;
-	t->used -= n;
 }
 
-/* A wake-up that is lost costs a second: nobody hangs for ever because of one. Nor for a day
- * because the wall clock was set back, so the condition variables count by another (talk_new()). */
-static void wait_a_while(struct talk *t, pthread_cond_t *what)
+static size_t used(const struct talk *t)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += 1;
-	pthread_cond_timedwait(what, &t->lock, &until);
+	return t->in - t->out;
 }
 
-/* Writes outside the lock; a descriptor that fails once (EPIPE, EIO of a closed terminal) is left
- * alone afterwards. */
+static void wait_a_while(int fd)
+{
+	const struct timespec nap = { 0, NAP_NS };
+	eventfd_t n;
+
+	if (io_wait(fd, POLLIN, clock_mono_ns() + LOOK_NS) < 0)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	eventfd_read(fd, &n);
+}
+
+/* A descriptor that fails once (EPIPE, EIO of a closed terminal) is left alone afterwards. */
 static void write_out(struct talk *t, const struct head *h, const char *data)
 {
-	bool broken = t->broken[h->fd];
-	int rc = 0;
+	int rc = t->broken[h->fd] ? 0 : io_write_full(h->fd, data, h->n);
 
-	pthread_mutex_unlock(&t->lock);
-	if (!broken)
-		rc = io_write_full(h->fd, data, h->n);
-	broken |= rc < 0;
-	pthread_mutex_lock(&t->lock);
 	if (rc < 0 && rc != -EPIPE && h->fd == STDOUT_FILENO)
 		t->lost = -rc;
-	t->broken[h->fd] = broken;
-	t->moved_ns = clock_mono_ns();
-	pthread_cond_broadcast(&t->less);
+	t->broken[h->fd] |= rc < 0;
 }
 
 static void *writer(void *arg)
@@ -90,26 +94,35 @@ static void *writer(void *arg)
 	struct talk *t = arg;
 	static char data[RING_BYTES];
 
-	pthread_mutex_lock(&t->lock);
-	while (t->used || !t->end) {
+	for (;;) {
+		bool end = t->end; /* before the look at the ring: nothing is put after it */
 		struct head h;
 
-		if (!t->used) {
-			wait_a_while(t, &t->more);
+		if (!used(t)) {
+			if (end)
+				return NULL;
+			wait_a_while(t->more);
 			continue;
 		}
-		get(t, &h, sizeof(h));
-		get(t, data, h.n);
+		get(t, t->out, &h, sizeof(h));
+		get(t, t->out + sizeof(h), data, h.n);
 		write_out(t, &h, data);
+		t->out += sizeof(h) + h.n;
+		t->moved_ns = clock_mono_ns();
+		eventfd_write(t->less, 1);
 	}
-	pthread_mutex_unlock(&t->lock);
-	return NULL;
+}
+
+static void forget(struct talk *t)
+{
+	auto_close(&t->more);
+	auto_close(&t->less);
+	free(t);
 }
 
 struct talk *talk_new(struct err *e)
 {
 	struct talk *t = calloc(1, sizeof(*t));
-	pthread_condattr_t monotonic;
 	sigset_t all, old;
 	int rc;
 
@@ -117,12 +130,13 @@ struct talk *talk_new(struct err *e)
 		err_set(e, ENOMEM, "no memory for output");
 		return NULL;
 	}
-	pthread_mutex_init(&t->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&t->more, &monotonic);
-	pthread_cond_init(&t->less, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	t->more = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t->less = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (t->more < 0 || t->less < 0) {
+		err_sys(e, "cannot open what wakes the output thread");
+		forget(t);
+		return NULL;
+	}
 	t->moved_ns = clock_mono_ns();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -130,10 +144,15 @@ struct talk *talk_new(struct err *e)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc) {
 		err_set(e, rc, "cannot start the output thread: %s", strerror(rc));
-		free(t);
+		forget(t);
 		return NULL;
 	}
 	return t;
+}
+
+static bool stalled(const struct talk *t)
+{
+	return clock_mono_ns() - t->moved_ns >= STALL_NS;
 }
 
 bool talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text, size_t n)
@@ -142,24 +161,18 @@ bool talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text
 	size_t need = sizeof(h) + n;
 	size_t limit = weight == TALK_RESULT ? RING_BYTES : RING_BYTES - RESULT_ROOM;
 
-	bool fits;
-
-	if (need > RING_BYTES)
+	while (t->patient && weight == TALK_RESULT && need <= limit && used(t) + need > limit &&
+	       !stalled(t))
+		wait_a_while(t->less);
+	if (used(t) + need > limit) {
+		*(fd == STDOUT_FILENO ? &t->data_dropped : &t->lines_dropped) += 1;
 		return false;
-	pthread_mutex_lock(&t->lock);
-	while (weight == TALK_RESULT && t->used + need > limit &&
-	       clock_mono_ns() - t->moved_ns < STALL_NS)
-		wait_a_while(t, &t->less);
-	fits = t->used + need <= limit;
-	if (fits) {
-		put(t, &h, sizeof(h));
-		put(t, text, n);
-		pthread_cond_signal(&t->more);
-	} else {
-		t->dropped++;
 	}
-	pthread_mutex_unlock(&t->lock);
-	return fits;
+	put(t, t->in, &h, sizeof(h));
+	put(t, t->in + sizeof(h), text, n);
+	t->in += need;
+	eventfd_write(t->more, 1);
+	return true;
 }
 
 void talk_line(struct talk *t, int fd, enum talk_weight weight, const char *fmt, ...)
@@ -179,37 +192,31 @@ void talk_line(struct talk *t, int fd, enum talk_weight weight, const char *fmt,
 	talk_text(t, fd, weight, line, (size_t)n + 1);
 }
 
+void talk_patient(struct talk *t)
+{
+	t->patient = true;
+	t->moved_ns = clock_mono_ns(); /* whoever did not read so far has its time from here on */
+}
+
 int talk_free(struct talk *t)
 {
-	bool drained;
 	int lost;
 
 	if (!t)
 		return 0;
-	pthread_mutex_lock(&t->lock);
-	if (t->dropped) {
-		char line[80];
-		struct head h = { .fd = 2 };
-
-		h.n = (size_t)snprintf(line, sizeof(line), "(%u lines of progress were dropped)\n",
-				       t->dropped);
-		if (t->used + sizeof(h) + h.n <= RING_BYTES) {
-			put(t, &h, sizeof(h));
-			put(t, line, h.n);
-		}
-	}
+	talk_patient(t);
+	if (t->lines_dropped)
+		talk_line(t, STDERR_FILENO, TALK_RESULT, "(%u lines of progress were dropped)",
+			  t->lines_dropped);
 	t->end = true;
-	t->moved_ns = clock_mono_ns();
-	pthread_cond_signal(&t->more);
-	while (t->used && clock_mono_ns() - t->moved_ns < STALL_NS)
-		wait_a_while(t, &t->less);
-	drained = !t->used;
-	pthread_mutex_unlock(&t->lock);
-	if (!drained)
+	eventfd_write(t->more, 1);
+	while (used(t) && !stalled(t))
+		wait_a_while(t->less);
+	if (used(t))
 		return ETIMEDOUT; /* the thread hangs in a write that never ends: it goes with the
 				     process */
 	pthread_join(t->thread, NULL);
-	lost = t->lost;
-	free(t);
+	lost = t->data_dropped ? ENOBUFS : t->lost;
+	forget(t);
 	return lost;
 }

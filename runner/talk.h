@@ -8,8 +8,8 @@
 
 /*
  * The runner's mouth: a thread that writes what others put into a ring, so that a terminal nobody
- * reads, a full pipe or a cut connection never delays an abort. When the ring is full, progress is
- * dropped (and said so once); results wait.
+ * reads, a full pipe or a cut connection never delays an abort. When the ring is full, what comes
+ * is dropped and counted, progress first; from talk_patient() on results wait. One thread talks.
  */
 enum talk_weight { TALK_PROGRESS, TALK_RESULT };
 
@@ -22,10 +22,12 @@ void talk_line(struct talk *t, int fd, enum talk_weight weight, const char *fmt,
 	PRINTF_FMT(4, 5);
 /* The same for text that is there already, of any length. False: dropped. */
 bool talk_text(struct talk *t, int fd, enum talk_weight weight, const char *text, size_t n);
+/* The run is over: nobody is kept waiting any more when results wait for their reader. */
+void talk_patient(struct talk *t);
 /*
  * Waits until everything is written, as long as somebody reads; gives up after 30 s without
  * progress. NULL is allowed. Returns 0, or the errno with which data (descriptor 1) was lost though
- * somebody was there to read it: not EPIPE.
+ * somebody was there to read it: not EPIPE. ENOBUFS: it was read too slowly.
  */
 int talk_free(struct talk *t);
 

@@ -232,6 +232,10 @@ static void try_ptrace(struct scratch_result *r)
 		for (;;)
 			pause();
 	}
+	if (target < 0) { /* and never to kill(2): -1 means everybody */
+		set(r, SCRATCH_FAILED, "%s", strerror(errno));
+		return;
+	}
 	tracer = fork();
 	if (tracer == 0) {
 		if (ptrace(PTRACE_SEIZE, target, NULL, NULL) < 0)
@@ -240,7 +244,10 @@ static void try_ptrace(struct scratch_result *r)
 			r->state = SCRATCH_OK;
 		_exit(0);
 	}
-	waitpid(tracer, NULL, 0);
+	if (tracer < 0)
+		set(r, SCRATCH_FAILED, "%s", strerror(errno));
+	else
+		waitpid(tracer, NULL, 0);
 	kill(target, SIGKILL);
 	waitpid(target, NULL, 0);
 }

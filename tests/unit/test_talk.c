@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* link: -Wl,--wrap=eventfd_write -Wl,--wrap=clock_mono_ns */
 #include "runner/talk.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <poll.h>
-#include <seccomp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -19,95 +17,131 @@
 
 #define WAIT_NS (20 * NS_PER_S)
 
-/* From here on no futex wake of this thread does anything; glibc takes EINVAL without a word. */
-static void lose_wakes(void)
-{
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+static atomic_bool loses_wakes, hurries;
+static atomic_llong ahead_ns;
 
-	if (!f ||
-	    seccomp_rule_add(f, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(futex), 1,
-			     SCMP_A1(SCMP_CMP_MASKED_EQ, FUTEX_CMD_MASK, FUTEX_WAKE)) < 0 ||
-	    seccomp_load(f) < 0)
-		_exit(2);
-	seccomp_release(f);
+int __real_eventfd_write(int fd, eventfd_t n);
+int __wrap_eventfd_write(int fd, eventfd_t n);
+int64_t __real_clock_mono_ns(void);
+int64_t __wrap_clock_mono_ns(void);
+
+int __wrap_eventfd_write(int fd, eventfd_t n)
+{
+	return loses_wakes ? 0 : __real_eventfd_write(fd, n);
 }
 
-/* Until the other thread of this process sleeps in a futex(2). */
-static void await_asleep(void)
+/* hurries: each look at the clock takes ten seconds. */
+int64_t __wrap_clock_mono_ns(void)
 {
-	int64_t until = clock_mono_ns() + WAIT_NS;
-	char path[64], text[256];
-	struct dirent *entry;
-
-	for (;;) {
-		DIR *d = opendir("/proc/self/task");
-
-		while (d && (entry = readdir(d))) {
-			if (entry->d_name[0] == '.' || atoi(entry->d_name) == getpid())
-				continue;
-			snprintf(path, sizeof(path), "/proc/self/task/%.16s/syscall",
-				 entry->d_name);
-			if (io_read_file(AT_FDCWD, path, text, sizeof(text)) > 0 &&
-			    atoi(text) == SYS_futex) {
-				closedir(d);
-				return;
-			}
-		}
-		if (d)
-			closedir(d);
-		if (clock_mono_ns() > until)
-			_exit(3);
-	}
+	if (hurries)
+		ahead_ns += 10 * NS_PER_S;
+	return __real_clock_mono_ns() + ahead_ns;
 }
 
-static void says_a_line_that_wakes_nobody(int out)
-{
-	struct err e = { 0 };
-	struct talk *t;
+static int kept_out; /* the real standard output */
 
-	dup2(out, STDOUT_FILENO);
-	t = talk_new(&e);
-	if (!t)
-		_exit(1);
-	await_asleep();
-	lose_wakes();
-	talk_line(t, STDOUT_FILENO, TALK_RESULT, "said");
-	_exit(talk_free(t) == 0 ? 0 : 4);
+/* Standard output is a pipe from here on; returns the end to read from. */
+static int pipe_out(void)
+{
+	int p[2];
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	fflush(stdout);
+	kept_out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	assert_true(kept_out >= 0);
+	assert_int_equal(dup2(p[1], STDOUT_FILENO), STDOUT_FILENO);
+	close(p[1]);
+	return p[0];
+}
+
+static void unpipe(void)
+{
+	dup2(kept_out, STDOUT_FILENO);
+	close(kept_out);
 }
 
 static void a_lost_wake_up_delays_a_line_and_the_end_and_no_more(void **state)
 {
+	struct err e = { 0 };
+	struct talk *t = talk_new(&e);
 	char text[16] = "";
-	int p[2], pidfd, status;
-	bool said, ended;
-	pid_t pid;
+	int in = pipe_out(), lost;
+	bool said;
 
 	(void)state;
-	assert_int_equal(pipe(p), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		says_a_line_that_wakes_nobody(p[1]);
-	close(p[1]);
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	said = io_wait(p[0], POLLIN, clock_mono_ns() + WAIT_NS) > 0 &&
-	       read(p[0], text, sizeof(text) - 1) > 0;
-	ended = io_wait(pidfd, POLLIN, clock_mono_ns() + WAIT_NS) > 0;
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	close(pidfd);
-	close(p[0]);
+	assert_non_null(t);
+	loses_wakes = true;
+	talk_line(t, STDOUT_FILENO, TALK_RESULT, "said");
+	said = io_wait(in, POLLIN, clock_mono_ns() + WAIT_NS) > 0 &&
+	       read(in, text, sizeof(text) - 1) > 0;
+	lost = talk_free(t);
+	loses_wakes = false;
+	unpipe();
+	close(in);
 	assert_true(said);
 	assert_string_equal(text, "said\n");
-	assert_true(ended);
-	assert_int_equal(status, 0);
+	assert_int_equal(lost, 0);
+}
+
+/* What is told while a run goes on waits for no reader, or the run's heart stops with it. */
+static void a_reader_that_stalls_keeps_nobody_waiting_and_the_loss_is_told(void **state)
+{
+	char line[1000], text[4096];
+	struct err e = { 0 };
+	struct talk *t = talk_new(&e);
+	int in = pipe_out(), lost;
+	unsigned put = 0, got = 0;
+	int64_t began = clock_mono_ns(), took;
+	ssize_t n;
+
+	(void)state;
+	assert_non_null(t);
+	memset(line, '\n', sizeof(line));
+	while (put < 5000 && talk_text(t, STDOUT_FILENO, TALK_RESULT, line, sizeof(line)))
+		put++;
+	took = clock_mono_ns() - began;
+	/* with somebody who reads, what was not dropped comes whole */
+	while (got < put * sizeof(line) && io_wait(in, POLLIN, clock_mono_ns() + WAIT_NS) > 0 &&
+	       (n = read(in, text, sizeof(text))) > 0)
+		got += (unsigned)n;
+	lost = talk_free(t);
+	unpipe();
+	close(in);
+	assert_in_range(put, 1000, 4999);
+	assert_true(took < 15 * NS_PER_S); /* half of what it waits at the end */
+	assert_int_equal(got, put * sizeof(line));
+	assert_int_equal(lost, ENOBUFS);
+}
+
+/* Also when what hangs is the very last: nothing is behind it in the ring. */
+static void a_write_that_never_ends_does_not_keep_the_end(void **state)
+{
+	static char line[200 * 1024]; /* more than a pipe takes */
+	struct err e = { 0 };
+	struct talk *t = talk_new(&e);
+	int in = pipe_out(), lost;
+
+	(void)state;
+	assert_non_null(t);
+	memset(line, 'x', sizeof(line));
+	assert_true(talk_text(t, STDOUT_FILENO, TALK_RESULT, line, sizeof(line)));
+	assert_true(io_wait(in, POLLIN, clock_mono_ns() + WAIT_NS) > 0);
+	hurries = true;
+	lost = talk_free(t);
+	hurries = false;
+	close(in); /* ends that write, before its rest goes elsewhere */
+	unpipe();
+	assert_int_equal(lost, ETIMEDOUT);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_lost_wake_up_delays_a_line_and_the_end_and_no_more),
+		cmocka_unit_test(a_reader_that_stalls_keeps_nobody_waiting_and_the_loss_is_told),
+		cmocka_unit_test(a_write_that_never_ends_does_not_keep_the_end),
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* the last one's reader goes while it writes */
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
