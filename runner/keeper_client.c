@@ -84,11 +84,30 @@ int keeper_client_start(struct keeper_client *ret, int pool, struct err *e)
 	return 0;
 }
 
-int keeper_client_send(struct keeper_client *k, struct kmsg *m, struct err *e)
+void keeper_client_flush(struct keeper_client *k)
 {
-	int rc = proto_send(k->sock, m, sizeof(*m), true);
+	unsigned sent = 0;
 
-	return rc < 0 ? err_set(e, -rc, "the keeper is gone") : 0;
+	while (sent < k->n_unsent) {
+		int rc = proto_send(k->sock, &k->unsent[sent], sizeof(k->unsent[0]), false);
+
+		if (rc < 0 && rc != -EPIPE)
+			break;
+		sent++;
+	}
+	k->n_unsent -= sent;
+	memmove(k->unsent, k->unsent + sent, k->n_unsent * sizeof(k->unsent[0]));
+}
+
+int keeper_client_send(struct keeper_client *k, const struct kmsg *m)
+{
+	if (k->n_unsent == KEEPER_CLIENT_UNSENT)
+		keeper_client_flush(k);
+	if (k->n_unsent == KEEPER_CLIENT_UNSENT)
+		return -ENOBUFS;
+	k->unsent[k->n_unsent++] = *m;
+	keeper_client_flush(k);
+	return 0;
 }
 
 /* One that ended while it started says why before it goes: its answer to no request. */
@@ -105,16 +124,47 @@ static int last_words(struct keeper_client *k, struct err *e)
 	return -e->code;
 }
 
-int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns,
+/* As proto_await(), and -ECANCELED as soon as stop_fd is readable. */
+static int await_answer(struct keeper_client *k, struct kmsg *in, int64_t deadline_ns, int stop_fd)
+{
+	struct pollfd p[] = { { .fd = k->sock, .events = POLLIN },
+			      { .fd = stop_fd, .events = POLLIN } };
+
+	for (unsigned times = 0; times < IO_INTERRUPTIONS;) {
+		int64_t left = deadline_ns - clock_mono_ns();
+		struct timespec t = { left / NS_PER_S, left % NS_PER_S };
+		int rc = left > 0 ? io_poll(p, ARRAY_LEN(p), &t) : 0;
+
+		if (rc == 0)
+			return 0;
+		if (rc < 0 && io_again(&times))
+			continue;
+		if (rc < 0)
+			return -errno;
+		if (p[1].revents)
+			return -ECANCELED;
+		rc = proto_recv(k->sock, in, KMSG_ANSWER_SIZE);
+		if (rc != 0)
+			return rc;
+		times++;
+	}
+	return -EAGAIN;
+}
+
+int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns, int stop_fd,
 		      void (*other)(void *arg, const struct kmsg *m), void *arg, struct err *e)
 {
 	struct kmsg in;
-	int rc = keeper_client_send(k, m, e);
+	int rc = proto_send(k->sock, m, sizeof(*m), true);
 
-	if (rc < 0)
+	if (rc < 0) {
+		err_set(e, -rc, "the keeper is gone");
 		return last_words(k, e);
-	while (rc == 0) {
-		rc = proto_await(k->sock, &in, KMSG_ANSWER_SIZE, deadline_ns);
+	}
+	for (;;) {
+		rc = await_answer(k, &in, deadline_ns, stop_fd);
+		if (rc == -ECANCELED)
+			return err_set(e, ECANCELED, "stopped by a signal");
 		if (rc == 0)
 			return err_set(e, ETIMEDOUT, "the keeper does not answer");
 		if (rc < 0)
@@ -126,9 +176,7 @@ int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_
 		}
 		if (other)
 			other(arg, &in);
-		rc = 0;
 	}
-	return rc;
 }
 
 void keeper_client_done(struct keeper_client *k)

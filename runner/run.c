@@ -34,6 +34,8 @@ static int code_of(int rc)
 	case EBUSY:
 	case EPERM:
 		return EXIT_REFUSED;
+	case ECANCELED:
+		return EXIT_ABORTED;
 	default:
 		return EXIT_UNABLE;
 	}

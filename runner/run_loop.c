@@ -17,11 +17,17 @@
 #define HITS_FAULTS 16 /* more do not fit into the picture */
 
 static void step(struct run *r, const struct ctl_event *ev);
+static void lost_prober(struct run *r, struct run_prober *p, const struct err *e);
+
+void run_order(struct run *r, const struct kmsg *m)
+{
+	if (!r->keeper_lost && keeper_client_send(&r->keeper, m) < 0)
+		r->keeper_full = true;
+}
 
 static void send_list(struct run *r, enum kmsg_type type, const unsigned *list, size_t n)
 {
 	struct kmsg m = { .type = (uint16_t)type };
-	struct err e;
 
 	m.value = type == KMSG_FIRE ? ++r->orders : 0;
 	for (size_t i = 0; i < n && i < PROTO_FAULTS; i++) {
@@ -29,23 +35,28 @@ static void send_list(struct run *r, enum kmsg_type type, const unsigned *list, 
 		if (type == KMSG_FIRE)
 			r->fault[list[i]].order = m.value;
 	}
-	keeper_client_send(&r->keeper, &m, &e);
+	run_order(r, &m);
 }
 
 static void send_plain(struct run *r, enum kmsg_type type)
 {
-	struct kmsg m = { .type = (uint16_t)type };
+	const struct kmsg m = { .type = (uint16_t)type };
+
+	run_order(r, &m);
+}
+
+static void start_command(struct run *r)
+{
+	struct run_prober *p = &r->prober[r->command_prober];
 	struct err e;
 
-	/* a keeper that is gone shows at the other end of its socket, after whatever it still said:
-	 * hear_keeper() */
-	keeper_client_send(&r->keeper, &m, &e);
+	r->out.command_ran = prober_tell(&p->p, PROBE_MSG_RUN, &e) == 0;
+	if (!r->out.command_ran)
+		lost_prober(r, p, &e);
 }
 
 static void act(struct run *r, const struct ctl_actions *a)
 {
-	struct err e;
-
 	if (a->undo_all) {
 		send_plain(r, KMSG_LIFT_ALL);
 		r->decided = true;
@@ -57,8 +68,7 @@ static void act(struct run *r, const struct ctl_actions *a)
 	if (a->nfire)
 		send_list(r, KMSG_FIRE, a->fire, a->nfire);
 	if (a->start_command && r->command_prober >= 0)
-		r->out.command_ran =
-			prober_tell(&r->prober[r->command_prober].p, PROBE_MSG_RUN, &e) == 0;
+		start_command(r);
 	if (a->done)
 		r->done = true;
 	if (a->finish)
@@ -291,7 +301,8 @@ static void lost_prober(struct run *r, struct run_prober *p, const struct err *e
 	char words[ERR_LINE * 3];
 
 	run_say_note(r, "error", err_format(e, words, sizeof(words)));
-	prober_stop(&p->p);
+	auto_close(&p->p.fd); /* which ends it; waited for at the end, where no beat is due */
+	p->p.fd = -1;
 	halt(r, p->launcher ? CTL_BY_LAUNCHER : CTL_BY_PROBER, words);
 }
 
@@ -398,7 +409,8 @@ static void watch_keeper(struct run *r)
 	notify_beat(&r->notify);
 	if (r->keeper_lost || r->keeper.pidfd < 0)
 		return;
-	if (hangs_for_ever(r)) {
+	keeper_client_flush(&r->keeper);
+	if (hangs_for_ever(r) || r->keeper_full) {
 		keeper_lost(r, -ETIMEDOUT);
 		return;
 	}
@@ -408,8 +420,11 @@ static void watch_keeper(struct run *r)
 		pidfd_send_signal(r->keeper.pidfd, SIGKILL, NULL, 0);
 	/* a spare that is stopped keeps the socket open and will never speak: the keeper's death is
 	 * the end of both */
-	if (p->spare && io_wait(r->keeper.pidfd, POLLIN, 0) > 0)
-		keeper_lost(r, -EPIPE);
+	if (p->spare && io_wait(r->keeper.pidfd, POLLIN, 0) > 0) {
+		hear_keeper(r); /* its last word may be that all is clean */
+		if (!r->done && !r->keeper_lost)
+			keeper_lost(r, -EPIPE);
+	}
 }
 
 void run_loop(struct run *r)

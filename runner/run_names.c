@@ -6,13 +6,11 @@ static void ask(struct run *r, unsigned number)
 	struct name_join *j = &r->names.join[number];
 	const struct name_item *item = &r->names.item[j->item];
 	struct kmsg m = { .type = KMSG_JOIN, .fault = (uint16_t)item->fault, .value = number };
-	struct err ignored;
 
 	m.u.join.list = item->plan->list;
 	m.u.join.at = j->at;
 	j->state = NAME_ASKED;
-	/* a keeper that is gone shows at the other end of its socket: hear_keeper() */
-	keeper_client_send(&r->keeper, &m, &ignored);
+	run_order(r, &m);
 }
 
 void run_ask_joins(struct run *r, unsigned fault)

@@ -69,6 +69,7 @@ struct run {
 	bool decided;    /* the run was aborted: later samples are not among its reasons */
 	uint64_t orders; /* to fire */
 	bool keeper_lost, done, interrupted;
+	bool keeper_full; /* it takes no orders: it is lost */
 	char halt_why[200];
 	unsigned n_left, n_foreign;
 	struct kmsg_left left[RUN_LEFT];
@@ -87,6 +88,8 @@ int run_start_keeper(struct run *r, struct err *e);
 
 /* run_loop.c */
 void run_loop(struct run *r);
+/* To the keeper, now or a beat later. */
+void run_order(struct run *r, const struct kmsg *m);
 
 /* run_names.c: what host names come to mean. */
 void run_hear_resolver(struct run *r);

@@ -99,7 +99,7 @@ int control_serve(int listener, uint32_t starter_uid, uint32_t gid, char *why, s
 
 int control_halt(const char *path, const char *why, struct control_answer *ret, struct err *e)
 {
-	AUTO(auto_close) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	AUTO(auto_close) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct control_msg m = { .halt = 1 };
 	ssize_t n;
@@ -110,7 +110,9 @@ int control_halt(const char *path, const char *why, struct control_answer *ret, 
 		return err_set(e, ENAMETOOLONG, "the path '%s' is too long for a socket", path);
 	snprintf(m.why, sizeof(m.why), "%s", why ? why : "");
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return err_sys(e, "cannot reach the run's keeper at '%s'", path);
+		return errno == EAGAIN ? /* as many as may wait do already */
+			       err_set(e, ETIMEDOUT, "the run's keeper does not answer") :
+			       err_sys(e, "cannot reach the run's keeper at '%s'", path);
 	/* one who may not halt gets the answer unasked: EPIPE here is not the last word */
 	if (send(fd, &m, sizeof(m), MSG_NOSIGNAL) != sizeof(m) && errno != EPIPE)
 		return err_sys(e, "cannot speak to the run's keeper");

@@ -310,7 +310,9 @@ static void on_reverted(struct controller *c, const struct ctl_event *ev)
 		return;
 	if (f->cfg->one_shot && f->view.phase != CTL_STUCK)
 		return;
-	if (f->view.phase == CTL_FIRED)
+	/* before its time, and nobody has said why: that word was lost on its way */
+	if (f->view.phase == CTL_FIRED ||
+	    (f->view.phase == CTL_ON && f->view.ends_ns && !ctl_due(c, f->view.ends_ns)))
 		ctl_stop_item(c, CTL_CAUSE_LOST, ev->item);
 	f->view.phase = CTL_OFF;
 	f->view.reverted_ns = c->now_ns;

@@ -173,8 +173,10 @@ static int join_all(struct holder *h, const struct gate_join *j, struct err *e)
 static void answer(struct holder *h, struct hmsg *m, int rc)
 {
 	m->code = rc;
-	proto_send(h->job->sock, m, sizeof(*m),
-		   false); /* a keeper that does not read is a dead one */
+	/* a keeper that does not read is a dead one, and a fault that it was told nothing of, or
+	 * not of its loss, would pass for one that is held */
+	if (proto_send(h->job->sock, m, sizeof(*m), false) < 0)
+		_exit(1);
 }
 
 /* Goes on with firing: one step of the change that is due, or the answer when all are in place. */

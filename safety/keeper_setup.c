@@ -202,7 +202,7 @@ static int take_lock(struct keeper *k, const struct change_spec *s, struct err *
 	snprintf(dir, sizeof(dir), "%s/locks", k->begin.state_dir);
 	fd = lock_take(dir, key, k->begin.run_id,
 		       k->begin.lock_timeout_ns ? clock_mono_ns() + k->begin.lock_timeout_ns : 0,
-		       e);
+		       k->sock, e); /* nothing comes there before the answer but its end */
 	if (fd == -EBUSY) {
 		char words[ERR_LINE];
 		struct text what = text_on(words, sizeof(words));

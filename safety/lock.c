@@ -128,21 +128,24 @@ static int sign(int fd, const char *owner_run, struct err *e)
 	return 0;
 }
 
-static void wait_a_moment(int64_t deadline_ns)
+/* Has the one we wait for gone away? */
+static bool is_over(int stop_fd, int64_t deadline_ns)
 {
 	int64_t until = clock_mono_ns() + POLL_NS;
-	struct timespec t;
+	const struct timespec nap = { 0, POLL_NS };
+	int rc = io_wait(stop_fd, POLLIN, until < deadline_ns ? until : deadline_ns);
 
-	until = until < deadline_ns ? until : deadline_ns;
-	t = (struct timespec){ until / NS_PER_S, until % NS_PER_S };
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+	if (rc < 0)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	return rc > 0;
 }
 
 int lock_take(const char *dir, const char *key, const char *owner_run, int64_t deadline_ns,
-	      struct err *e)
+	      int stop_fd, struct err *e)
 {
 	AUTO(auto_close) int dirfd = open_dir(dir, e);
 	char name[LOCK_NAME_BYTES];
+	unsigned renamed = 0;
 
 	if (dirfd < 0)
 		return dirfd;
@@ -154,8 +157,11 @@ int lock_take(const char *dir, const char *key, const char *owner_run, int64_t d
 		if (fd < 0)
 			return fd;
 		if (!flock(fd, LOCK_EX | LOCK_NB)) {
-			if (!still_named(dirfd, name, fd))
+			if (!still_named(dirfd, name, fd) && ++renamed < IO_INTERRUPTIONS)
 				continue;
+			if (renamed == IO_INTERRUPTIONS)
+				return err_set(e, EAGAIN, "the lock file of '%s' does not stay",
+					       key);
 			r = sign(fd, owner_run, e);
 			return r ? r : take_fd(&fd);
 		}
@@ -163,7 +169,8 @@ int lock_take(const char *dir, const char *key, const char *owner_run, int64_t d
 			return err_sys(e, "cannot lock '%s'", key);
 		if (clock_mono_ns() >= deadline_ns)
 			return busy(fd, e);
-		wait_a_moment(deadline_ns);
+		if (is_over(stop_fd, deadline_ns))
+			return err_set(e, ECANCELED, "nobody waits for '%s' any more", key);
 	}
 }
 

@@ -15,7 +15,8 @@
 #include "safety/recover.h"
 #include "safety/sandbox.h"
 
-#define LOOK_NS (200 * NS_PER_MS)
+#define LOOK_NS     (200 * NS_PER_MS)
+#define TAKEOVER_NS (30 * NS_PER_S) /* without the changes */
 
 /* Until the keeper, our parent, is dead. One that hangs is killed, so that never two of them work
  * on one journal. */
@@ -72,7 +73,9 @@ static void end_silent_runner(struct keeper *k)
 
 	if (k->runner_pidfd < 0)
 		return;
-	while (k->pulse->runner <= now && !pulse_stale(&k->pulse->runner)) {
+	/* one that has never beaten is never stale */
+	while (k->pulse->runner <= now && !pulse_stale(&k->pulse->runner) &&
+	       clock_mono_ns() - now < 2 * PULSE_STALE_NS) {
 		int rc = io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + PULSE_BEAT_NS / 2);
 
 		if (rc > 0)
@@ -101,8 +104,8 @@ static int take_over(struct keeper *k)
 	journal_again(&k->journal);
 	if (k->journal.head.state == HEAD_CLEAN)
 		return 0;
-	k->pulse->spare = INT64_MAX; /* at work, and bounded in all that it does: not to be taken
-					for one that hangs */
+	/* at work, not to be taken for one that hangs: for as long as all that can take */
+	pulse_rest(&k->pulse->spare, TAKEOVER_NS + k->journal.head.n_slots * RECOVER_SLOT_NS);
 	keeper_say(k, KMSG_HALT, "the keeper died; its spare took over");
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "the keeper died");
 	recover_end_holders(&k->journal, &e);
@@ -136,6 +139,7 @@ void spare_main(struct keeper *k, int keeper_pidfd)
 	struct err e;
 
 	prctl(PR_SET_NAME, "brink-spare");
+	auto_close(&k->control); /* nobody would answer there */
 	k->control = -1;
 	get_ready(k);
 	mlockall(MCL_CURRENT |

@@ -35,3 +35,41 @@ kill -CONT $run
 blocked || fail "the fault went away"
 kill -INT $run
 clean 6
+
+# A run that waits for another one's lock has nothing to take back, and lets itself be told to end.
+cat >"$dir/one.yaml" <<YAML
+brink: 1
+name: the one that has the device
+steady_state:
+  - $TCP
+faults:
+  - id: small
+    net.mtu: {dev: va, mtu: 1400, netns: cr_a}
+    for: 60s
+YAML
+sed 's/1400/1300/' "$dir/one.yaml" >"$dir/two.yaml"
+is_small() { ip -n cr_a link show va | grep -q 'mtu 1400'; }
+keepers() { brink_pids brink-keeper | wc -l; }
+rm -rf /var/lib/brink /run/brink
+"$BRINK" run "$dir/one.yaml" >/dev/null 2>"$dir/one.err" </dev/null &
+first=$!
+poll 8000 is_small || fail "the first one is not held: $(cat "$dir/one.err")"
+one=$(keepers)
+for sig in INT KILL; do
+	case_name="SIG$sig while it waits for a lock"
+	"$BRINK" run --lock-timeout 1h "$dir/two.yaml" >"$dir/out" 2>"$dir/err" </dev/null &
+	second=$!
+	poll 8000 eval '[ "$(keepers)" -gt $one ]' || fail "no second run: $(cat "$dir/err")"
+	kill -$sig $second
+	poll 5000 eval '! kill -0 $second 2>/dev/null' || fail "it waits on"
+	wait $second
+	rc=$?
+	[ $sig = KILL ] || [ $rc = 6 ] || fail "exit $rc: $(cat "$dir/err")"
+	[ $sig = KILL ] || said 'Nothing was touched' || fail "says: $(cat "$dir/err")"
+	poll 5000 eval '[ "$(keepers)" = $one ]' || fail "its keeper waits on"
+	is_small || fail "the first one is not held any more"
+	echo "# $case_name"
+done
+kill -INT $first
+wait $first
+poll 5000 no_brink || fail "processes are left"

@@ -307,6 +307,18 @@ static void no_recovery_within_the_default_is_a_fail(void **state)
 	assert_int_equal(finish(r), EXIT_FAIL);
 }
 
+/* The keeper lifted it and its word why was lost: a run whose fault was not there is no pass. */
+static void a_fault_that_is_over_before_its_time_stops_the_run(void **state)
+{
+	struct run *r = *state;
+
+	r->faults[0].for_ns = 10 * S;
+	to_hold(r);
+	tick_at(r, controller_hold_ns(r->c) + S);
+	event(r, CTL_REVERTED, 0);
+	assert_int_equal(finish(r), EXIT_ABORTED);
+}
+
 /* --- the end --- */
 
 static void the_run_waits_for_every_revert_before_it_finishes(void **state)
@@ -526,6 +538,7 @@ int main(void)
 		TEST(a_recovery_may_name_its_checks_and_the_rest_is_watched_too),
 		TEST(a_recovery_without_data_is_unknown),
 		TEST(no_recovery_within_the_default_is_a_fail),
+		TEST(a_fault_that_is_over_before_its_time_stops_the_run),
 		TEST(the_run_waits_for_every_revert_before_it_finishes),
 		TEST(a_revert_that_never_answers_is_not_clean),
 		TEST(a_late_proof_heals_an_undo_that_was_not_confirmed),

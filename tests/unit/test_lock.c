@@ -68,7 +68,7 @@ static int take(struct fixture *f, const char *key, const char *run, int64_t wai
 {
 	int64_t deadline = wait_ns ? clock_mono_ns() + wait_ns : 0;
 
-	return lock_take(f->dir, key, run, deadline, &f->e);
+	return lock_take(f->dir, key, run, deadline, -1, &f->e);
 }
 
 static void the_second_one_is_told_who_holds_it(void **state)
@@ -140,6 +140,19 @@ static void waiting_ends_at_the_deadline(void **state)
 	lock_release(fd);
 }
 
+static void waiting_ends_with_the_one_it_is_for(void **state)
+{
+	struct fixture *f = *state;
+	int fd = take(f, "k", RUN, 0), p[2];
+
+	assert_true(fd >= 0);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	close(p[1]);
+	assert_int_equal(lock_take(f->dir, "k", OTHER, INT64_MAX, p[0], &f->e), -ECANCELED);
+	close(p[0]);
+	lock_release(fd);
+}
+
 static void an_unsigned_lock_is_still_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -186,14 +199,14 @@ static void symbolic_links_and_open_folders_are_refused(void **state)
 	assert_int_equal(chmod(f->dir, 0700), 0);
 	snprintf(path, sizeof(path), "%s/brink/via", f->root);
 	assert_int_equal(symlink(f->dir, path), 0);
-	assert_true(lock_take(path, "k", RUN, 0, &f->e) < 0);
+	assert_true(lock_take(path, "k", RUN, 0, -1, &f->e) < 0);
 }
 
 static void a_folder_that_cannot_be_made_is_an_error(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(lock_take("/proc/no/such", "k", RUN, 0, &f->e), -ENOENT);
+	assert_int_equal(lock_take("/proc/no/such", "k", RUN, 0, -1, &f->e), -ENOENT);
 	assert_int_equal(f->e.code, ENOENT);
 }
 
@@ -232,6 +245,7 @@ int main(void)
 		TEST(different_keys_do_not_exclude_each_other),
 		TEST(a_lock_ends_with_its_process),
 		TEST(waiting_ends_at_the_deadline),
+		TEST(waiting_ends_with_the_one_it_is_for),
 		TEST(an_unsigned_lock_is_still_refused),
 		TEST(a_lock_file_that_was_removed_is_no_lock),
 		TEST(symbolic_links_and_open_folders_are_refused),
