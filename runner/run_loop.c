@@ -67,8 +67,6 @@ static void act(struct run *r, const struct ctl_actions *a)
 		send_plain(r, KMSG_GUARD);
 	if (a->nfire)
 		send_list(r, KMSG_FIRE, a->fire, a->nfire);
-	if (a->start_command && r->command_prober >= 0)
-		start_command(r);
 	if (a->done)
 		r->done = true;
 	if (a->finish)
@@ -85,6 +83,8 @@ static void step(struct run *r, const struct ctl_event *ev)
 	r->phase = controller_phase(r->ctl);
 	if (r->phase != was)
 		run_say_phase(r, was);
+	if (a.start_command && r->command_prober >= 0) /* last: one that cannot be is a step too */
+		start_command(r);
 }
 
 static void halt(struct run *r, enum ctl_by by, const char *why)

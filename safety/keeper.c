@@ -368,7 +368,7 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 		if (p[2 * n + 1].revents)
 			runner_gone(k, "the runner died");
 		if (p[2 * n + 2].revents) {
-			waitpid(k->spare, NULL, 0);
+			waitpid(k->spare, NULL, WNOHANG); /* a stopped tracer may keep it */
 			auto_close(&k->spare_pidfd);
 			k->spare_pidfd = -1;
 			end_run(k, "the spare keeper died", false);

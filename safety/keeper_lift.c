@@ -222,6 +222,19 @@ void keeper_lift_all(struct keeper *k)
 		start_lift(&k->fault[i]);
 }
 
+/* Of a fault whose firing failed after so many of its changes. What was never touched is not taken
+ * back either: it may be somebody else's by now. */
+static uint64_t first_untouched(int rc, uint64_t fired)
+{
+	switch (rc) {
+	case -EALREADY:  /* was so before, and stays */
+	case -ECANCELED: /* not begun: the lease had been given up */
+		return fired;
+	default:
+		return fired + 1; /* the one that failed may have left something */
+	}
+}
+
 /* The gate is open as far as the holder knows: ask the kernel. */
 static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct hmsg *m)
 {
@@ -232,8 +245,8 @@ static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct h
 	struct err e = m->err;
 	int rc = m->code;
 
-	if (rc == -EALREADY && f->state < FAULT_UNDOING) /* also when it is being lifted by now */
-		unmark_fired(k, f, m->value);
+	if (rc < 0 && f->state < FAULT_UNDOING) /* also when it is being lifted by now */
+		unmark_fired(k, f, first_untouched(rc, m->value));
 	if (f->state != FAULT_FIRING)
 		return;
 	if (rc == 0 && has_effect_to_read(k, f)) {
@@ -319,7 +332,7 @@ void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
 {
 	struct err e;
 
-	waitpid(f->pid, NULL, 0);
+	waitpid(f->pid, NULL, WNOHANG); /* a stopped tracer may keep the rest of it */
 	f->pid = 0;
 	k->last_death_ns = clock_mono_ns();
 	for (unsigned i = f->first; i < f->first + f->n; i++)

@@ -908,6 +908,20 @@ inline go_on(p)
 #endif
 #define is_gone(f) (!is_held(f))
 #define is_over(p) (st[p] != ALIVE)
+inline revert_until_clean()
+{
+	tries = 0;
+	do
+	:: folder && tries < 1 + UNDO_FAILS + EVENTS ->
+		tries++;
+		if
+		:: is_stopped(V) -> help(T)
+		:: else -> help(V)
+		fi;
+		timeout
+	:: else -> break
+	od
+}
 init {
 	byte tries;
 
@@ -925,21 +939,17 @@ init {
 	/* P6, first half: keeper and spare cover for each other. */
 	assert(helped || (hit_keeper && hit_spare) || has_failed || all(nothing));
 	/* P6: `brink revert` at the latest. The first one may meet the undo that fails. */
-	do
-	:: folder && tries < 1 + UNDO_FAILS + EVENTS ->
-		tries++;
-		if
-		:: is_stopped(V) -> help(T)
-		:: else -> help(V)
-		fi;
-		timeout
-	:: else -> break
-	od;
+	revert_until_clean();
 	assert(!folder && all(nothing) && all(harmless) && !is_reserved);
 	assert(is_over(R) && is_over(K) && is_over(S) && is_over(V) && is_over(T));
 	/* Whoever is still stopped goes on one day, long after. */
 	d_step { go_on(R); go_on(K); go_on(S); go_on(V); go_on(T); go_on(H); GO_ON_1 };
 	timeout;
+	/* A run that was stopped at its start only begins now, and its undo may be the one that fails. */
+	if
+	:: UNDO_FAILS && has_failed -> revert_until_clean()
+	:: else
+	fi;
 	assert(all(nothing) && all(is_gone) && !is_reserved);
 	assert(is_over(R) && is_over(K) && is_over(S) && is_over(V) && is_over(T))
 }
