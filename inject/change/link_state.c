@@ -22,6 +22,9 @@
 #define BY_LO      1  /* IFAPROT_KERNEL_LO */
 #define BY_LL      3  /* IFAPROT_KERNEL_LL */
 
+/* NDA_FLAGS_EXT: since 5.16, and not in every linux/neighbour.h. */
+#define ATTR_FLAGS_EXT 15
+
 /* What one of another kind forgets when it goes down is not known here. */
 static const char *const known_kinds[] = { "",    "veth", "dummy",   "bridge",
 					   "tun", "vlan", "macvlan", "ipvlan" };
@@ -61,6 +64,17 @@ static uint32_t conf_of(const struct nlattr *conf, unsigned n)
 	return v;
 }
 
+static struct link_address hardware_address(const struct nlattr *a)
+{
+	struct link_address r = { 0 };
+
+	if (a && nlattr_len(a) <= sizeof(r.at)) {
+		r.n = (uint8_t)nlattr_len(a);
+		memcpy(r.at, nlattr_data(a), r.n);
+	}
+	return r;
+}
+
 static void read_link(const struct nlmsghdr *h, const struct ifinfomsg *m, struct link_state *ret)
 {
 	size_t n = sizeof(*m);
@@ -71,6 +85,8 @@ static void read_link(const struct nlmsghdr *h, const struct ifinfomsg *m, struc
 
 	*ret = (struct link_state){ .ifindex = m->ifi_index,
 				    .flags = m->ifi_flags,
+				    .address = hardware_address(nlattr_of(h, n, IFLA_ADDRESS)),
+				    .broadcast = hardware_address(nlattr_of(h, n, IFLA_BROADCAST)),
 				    .mtu = nlattr_u32(nlattr_of(h, n, IFLA_MTU)),
 				    .has_master = nlattr_of(h, n, IFLA_MASTER) != NULL };
 	if (name && nlattr_len(name) <= sizeof(ret->name))
@@ -387,6 +403,58 @@ static int address_stays(const struct nlmsghdr *h, void *arg, struct err *e)
 		    address_of(AF_INET6, nlattr_of(h, sizeof(*m), IFA_ADDRESS), text));
 }
 
+/* inet_addr_type() in net/ipv4/fib_frontend.c: what the kernel's own table of this device says, and
+ * what is one everywhere. */
+static bool is_broadcast(const struct losses *x, const struct way *w)
+{
+	if (w->family != AF_INET)
+		return false;
+	if (!w->dst[0] || memcmp(w->dst, "\xff\xff\xff\xff", 4) == 0)
+		return true;
+	for (unsigned i = 0; i < x->n_ways; i++) {
+		if (memcmp(&x->way[i], w, sizeof(*w)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An entry that nobody resolves: does the kernel make it again, the same, when it is needed?
+ * arp_constructor() in net/ipv4/arp.c, ndisc_constructor() in net/ipv6/ndisc.c.
+ */
+static bool kernel_maps(const struct losses *x, const struct nlmsghdr *h)
+{
+	const struct link_state *l = x->l;
+	const struct ndmsg *m = NLMSG_DATA(h);
+	const struct nlattr *dst = nlattr_of(h, sizeof(*m), NDA_DST);
+	bool by_own = l->flags & (IFF_NOARP | IFF_LOOPBACK);
+	const struct link_address *own = by_own ? &l->address : &l->broadcast;
+	struct link_address to = hardware_address(nlattr_of(h, sizeof(*m), NDA_LLADDR));
+	struct way w = { .family = m->ndm_family, .table = RT_TABLE_LOCAL };
+
+	if (!dst || nlattr_len(dst) > sizeof(w.dst))
+		return false;
+	memcpy(w.dst, nlattr_data(dst), nlattr_len(dst));
+	w.len = (uint8_t)(nlattr_len(dst) * 8);
+	if (w.family == AF_INET ? (w.dst[0] & 0xf0) == 0xe0 : w.dst[0] == 0xff)
+		return true; /* multicast */
+	if (to.n != own->n || memcmp(to.at, own->at, to.n) != 0)
+		return false;
+	return by_own || l->flags & IFF_POINTOPOINT || is_broadcast(x, &w);
+}
+
+/* neigh_ifdown() in net/core/neighbour.c takes all of them; what the device learns by asking comes
+ * again. Flags beyond eight (managed) are only on those that somebody has put there. */
+static bool neighbour_stays_away(const struct losses *x, const struct nlmsghdr *h)
+{
+	const struct ndmsg *m = NLMSG_DATA(h);
+
+	if (m->ndm_state & NUD_PERMANENT || m->ndm_flags & (NTF_PROXY | NTF_EXT_LEARNED) ||
+	    nlattr_u32(nlattr_of(h, sizeof(*m), ATTR_FLAGS_EXT)))
+		return true;
+	return m->ndm_state & NUD_NOARP && !kernel_maps(x, h);
+}
+
 static int neighbour_is_learnt(const struct nlmsghdr *h, void *arg, struct err *e)
 {
 	struct losses *x = arg;
@@ -396,8 +464,7 @@ static int neighbour_is_learnt(const struct nlmsghdr *h, void *arg, struct err *
 
 	(void)e;
 	if (h->nlmsg_type != RTM_NEWNEIGH || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) ||
-	    m->ndm_ifindex != l->ifindex ||
-	    !(m->ndm_state & NUD_PERMANENT || m->ndm_flags & NTF_PROXY))
+	    m->ndm_ifindex != l->ifindex || !neighbour_stays_away(x, h))
 		return 0;
 	return lost(x, "the neighbour entry %s would be lost when the device goes down",
 		    address_of(m->ndm_family, nlattr_of(h, sizeof(*m), NDA_DST), text));

@@ -8,11 +8,17 @@
 /* It hears the other end: IFF_LOWER_UP of linux/if.h, which cannot stand beside net/if.h. */
 #define LINK_LOWER_UP 0x10000u
 
+/* A hardware address: of MAX_ADDR_LEN in linux/netdevice.h at most. n = 0: the device has none. */
+struct link_address {
+	uint8_t n, at[32];
+};
+
 /* A network device as RTM_GETLINK tells it: what setting it down or its MTU depends on. */
 struct link_state {
 	char name[IFNAMSIZ];
 	int ifindex;
 	unsigned flags; /* IFF_*: netdevice(7) */
+	struct link_address address, broadcast;
 	uint32_t mtu;
 	uint32_t mtu6;        /* of its IPv6 configuration; 0 = it has none */
 	char kind[16];        /* "" = hardware, or told by none */

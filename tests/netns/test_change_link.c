@@ -197,6 +197,32 @@ static void the_kernels_own_routes_are_no_reason(void **state)
 	all_is_as_before(f);
 }
 
+/* Multicast, broadcast, and all of a device that does not ask: it makes them again. What it has
+ * asked for too. */
+static void the_kernels_own_neighbours_are_no_reason(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const with_arp[] = { "10.9.0.255", "255.255.255.255", "239.1.1.1",
+						"10.9.0.9" };
+
+	must("ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev va nud reachable; "
+	     "for to in 10.9.0.255 255.255.255.255 239.1.1.1 ff02::1%va; do "
+	     "ping -q -b -c 1 -W 0.01 -I va $to >/dev/null 2>&1; done; :");
+	for (size_t i = 0; i < ARRAY_LEN(with_arp); i++) {
+		char look[80];
+
+		snprintf(look, sizeof(look), "ip neigh show nud all %s dev va | grep -q .",
+			 with_arp[i]);
+		must(look);
+	}
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_kill(&f->r);
+	must("ip link set va arp off && ip neigh flush dev va nud all && "
+	     "ping -q -c 1 -W 0.01 10.9.0.7 >/dev/null 2>&1; "
+	     "ip neigh show nud noarp 10.9.0.7 dev va | grep -q .");
+	assert_int_equal(rig_start(&f->r), 0);
+}
+
 static void what_would_be_lost_is_named_and_nothing_touched(void **state)
 {
 	struct fixture *f = *state;
@@ -230,6 +256,20 @@ static void what_would_be_lost_is_named_and_nothing_touched(void **state)
 		{ "ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev va nud permanent",
 		  "neighbour entry 10.9.0.9" },
 		{ "ip neigh add proxy 10.9.0.10 dev va", "neighbour entry 10.9.0.10" },
+		/* NOARP: neither asked for nor permanent; on a device that asks it is somebody's */
+		{ "ip neigh add 10.9.0.11 lladdr 02:00:00:00:00:11 dev va nud noarp",
+		  "neighbour entry 10.9.0.11" },
+		{ "ip neigh add 10.9.0.12 lladdr ff:ff:ff:ff:ff:ff dev va nud noarp",
+		  "neighbour entry 10.9.0.12" },
+		{ "ip neigh add fe80::12 lladdr 02:00:00:00:00:12 dev va nud noarp",
+		  "neighbour entry fe80::12" },
+		{ "ip link set va arp off && "
+		  "ip neigh add 10.9.0.13 lladdr 02:00:00:00:00:13 dev va nud noarp",
+		  "neighbour entry 10.9.0.13" },
+		/* as routing daemons (EVPN) and load balancers do it */
+		{ "ip neigh add 10.9.0.14 lladdr 02:00:00:00:00:14 dev va nud stale extern_learn",
+		  "neighbour entry 10.9.0.14" },
+		{ "ip neigh add 10.9.0.15 dev va managed", "neighbour entry 10.9.0.15" },
 		{ "ip nexthop add id 7 via 10.9.0.7 dev va", "nexthop 7" },
 		{ "ip link add br0 type bridge && ip link set va master br0", "port of another" },
 		{ "ip addr add 10.9.0.3/24 dev vb",
@@ -540,6 +580,7 @@ int main(void)
 		TEST(down_and_back_with_all_that_it_had),
 		TEST(kept_addresses_are_no_reason),
 		TEST(the_kernels_own_routes_are_no_reason),
+		TEST(the_kernels_own_neighbours_are_no_reason),
 		TEST(what_would_be_lost_is_named_and_nothing_touched),
 		TEST(it_is_looked_at_again_before_the_shot),
 		TEST(it_stays_when_the_holder_dies_and_undo_takes_it_back),
