@@ -315,7 +315,8 @@ static int link_print(const struct change_spec *cs, struct text *ret_do, struct 
 	return 0;
 }
 
-static const struct call_rule holder_calls[] = { CALLS_NETLINK, { 0 } };
+/* A setting that decides what would be lost stands in a file: link_check(). */
+static const struct call_rule holder_calls[] = { CALLS_NETLINK, CALLS_OPEN_READ, { 0 } };
 
 const struct change_ops link_ops = {
 	.kind = "link",

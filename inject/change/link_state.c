@@ -10,11 +10,15 @@
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define WAYS         128
-#define IPV6_MIN_MTU 1280 /* RFC 8200 section 5 */
-#define IPV6_PRIO    256  /* IP6_RT_PRIO_ADDRCONF in net/ip6_route.h */
+#include "inject/change/netns.h"
+
+#define WAYS             128
+#define IPV6_MIN_MTU     1280 /* RFC 8200 section 5 */
+#define KEEP_ADDR_OF_ALL "/proc/sys/net/ipv6/conf/all/keep_addr_on_down"
+#define IPV6_PRIO        256 /* IP6_RT_PRIO_ADDRCONF in net/ip6_route.h */
 
 /* Who made an address: since 5.18, and not in every linux/if_addr.h. These the kernel makes again.
  */
@@ -96,7 +100,7 @@ static void read_link(const struct nlmsghdr *h, const struct ifinfomsg *m, struc
 		memcpy(ret->kind, nlattr_data(kind), nlattr_len(kind));
 	ret->kind[sizeof(ret->kind) - 1] = '\0';
 	ret->mtu6 = conf_of(conf, DEVCONF_MTU6);
-	ret->keeps_addresses = conf_of(conf, DEVCONF_KEEP_ADDR_ON_DOWN) == 1;
+	ret->keep_addr = (int32_t)conf_of(conf, DEVCONF_KEEP_ADDR_ON_DOWN);
 }
 
 static int find_link(const struct nlmsghdr *h, void *arg, struct err *e)
@@ -164,6 +168,7 @@ struct losses {
 	const struct link_state *l;
 	struct err *e;
 	int rc;
+	bool keeps_addresses; /* permanent ones of IPv6 */
 	unsigned n_made; /* the routes that the kernel makes of its addresses when it comes up */
 	struct way made[WAYS];
 	unsigned n_ways; /* its routes that come back, behind equal ones of other devices */
@@ -376,6 +381,20 @@ static int route_has_no_mtu(const struct nlmsghdr *h, void *arg, struct err *e)
 	return route_lost(x, h, "has an MTU of its own, which would follow the device's");
 }
 
+/* addrconf_ifdown() in net/ipv6/addrconf.c: the setting of all devices comes first. What cannot be
+ * read keeps nothing. */
+static bool keeps_addresses(const struct netns_ref *netns, const struct link_state *l)
+{
+	char text[16];
+	struct err ignored;
+	int all;
+
+	if (netns_read(netns, KEEP_ADDR_OF_ALL, text, sizeof(text), &ignored) <= 0)
+		return false;
+	all = atoi(text);
+	return (all ? all : l->keep_addr) > 0;
+}
+
 /* IPv4 addresses stay; of IPv6 those that the kernel makes again. */
 static int address_stays(const struct nlmsghdr *h, void *arg, struct err *e)
 {
@@ -394,12 +413,12 @@ static int address_stays(const struct nlmsghdr *h, void *arg, struct err *e)
 		memcpy(&by, nlattr_data(proto), sizeof(by));
 	if (by == BY_LO || by == BY_LL)
 		return 0;
-	/* addrconf_ifdown() in net/ipv6/addrconf.c */
-	if (l->keeps_addresses && m->ifa_flags & IFA_F_PERMANENT && m->ifa_scope != RT_SCOPE_LINK)
+	if (x->keeps_addresses && m->ifa_flags & IFA_F_PERMANENT && m->ifa_scope != RT_SCOPE_LINK)
 		return 0;
 	return lost(x,
 		    "the IPv6 address %s would be lost when the device goes down "
-		    "(keep_addr_on_down is 0): net.drop loses none",
+		    "(keep_addr_on_down of conf/all, or where that is 0 of the device, is not 1): "
+		    "net.drop loses none",
 		    address_of(AF_INET6, nlattr_of(h, sizeof(*m), IFA_ADDRESS), text));
 }
 
@@ -513,13 +532,14 @@ static int look_for(struct nlsock *s, uint16_t type, const void *header, size_t 
 	return rc < 0 ? rc : x->rc;
 }
 
-static int link_down_loses(struct nlsock *s, const struct link_state *l, struct err *e)
+static int link_down_loses(struct nlsock *s, const struct netns_ref *netns,
+			   const struct link_state *l, struct err *e)
 {
 	const struct ndmsg neighbours = { 0 }, proxies = { .ndm_flags = NTF_PROXY };
 	const struct ifaddrmsg addresses = { 0 };
 	const struct nhmsg nexthops = { 0 };
 	const struct rtmsg routes = { 0 };
-	struct losses x = { .l = l, .e = e };
+	struct losses x = { .l = l, .e = e, .keeps_addresses = keeps_addresses(netns, l) };
 	int rc = stands_alone(l, e);
 
 	if (rc == 0)
@@ -578,7 +598,8 @@ int link_check(struct nlsock *sock, const struct link_spec *s, struct link_state
 	if (s->mtu && s->mtu >= ret->mtu)
 		return err_set(e, EINVAL, "the MTU of '%s' is %u: choose a lower one than that",
 			       s->dev, ret->mtu);
-	rc = s->mtu ? link_mtu_loses(sock, ret, s->mtu, e) : link_down_loses(sock, ret, e);
+	rc = s->mtu ? link_mtu_loses(sock, ret, s->mtu, e) :
+		      link_down_loses(sock, &s->netns, ret, e);
 	return rc < 0 ? err_ctx(e, "device '%s'", s->dev) : 0;
 }
 

@@ -20,9 +20,9 @@ struct link_state {
 	unsigned flags; /* IFF_*: netdevice(7) */
 	struct link_address address, broadcast;
 	uint32_t mtu;
-	uint32_t mtu6;        /* of its IPv6 configuration; 0 = it has none */
-	char kind[16];        /* "" = hardware, or told by none */
-	bool keeps_addresses; /* keep_addr_on_down */
+	uint32_t mtu6;     /* of its IPv6 configuration; 0 = it has none */
+	char kind[16];     /* "" = hardware, or told by none */
+	int32_t keep_addr; /* its keep_addr_on_down */
 	bool has_master;
 	bool carries; /* other devices stand on it, or are its ports */
 };

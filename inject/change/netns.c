@@ -388,6 +388,35 @@ int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, s
 	return 0;
 }
 
+struct reading {
+	const char *path;
+	char *buf;
+	size_t size;
+	ssize_t n;
+};
+
+static int read_here(void *arg, struct err *e)
+{
+	struct reading *r = arg;
+
+	r->n = io_read_file(AT_FDCWD, r->path, r->buf, r->size);
+	return r->n < 0 ? err_set(e, (int)-r->n, "cannot read '%s'", r->path) : 0;
+}
+
+ssize_t netns_read(const struct netns_ref *ref, const char *path, char *buf, size_t size,
+		   struct err *e)
+{
+	struct reading r = { .path = path, .buf = buf, .size = size };
+	AUTO(auto_close) int fd = -1;
+	int rc = netns_is_own(ref, e);
+
+	if (rc > 0)
+		rc = read_here(&r, e);
+	else if (rc == 0 && (rc = netns_open(ref, &fd, e)) == 0)
+		rc = inside(fd, read_here, &r, e);
+	return rc < 0 ? rc : r.n;
+}
+
 void netns_forget(void)
 {
 	while (n_socks)

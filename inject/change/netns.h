@@ -31,6 +31,10 @@ int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e);
  */
 int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, struct err *e);
 
+/* A small file below /proc/sys/net, as it is in that namespace. As io_read_file(), with *e. */
+ssize_t netns_read(const struct netns_ref *ref, const char *path, char *buf, size_t size,
+		   struct err *e);
+
 /* In a forked child: the parent's sockets are not ours. Closes our copies. */
 void netns_forget(void);
 

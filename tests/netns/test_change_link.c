@@ -71,7 +71,8 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	rig_kill(&f->r);
-	must("ip link del va 2>/dev/null; ip link del br0 2>/dev/null; :");
+	must("ip link del va 2>/dev/null; ip link del br0 2>/dev/null; "
+	     "echo 0 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down");
 	free(f);
 	return 0;
 }
@@ -168,6 +169,34 @@ static void kept_addresses_are_no_reason(void **state)
 	assert_int_equal(rig_start(&f->r), -EBUSY);
 	assert_true(rig_says(&f->r, "IPv6 address fd09::"));
 	must("echo 1 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down");
+	read_state(f->before, sizeof(f->before));
+	rig_hold(&f->r);
+	assert_false(is_up());
+	rig_kill(&f->r);
+	assert_int_equal(rig_undo(&f->r), 0);
+	all_is_as_before(f);
+}
+
+/* As the kernel decides: that of all devices first, whatever the device's own one says. */
+static void the_setting_of_all_devices_comes_first(void **state)
+{
+	struct fixture *f = *state;
+
+	must("ip -6 addr add fd09::1/64 dev va nodad && "
+	     "echo 1 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down && "
+	     "echo -1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down");
+	assert_int_equal(rig_start(&f->r), -EBUSY);
+	assert_true(rig_says(&f->r, "IPv6 address fd09::1"));
+	must("echo 0 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down");
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	must("echo -1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down");
+	assert_int_equal(rig_do(&f->r, RIG_FIRE), -EBUSY);
+	assert_true(is_up());
+	rig_kill(&f->r);
+	must("echo -1 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down && "
+	     "echo 1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down");
+	assert_true(rig_await(settled, NULL));
 	read_state(f->before, sizeof(f->before));
 	rig_hold(&f->r);
 	assert_false(is_up());
@@ -579,6 +608,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(down_and_back_with_all_that_it_had),
 		TEST(kept_addresses_are_no_reason),
+		TEST(the_setting_of_all_devices_comes_first),
 		TEST(the_kernels_own_routes_are_no_reason),
 		TEST(the_kernels_own_neighbours_are_no_reason),
 		TEST(what_would_be_lost_is_named_and_nothing_touched),

@@ -112,6 +112,14 @@ refuse() { # $1: exit code, $2: words of the refusal, $3...: of the fault
 }
 ip -n "$a" addr add fd77::1/64 dev va nodad
 refuse 8 "IPv6 address fd77::1" "$BRINK" try net.link_down dev=va netns="$a"
+# what decides is read there, not where brink stands
+keep() { in_a sh -c "echo $1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down; echo $2 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down"; }
+keep -1 1
+refuse 8 "IPv6 address fd77::1" "$BRINK" try net.link_down dev=va netns="$a"
+keep 1 -1
+"$BRINK" try net.link_down dev=va netns="$a" --for 1s >"$dir/try.out" 2>"$dir/try.err" || fail "kept address: $(cat "$dir/try.err")"
+in_a ip addr show dev va | grep -q fd77::1 || fail "kept address: it is lost"
+keep 0 0
 ip -n "$a" addr del fd77::1/64 dev va
 ip -n "$a" route add default via 10.77.0.2
 refuse 8 "route default/0" "$BRINK" try net.link_down dev=va netns="$a"

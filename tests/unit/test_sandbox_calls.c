@@ -109,7 +109,7 @@ static const struct {
 	{ CHANGE_SOCK_RESET, { "the network", SYS_socket, { AF_INET, SOCK_STREAM } } },
 	{ CHANGE_SOCK_RESET, { "a file for writing", SYS_openat, { AT_FDCWD, 0, O_WRONLY } } },
 	{ CHANGE_SOCK_RESET, { "a signal", SYS_pidfd_send_signal, { 999, 0 } } },
-	{ CHANGE_LINK, { "a file", SYS_openat, { AT_FDCWD, 0, O_RDONLY } } },
+	{ CHANGE_LINK, { "a file for writing", SYS_openat, { AT_FDCWD, 0, O_WRONLY } } },
 	{ CHANGE_LINK, { "the network", SYS_socket, { AF_INET, SOCK_STREAM } } },
 	{ CHANGE_QUEUE, { "a file", SYS_openat, { AT_FDCWD, 0, O_RDONLY } } },
 	{ CHANGE_QUEUE, { "the network", SYS_socket, { AF_INET, SOCK_STREAM } } },
