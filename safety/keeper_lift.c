@@ -124,9 +124,15 @@ static int mark_fired(struct keeper *k, const struct keeper_fault *f, struct err
 	int rc = 0;
 
 	for (unsigned i = f->first; i < f->first + f->n && rc == 0; i++) {
-		if (k->journal.slot[i].state != SLOT_PLANNED)
+		struct journal_slot *s = &k->journal.slot[i];
+		const struct change_ops *ops = change_ops_of(s->undo.kind);
+
+		if (s->state != SLOT_PLANNED)
 			continue;
-		k->journal.slot[i].state = SLOT_INTENT;
+		rc = ops->recount ? ops->recount(&s->undo, e) : 0;
+		if (rc < 0)
+			break;
+		s->state = SLOT_INTENT;
 		rc = journal_put(&k->journal, i, e);
 		rc = rc == 0 ? journal_put(&k->journal, i, e) : rc;
 		pulse_beat(&k->pulse->keeper);

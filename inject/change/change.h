@@ -414,6 +414,9 @@ struct change_ops {
 	/* Reads the system, writes nothing: identities into the undo record. c->undo is not set
 	 * yet. */
 	int (*prepare)(struct change *c, struct undo *ret, struct err *e);
+	/* In the keeper, right before the record says that the change may have been made: what
+	 * of it tells how things were before is looked at again. May be NULL. */
+	int (*recount)(struct undo *u, struct err *e);
 	/* Builds the structure, without effect. May be NULL. */
 	int (*arm)(struct change *c, struct err *e);
 	/* Gives effect. -EINPROGRESS: call again soon (a fill in steps under 100 ms). May be NULL.

@@ -16,6 +16,7 @@ struct link_live {
 	struct nlsock sock;
 	bool written; /* and not taken back */
 	bool held;    /* it was, so far: that stays said */
+	unsigned had; /* routes and addresses in use when it went down */
 };
 
 static const struct link_spec *spec_of(const struct change *c)
@@ -66,6 +67,15 @@ static int link_prepare(struct change *c, struct undo *ret, struct err *e)
 	ret->u.link.mtu_set = s->mtu;
 	add_command(&by_hand, ret, s->dev);
 	return link_count(sock, l.ifindex, &ret->u.link.had, e);
+}
+
+/* Addresses come between the plan and the shot. */
+static int link_recount(struct undo *u, struct err *e)
+{
+	struct nlsock *sock = NULL;
+	int rc = netns_sock(&u->netns, NETLINK_ROUTE, &sock, e);
+
+	return rc < 0 ? rc : link_count(sock, u->u.link.ifindex, &u->u.link.had, e);
 }
 
 static int link_arm(struct change *c, struct err *e)
@@ -120,6 +130,8 @@ static int link_fire(struct change *c, struct err *e)
 	if (now.ifindex && (now.ifindex != u->u.link.ifindex || !is_as_before(u, &now)))
 		return err_set(e, EALREADY, "somebody has changed the device '%s' meanwhile",
 			       s->dev);
+	if (rc == 0)
+		rc = link_count(&l->sock, now.ifindex, &l->had, e);
 	if (rc < 0)
 		return rc;
 	l->written = true;
@@ -177,7 +189,7 @@ static int link_drain(struct change *c, struct err *e)
 	if (!l || !l->held)
 		return 0;
 	rc = link_count(&l->sock, c->undo->u.link.ifindex, &has, e);
-	if (rc < 0 || has >= c->undo->u.link.had)
+	if (rc < 0 || has >= l->had)
 		return rc;
 	short_nap();
 	return -EINPROGRESS;
@@ -324,6 +336,7 @@ const struct change_ops link_ops = {
 	.holder = { CAP_BIT(NET_ADMIN), holder_calls },
 	.undoer = { CAP_BIT(NET_ADMIN), NULL },
 	.prepare = link_prepare,
+	.recount = link_recount,
 	.arm = link_arm,
 	.fire = link_fire,
 	.refresh = link_refresh,

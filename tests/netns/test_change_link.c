@@ -159,6 +159,29 @@ static void down_and_back_with_all_that_it_had(void **state)
 	assert_true(as_before(f));
 }
 
+/* Addresses that came between the plan and the shot are waited for, and missed, like those of
+ * before. */
+static void what_came_before_the_shot_is_counted_too(void **state)
+{
+	struct fixture *f = *state;
+
+	must("echo 1 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down");
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	must("for n in 1 2 3 4 5; do ip addr add fd09::$n/128 dev va nodad; done");
+	read_state(f->before, sizeof(f->before));
+	rig_must(&f->r, RIG_FIRE);
+	assert_false(is_up());
+	rig_must(&f->r, RIG_QUIET);
+	rig_must(&f->r,
+		 RIG_DRAIN); /* these are back at once, the address of the link takes its time */
+	assert_true(as_before(f));
+	assert_int_equal(rig_gone(&f->r), 0);
+	must("for n in 1 2 3 4 5; do ip addr del fd09::$n/128 dev va; done");
+	assert_int_equal(rig_gone(&f->r), -ESTALE);
+	assert_true(rig_says(&f->r, "routes and addresses are not back"));
+}
+
 /* With the sysctl the kernel keeps IPv6 addresses that would be lost: they are allowed. */
 static void kept_addresses_are_no_reason(void **state)
 {
@@ -607,6 +630,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(down_and_back_with_all_that_it_had),
+		TEST(what_came_before_the_shot_is_counted_too),
 		TEST(kept_addresses_are_no_reason),
 		TEST(the_setting_of_all_devices_comes_first),
 		TEST(the_kernels_own_routes_are_no_reason),

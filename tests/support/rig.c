@@ -129,6 +129,8 @@ int rig_do(struct rig *r, enum rig_order order)
 	struct answer a = { 0 };
 	int what = (int)order;
 
+	if (order == RIG_FIRE && change_ops_of(r->spec.kind)->recount)
+		assert_int_equal(change_ops_of(r->spec.kind)->recount(&r->undo, &r->e), 0);
 	assert_int_equal(write(r->sock, &what, sizeof(what)), sizeof(what));
 	assert_true(io_wait(r->sock, POLLIN, clock_mono_ns() + RIG_WAIT_NS) > 0);
 	assert_int_equal(read(r->sock, &a, sizeof(a)), sizeof(a));
