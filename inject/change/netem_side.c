@@ -30,8 +30,8 @@ static const struct netem_side_spec *spec_of(const struct change *c)
 	return &c->spec->u.netem;
 }
 
-/* Known before the device is made and part of making it: whoever finds a device of that name sees
- * whether it is this run's. */
+/* Known before the device is made and part of making it: whoever finds a device, by its name or
+ * not, sees whether it is this run's. */
 static void own_mac(const struct undo *u, uint8_t ret[6])
 {
 	uint32_t run = crc32c(u->run_id, strlen(u->run_id));
@@ -40,6 +40,14 @@ static void own_mac(const struct undo *u, uint8_t ret[6])
 	ret[0] = 0x02; /* locally administered, one host */
 	ret[1] = (uint8_t)name;
 	memcpy(ret + 2, &run, sizeof(run));
+}
+
+static bool is_own(const struct undo *u, const struct link_info *l)
+{
+	uint8_t mac[6];
+
+	own_mac(u, mac);
+	return strcmp(l->kind, "ifb") == 0 && memcmp(l->mac, mac, sizeof(mac)) == 0;
 }
 
 static int side_prepare(struct change *c, struct undo *ret, struct err *e)
@@ -136,19 +144,34 @@ static int side_drain(struct change *c, struct err *e)
 	return q.qlen ? -EINPROGRESS : 0;
 }
 
+/* Whatever it is called now; else what has its name. 1 = there is one, 0 = there is none. One that
+ * is called as brink calls its own is another fault's: 8 bits of the address tell those of a run
+ * apart. */
+static int find_renamed(const struct undo *u, struct nlsock *sock, bool name_taken,
+			struct link_info *ret, struct err *e)
+{
+	uint8_t mac[6];
+	int rc;
+
+	own_mac(u, mac);
+	rc = link_find_ifb(sock, mac, "brink", ret, e);
+	if (rc == -ENODEV)
+		return name_taken;
+	return rc < 0 ? rc : 1;
+}
+
 /* 1 = the device is there, 0 = it is not, -errno = cannot tell. A namespace that is gone took it
- * along. */
+ * along. Somebody may have renamed it: that works while it is up. */
 static int find_ifb(const struct undo *u, struct nlsock **ret_sock, struct link_info *ret,
 		    struct err *e)
 {
 	int rc = netns_sock(&u->netns, NETLINK_ROUTE, ret_sock, e);
 
-	if (rc == -ENOENT)
-		return 0;
-	if (rc == 0)
-		rc = link_find(*ret_sock, u->u.netem.ifb, ret, e);
-	if (rc == -ENODEV)
-		return 0;
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	rc = link_find(*ret_sock, u->u.netem.ifb, ret, e);
+	if (rc == -ENODEV || (rc == 0 && !is_own(u, ret)))
+		return find_renamed(u, *ret_sock, rc == 0, ret, e);
 	return rc < 0 ? rc : 1;
 }
 
@@ -164,13 +187,11 @@ static int side_undo(const struct undo *u, struct err *e)
 {
 	struct link_info found = { 0 };
 	struct nlsock *sock = NULL;
-	uint8_t mac[6];
 	int rc = find_ifb(u, &sock, &found, e);
 
 	if (rc <= 0)
 		return rc;
-	own_mac(u, mac);
-	if (strcmp(found.kind, "ifb") != 0 || memcmp(found.mac, mac, sizeof(mac)) != 0)
+	if (!is_own(u, &found))
 		return err_set(e, EEXIST,
 			       "the device '%s' is not the one that brink made: left alone",
 			       u->u.netem.ifb);
@@ -190,7 +211,11 @@ static int side_gone(const struct undo *u, struct text *ret_left, struct err *e)
 		text_add(ret_left, "the device '%s' is no ifb: not brink's", u->u.netem.ifb);
 		return err_set(e, EEXIST, "%s", ret_left->buf);
 	}
-	text_add(ret_left, "the device '%s' is still there", u->u.netem.ifb);
+	text_add(ret_left, "the device '");
+	text_add_foreign(ret_left, found.name, strnlen(found.name, IFNAMSIZ));
+	text_add(ret_left, "' is still there");
+	if (strcmp(found.name, u->u.netem.ifb) != 0)
+		text_add(ret_left, " (it was called '%s')", u->u.netem.ifb);
 	return 1;
 }
 

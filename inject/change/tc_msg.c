@@ -62,6 +62,43 @@ int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct 
 	return 0;
 }
 
+struct ifb_search {
+	uint8_t mac[6];
+	const char *not_named;
+	struct link_info found;
+};
+
+static int is_that_ifb(const struct nlmsghdr *h, void *arg, struct err *e)
+{
+	struct ifb_search *x = arg;
+	struct link_info l;
+	int rc = read_link(h, &l, e);
+
+	if (rc == 0 && strcmp(l.kind, "ifb") == 0 && memcmp(l.mac, x->mac, sizeof(l.mac)) == 0 &&
+	    strncmp(l.name, x->not_named, strlen(x->not_named)) != 0)
+		x->found = l;
+	return rc;
+}
+
+int link_find_ifb(struct nlsock *s, const uint8_t mac[6], const char *not_named,
+		  struct link_info *ret, struct err *e)
+{
+	_Alignas(16) char bytes[128];
+	struct nlbuf b = nlbuf_on(bytes, sizeof(bytes));
+	struct ifinfomsg i = { 0 };
+	struct ifb_search x = { .not_named = not_named };
+	int rc;
+
+	memcpy(x.mac, mac, sizeof(x.mac));
+	nlbuf_msg(&b, RTM_GETLINK, NLM_F_DUMP, &i, sizeof(i), "cannot list the devices");
+	rc = nlsock_ask(s, &b, is_that_ifb, NULL, &x, e);
+	if (rc == 0 && !x.found.ifindex)
+		return err_set(e, ENODEV, "there is no ifb with that address");
+	if (rc == 0)
+		*ret = x.found;
+	return rc;
+}
+
 int link_add_ifb(struct nlsock *s, const char *name, const uint8_t mac[6], struct err *e)
 {
 	_Alignas(16) char bytes[256];

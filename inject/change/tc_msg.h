@@ -18,6 +18,9 @@ struct link_info {
 
 /* The link of that name. -ENODEV: there is none. */
 int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct err *e);
+/* The ifb with that address whose name does not begin so. -ENODEV: there is none. */
+int link_find_ifb(struct nlsock *s, const uint8_t mac[6], const char *not_named,
+		  struct link_info *ret, struct err *e);
 /* A new ifb, up from the start, with that address. EEXIST when the name is taken. */
 int link_add_ifb(struct nlsock *s, const char *name, const uint8_t mac[6], struct err *e);
 int link_del(struct nlsock *s, int ifindex, struct err *e);

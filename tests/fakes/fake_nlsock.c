@@ -449,6 +449,17 @@ static int answer_link(const struct fake_link *l, nlsock_each *each, void *arg, 
 	return each((struct nlmsghdr *)(void *)bytes, arg, e);
 }
 
+static int answer_links(nlsock_each *each, void *arg, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; i < FAKE_LINKS && rc == 0; i++) {
+		if (fake.link[i].ifindex)
+			rc = answer_link(&fake.link[i], each, arg, e);
+	}
+	return rc;
+}
+
 static int answer_qdiscs(nlsock_each *each, void *arg, struct err *e)
 {
 	for (int i = 0; i < FAKE_LINKS; i++) {
@@ -546,6 +557,8 @@ int __wrap_nlsock_ask(struct nlsock *s, struct nlbuf *b, nlsock_each *each,
 		return ask_nft(h, each, arg, e);
 	if (h->nlmsg_type == RTM_GETQDISC)
 		return answer_qdiscs(each, arg, e);
+	if ((h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+		return answer_links(each, arg, e);
 	l = link_at(&fake, string(h, sizeof(struct ifinfomsg), IFLA_IFNAME), 0);
 	return l ? answer_link(l, each, arg, e) : err_set(e, ENODEV, "no such device");
 }

@@ -424,6 +424,65 @@ static void what_others_made_is_left_alone(void **state)
 	done(&l);
 }
 
+/* Somebody has renamed it, and may have given its name to another one. */
+static void by_another_name_it_is_brinks_device_all_the_same(void **state)
+{
+	char words[128];
+	struct err e = { 0 };
+
+	(void)state;
+	for (int taken = 0; taken < 2; taken++) {
+		struct text left = text_on(words, sizeof(words));
+		struct life l;
+
+		fake_reset();
+		make(&l);
+		assert_int_equal(live(&l, &e), 0);
+		snprintf(fake.link[1].name, sizeof(fake.link[1].name), "mine");
+		if (taken) {
+			fake.link[2] = fake.link[1];
+			fake.link[2].ifindex = 9;
+			fake.link[2].mac[5] ^= 1;
+			snprintf(fake.link[2].name, sizeof(fake.link[2].name), "brinkabcdefg00a");
+		}
+		assert_int_equal(netem_side_ops.refresh(&l.change[0], &e), -ENODEV);
+		assert_int_equal(netem_side_ops.gone(&l.undo[0], &left, &e), 1);
+		assert_string_equal(
+			words,
+			"the device 'mine' is still there (it was called 'brinkabcdefg00a')");
+		assert_int_equal(netem_side_ops.undo(&l.undo[0], &e), 0);
+		assert_int_equal(fake.link[1].ifindex, 0);
+		assert_int_equal(netem_side_ops.undo(&l.undo[0], &e), taken ? -EEXIST : 0);
+		assert_int_equal(fake.link[2].ifindex, taken ? 9 : 0);
+		memset(&fake.link[2], 0, sizeof(fake.link[2]));
+		assert_true(take_back(&l));
+		assert_true(fake_untouched());
+		done(&l);
+	}
+}
+
+/* Their addresses may be equal: 8 bits of them are the name's. */
+static void what_another_fault_of_the_run_made_is_left_alone(void **state)
+{
+	char words[128];
+	struct text left = text_on(words, sizeof(words));
+	struct err e = { 0 };
+	struct life l;
+
+	(void)state;
+	fake_reset();
+	make(&l);
+	assert_int_equal(live(&l, &e), 0);
+	fake.link[2] = fake.link[1];
+	fake.link[2].ifindex = 9;
+	snprintf(fake.link[2].name, sizeof(fake.link[2].name), "brinkabcdefg01a");
+	assert_true(take_back(&l));
+	assert_int_equal(netem_side_ops.undo(&l.undo[0], &e), 0);
+	assert_int_equal(netem_side_ops.gone(&l.undo[0], &left, &e), 0);
+	assert_int_equal(fake.link[2].ifindex, 9);
+	done(&l);
+}
+
 static void a_namespace_that_is_gone_took_everything_with_it(void **state)
 {
 	char words[128];
@@ -734,6 +793,8 @@ int main(void)
 		cmocka_unit_test(hits_are_what_the_counters_say),
 		cmocka_unit_test(what_others_do_to_its_devices_is_noticed),
 		cmocka_unit_test(what_others_made_is_left_alone),
+		cmocka_unit_test(by_another_name_it_is_brinks_device_all_the_same),
+		cmocka_unit_test(what_another_fault_of_the_run_made_is_left_alone),
 		cmocka_unit_test(a_namespace_that_is_gone_took_everything_with_it),
 		cmocka_unit_test(what_cannot_be_read_is_neither_ended_nor_gone),
 		cmocka_unit_test(a_kernel_without_netem_or_ifb_says_so),

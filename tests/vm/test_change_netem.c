@@ -131,6 +131,20 @@ static void undo_removes_the_device_and_gone_proves_it(void **state)
 	assert_int_equal(rig_undo(r), 0);
 }
 
+static void by_another_name_it_is_the_same_device(void **state)
+{
+	struct rig *r = *state;
+
+	armed(r);
+	assert_int_equal(system("ip link set " IFB " name other"), 0);
+	rig_kill(r);
+	assert_int_equal(rig_gone(r), 1);
+	assert_non_null(strstr(r->left, "'other' is still there"));
+	assert_int_equal(rig_undo(r), 0);
+	assert_int_not_equal(system("ip link show dev other >/dev/null 2>&1"), 0);
+	assert_int_equal(rig_gone(r), 0);
+}
+
 static void a_device_of_that_name_that_is_no_ifb_is_left_alone(void **state)
 {
 	struct rig *r = *state;
@@ -158,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(drain_waits_for_what_netem_holds),
 		TEST(undo_removes_the_device_and_gone_proves_it),
+		TEST(by_another_name_it_is_the_same_device),
 		TEST(a_device_of_that_name_that_is_no_ifb_is_left_alone),
 		TEST(a_name_that_is_taken_is_refused),
 	};
