@@ -7,7 +7,8 @@
 
 /* What plan, run and try share between a prepared experiment and its end. */
 
-/* The exit code for code once --if-unable was asked: EXIT_SKIPPED for EXIT_UNABLE where it says so. */
+/* The exit code for code once --if-unable was asked: EXIT_SKIPPED for EXIT_UNABLE where it says so.
+ */
 int execute_code(const struct options *o, int code);
 /* Prints the plan of a prepared experiment (and writes --out). Returns the exit code. */
 int execute_show(const struct options *o, struct prepared *p, const char *file);
