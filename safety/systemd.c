@@ -14,7 +14,8 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-#define NOT_FOUND 127
+#define NOT_FOUND   127
+#define NOT_STARTED 126
 
 static const struct systemd_host this_machine = {
 	.marker = "/run/systemd/system",
@@ -35,27 +36,52 @@ static bool is_root(void)
 	return sscanf(map, "%u %u", &inside, &outside) == 2 && inside == 0 && outside == 0;
 }
 
+static bool is_absent(int error)
+{
+	return error == ENOENT || error == ENOTDIR;
+}
+
 int systemd_find(const struct systemd_host **h, struct err *e)
 {
 	struct stat st;
+	int r;
 
 	if (!*h) {
 		*h = &this_machine;
 		if (!is_root()) /* a user's own manager ends with the session */
 			return err_set(e, ENOSYS, "only root can arm a dead-man timer in PID 1");
 	}
-	if (lstat((*h)->marker, &st) < 0 || !S_ISDIR(st.st_mode))
+	r = lstat((*h)->marker, &st) < 0 ? -errno : 0;
+	if (r && !is_absent(-r)) /* it may be there: nobody may go on as if it were not */
+		return err_set(e, -r, "cannot look for systemd at '%s': %s", (*h)->marker,
+			       strerror(-r));
+	if (r || !S_ISDIR(st.st_mode))
 		return err_set(e, ENOSYS, "no systemd here: no dead-man timer in PID 1");
 	return 0;
 }
 
-/* In the child, between fork and exec: nothing here allocates. */
+/* Where the answer of the tool is expected. */
+static void not_started(int error)
+{
+	char words[80];
+	struct text t = text_on(words, sizeof(words));
+
+	text_add(&t, "it cannot be started: %s", strerror(error));
+	io_write_full(STDOUT_FILENO, words, strlen(words));
+	_exit(NOT_STARTED);
+}
+
+/*
+ * In the child, between fork and exec: nothing here allocates. Only what stands in none of the
+ * folders is not installed; one that is there and does not start is an error.
+ */
 static void exec_tool(const char *path, const char *const argv[], int out)
 {
 	static const char *const env[] = { "PATH=/usr/bin:/bin", "LC_ALL=C",
 					   "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0", NULL };
 	const struct sched_param normal = { 0 };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int error = 0;
 	sigset_t none;
 
 	sched_setscheduler(0, SCHED_OTHER, &normal); /* not the keeper's */
@@ -63,17 +89,23 @@ static void exec_tool(const char *path, const char *const argv[], int out)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
-		_exit(126);
+		_exit(NOT_STARTED);
 	while (*path) {
 		size_t n = strcspn(path, ":");
 		char file[256];
 		struct text t = text_on(file, sizeof(file));
 
 		text_add(&t, "%.*s/%s", (int)n, path, argv[0]);
-		if (!t.cut)
+		if (t.cut)
+			errno = ENAMETOOLONG;
+		else
 			execve(file, (char *const *)argv, (char *const *)env);
+		if (!is_absent(errno))
+			error = errno;
 		path += n + (path[n] == ':');
 	}
+	if (error)
+		not_started(error);
 	_exit(NOT_FOUND);
 }
 

@@ -23,7 +23,7 @@ struct systemd_host {
 int systemd_find(const struct systemd_host **h, struct err *e);
 /*
  * Starts a program, waits for it within the limit; what it says goes to ret_out. Its exit code or
- * -errno; -ENOSYS: it is not installed.
+ * -errno; -ENOSYS: it is not installed. One that is there and cannot be started has exit code 126.
  */
 int systemd_call(const struct systemd_host *h, const char *const argv[], struct text *ret_out,
 		 struct err *e);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -109,6 +110,58 @@ static void without_systemd_it_says_so_distinctly(void **state)
 	assert_non_null(strstr(f->e.msg[0], "not installed"));
 }
 
+/* A run that is to have a timer must not go on without one because of a moment's trouble. */
+static void what_is_there_and_does_not_start_is_not_missing(void **state)
+{
+	static const struct {
+		const char *text; /* NULL: as it was */
+		mode_t mode;
+		bool busy;
+		const char *says;
+	} cases[] = {
+		{ NULL, 0600, false, "Permission denied" },
+		{ "no program", 0700, false, "Exec format error" },
+		{ NULL, 0700, true, "Text file busy" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int busy = cases[i].busy ? open(f->file[RUN_TOOL], O_WRONLY | O_CLOEXEC) : -1;
+
+		assert_int_equal(chmod(f->file[RUN_TOOL], cases[i].mode), 0);
+		if (cases[i].text) {
+			int fd = open(f->file[RUN_TOOL], O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+			assert_int_equal(io_write_full(fd, cases[i].text, strlen(cases[i].text)),
+					 0);
+			close(fd);
+		}
+		assert_int_equal(deadman_arm(&f->host, RUN, 90, "/usr/bin/brink", &f->e), -EIO);
+		assert_non_null(strstr(f->e.msg[0], cases[i].says));
+		if (busy >= 0)
+			close(busy);
+	}
+}
+
+/* ELOOP stands for all that keeps a look from telling whether the marker is there. */
+static void a_marker_that_cannot_be_looked_at_is_not_missing(void **state)
+{
+	struct fixture *f = *state;
+	char loop[96], below[128];
+
+	snprintf(loop, sizeof(loop), "%s/loop", f->dir);
+	snprintf(below, sizeof(below), "%s/marker", loop);
+	assert_int_equal(symlink("loop", loop), 0);
+	f->host.marker = below;
+	assert_int_equal(deadman_arm(&f->host, RUN, 90, "/usr/bin/brink", &f->e), -ELOOP);
+	assert_non_null(strstr(f->e.msg[0], "cannot look for systemd"));
+	assert_int_equal(unlink(loop), 0);
+	/* a file in the way is an answer: no folder of that name */
+	assert_int_equal(symlink("/dev/null", loop), 0);
+	assert_int_equal(deadman_arm(&f->host, RUN, 90, "/usr/bin/brink", &f->e), -ENOSYS);
+	assert_int_equal(unlink(loop), 0);
+}
+
 static void a_timer_that_is_not_there_after_all_is_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -182,6 +235,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(an_armed_timer_is_read_back_and_disarmed),
 		TEST(without_systemd_it_says_so_distinctly),
+		TEST(what_is_there_and_does_not_start_is_not_missing),
+		TEST(a_marker_that_cannot_be_looked_at_is_not_missing),
 		TEST(a_timer_that_is_not_there_after_all_is_an_error),
 		TEST(a_timer_that_does_not_stop_is_an_error),
 		TEST(what_a_failing_tool_says_is_shown_safely),
