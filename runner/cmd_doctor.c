@@ -17,6 +17,7 @@
 #include "runner/leftovers.h"
 #include "runner/say.h"
 #include "safety/scratch.h"
+#include "safety/systemd.h"
 #include "scenarios/experiment.h"
 #include "scenarios/policy.h"
 
@@ -345,14 +346,14 @@ static void look_at_parts(struct doctor *d)
 
 static void look_at_guard(struct doctor *d)
 {
-	struct stat st;
+	const struct systemd_host *host = NULL;
+	struct err e = { 0 };
 
 	if (!d->root)
 		say(d, LEVEL_WARN, NULL,
 		    "not root: own namespaces and own processes only; no timer in PID 1");
-	else if (stat("/run/systemd/system", &st) < 0)
-		say(d, LEVEL_WARN, NULL,
-		    "no systemd: no dead-man timer in PID 1; keeper and spare still undo");
+	else if (systemd_find(&host, &e) < 0)
+		say(d, LEVEL_WARN, NULL, "%s; keeper and spare still undo", e.msg[0]);
 	else if (access("/usr/bin/systemd-run", X_OK) < 0 && access("/bin/systemd-run", X_OK) < 0)
 		say(d, LEVEL_WARN, NULL, "no systemd-run: no dead-man timer in PID 1");
 	else

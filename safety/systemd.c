@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "inject/pidns.h"
 
 #define NOT_FOUND   127
 #define NOT_STARTED 126
@@ -36,6 +37,30 @@ static bool is_root(void)
 	return sscanf(map, "%u %u", &inside, &outside) == 2 && inside == 0 && outside == 0;
 }
 
+/*
+ * Is PID 1 of this process systemd? What it is told about a process is a number, and it reads that
+ * in its own PID namespace. The folder /run/systemd may be the host's (-v /run:/run, unshare -pf):
+ * there the number would be that of somebody else. A container with a systemd of its own has it as
+ * PID 1.
+ */
+static int ask_pid1(struct err *e)
+{
+	struct pidns_ref own;
+	char comm[64] = "";
+	int r = pidns_own(&own, e);
+	ssize_t n = r ? 0 : io_read_file(AT_FDCWD, "/proc/1/comm", comm, sizeof(comm));
+
+	if (n < 0)
+		return err_set(e, (int)-n, "cannot read who PID 1 is: %s", strerror((int)-n));
+	if (r && r != -EXDEV)
+		return r;
+	if (r || strcmp(comm, "systemd") != 0)
+		return err_set(e, ENOSYS,
+			       "the systemd here is not PID 1 of this PID namespace: no dead-man "
+			       "timer in PID 1");
+	return 0;
+}
+
 static bool is_absent(int error)
 {
 	return error == ENOENT || error == ENOTDIR;
@@ -43,10 +68,11 @@ static bool is_absent(int error)
 
 int systemd_find(const struct systemd_host **h, struct err *e)
 {
+	bool this = !*h;
 	struct stat st;
 	int r;
 
-	if (!*h) {
+	if (this) {
 		*h = &this_machine;
 		if (!is_root()) /* a user's own manager ends with the session */
 			return err_set(e, ENOSYS, "only root can arm a dead-man timer in PID 1");
@@ -57,7 +83,7 @@ int systemd_find(const struct systemd_host **h, struct err *e)
 			       strerror(-r));
 	if (r || !S_ISDIR(st.st_mode))
 		return err_set(e, ENOSYS, "no systemd here: no dead-man timer in PID 1");
-	return 0;
+	return this ? ask_pid1(e) : 0;
 }
 
 /* Where the answer of the tool is expected. */
