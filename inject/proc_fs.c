@@ -172,6 +172,33 @@ int proc_ids(int proc_dir, int32_t *ret_tgid, uint32_t *ret_euid)
 	return 0;
 }
 
+int proc_find_line(int fd, const char *key, char *ret, size_t size)
+{
+	size_t have = 0, keep, len = strlen(key);
+	char buf[1024];
+	ssize_t n;
+
+	while ((n = io_read_full(fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
+		const char *at, *end;
+
+		have += (size_t)n;
+		buf[have] = '\0';
+		at = strstr(buf, key);
+		end = at ? strchr(at + len, '\n') : NULL;
+		if (end && (size_t)(end - at) - len < size) {
+			memcpy(ret, at + len, (size_t)(end - at) - len);
+			ret[(size_t)(end - at) - len] = '\0';
+			return 0;
+		}
+		keep = at ? (size_t)(buf + have - at) : have < len ? have : len;
+		if (end || keep == sizeof(buf) - 1)
+			return -EFBIG;
+		memmove(buf, buf + have - keep, keep);
+		have = keep;
+	}
+	return n < 0 ? (int)n : -ENOENT;
+}
+
 /* The inode in "socket:[12345]"; 0 = it is something else. */
 static uint64_t socket_inode(int dir, const char *name)
 {

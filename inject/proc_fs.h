@@ -43,6 +43,11 @@ int proc_dir_open(int proc_fd, int32_t pid);
 int proc_each(int proc_fd, int (*fn)(void *arg, int32_t pid), void *arg);
 /* Thread group and effective user, from "status" below a directory of proc_dir_open. */
 int proc_ids(int proc_dir, int32_t *ret_tgid, uint32_t *ret_euid);
+/*
+ * Reads on to what stands behind key, up to the end of its line, in a file of any length; 0 and
+ * that text. -ENOENT: it is not there; -EFBIG: the text does not fit.
+ */
+int proc_find_line(int fd, const char *key, char *ret, size_t size);
 /* Calls fn with the inode of each socket among the descriptors of a process below an open /proc,
  * until it returns non-zero, which is then the result. -EACCES, -EPERM: they may not be looked at.
  */

@@ -9,6 +9,7 @@
 #include "runner/history.h"
 #include "runner/leftovers.h"
 #include "runner/say.h"
+#include "safety/recover.h"
 
 /* buf: for the name of an owner. */
 static const char *life_word(const struct left_run *r, char *buf, size_t size)
@@ -59,6 +60,15 @@ static bool is_there(const struct journal_slot *s)
 	return ops && ops->gone && ops->gone(&s->undo, &left, &ignored) != 0;
 }
 
+/* A process of another PID namespace: by its number here somebody else would be looked at. */
+static bool is_elsewhere(const struct left_run *r, const struct journal_slot *s)
+{
+	char words[256];
+	struct text left = text_on(words, sizeof(words));
+
+	return change_proc_of(&s->undo) && recover_look_elsewhere(&r->journal, s, &left) < 0;
+}
+
 static const char *state_of(const struct left_run *r, const struct fault_view *f)
 {
 	unsigned restored = 0, felt = 0, blind = 0, there = 0;
@@ -72,7 +82,7 @@ static const char *state_of(const struct left_run *r, const struct fault_view *f
 		restored += s->state == SLOT_RESTORED;
 		if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED)
 			continue;
-		rc = s->state == SLOT_UNKNOWN ? -1 : is_felt(s);
+		rc = s->state == SLOT_UNKNOWN || is_elsewhere(r, s) ? -1 : is_felt(s);
 		felt += rc > 0;
 		blind += rc < 0;
 		there += s->state != SLOT_UNKNOWN && is_there(s);

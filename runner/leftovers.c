@@ -29,11 +29,22 @@ static bool works(const struct change_proc *p)
 	       !proc_is_dead(&s) && s.state != 'T' && s.state != 't';
 }
 
-static enum run_life life_of(const struct left_run *r)
+/* Held by keeper and spare. Asked only where no number tells of them: whoever asks has it a moment.
+ */
+static bool is_locked(int dir)
+{
+	AUTO(auto_close)
+	int lock = openat(dir, JOURNAL_LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	return lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+static enum run_life life_of(const struct left_run *r, int dir)
 {
 	const struct journal_head *h = &r->journal.head;
 
-	if (!r->earlier_boot && (works(&h->keeper) || works(&h->spare)))
+	if (r->journal.elsewhere ? is_locked(dir) :
+				   !r->earlier_boot && (works(&h->keeper) || works(&h->spare)))
 		return RUN_ALIVE;
 	/* without a slot it was never allowed to change anything */
 	return h->state == HEAD_CLEAN || (h->state == HEAD_OPEN && h->n_slots == 0) ? RUN_DONE :
@@ -79,8 +90,9 @@ static void read_run(int state_dir, const char *boot_id, struct left_run *r)
 	if (open_journal(dir, r) < 0)
 		return;
 	r->earlier_boot = boot_id[0] && strcmp(boot_id, r->journal.head.boot_id) != 0;
-	r->life = life_of(r);
-	if (r->life != RUN_ALIVE)
+	r->journal.elsewhere = r->journal.elsewhere && !r->earlier_boot;
+	r->life = life_of(r, dir);
+	if (r->life != RUN_ALIVE || r->journal.elsewhere)
 		return;
 	r->by_spare = !works(&r->journal.head.keeper);
 	r->ending = r->by_spare || !works(&r->journal.head.runner);

@@ -56,6 +56,8 @@ static void print_processes(struct printer *p)
 						    &j->head.runner };
 	bool line = false;
 
+	if (j->elsewhere) /* whoever has the numbers here */
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
 		if (is_stopped(peers[i]))
 			print_kill(p, peers[i], &line);
@@ -89,6 +91,22 @@ static int look_gone(const struct printer *p, const struct undo *u, const struct
 	}
 }
 
+/* Nobody can say from here what became of a process: true when that is all there is to it. */
+static bool print_elsewhere(struct printer *p, const struct journal_slot *s)
+{
+	const struct journal *j = &p->run->journal;
+	char words[256];
+	struct text left = text_on(words, sizeof(words));
+
+	if (recover_look_elsewhere(j, s, &left) == 0)
+		return false;
+	print_head(p);
+	printf("# %s: %s; brink revert %s in its PID namespace\n", s->undo.label, words,
+	       p->run->id);
+	p->code = EXIT_NOT_CLEAN;
+	return change_proc_of(&s->undo) != NULL;
+}
+
 /* What could not be read back needs its command; what is somebody else's now must not get it. */
 static void print_slot(struct printer *p, unsigned i)
 {
@@ -102,7 +120,7 @@ static void print_slot(struct printer *p, unsigned i)
 	int ended = 0, gone = 0, now;
 
 	if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED ||
-	    (ops && ops->by_holder && lives(&s->holder)))
+	    (ops && ops->by_holder && !p->run->journal.elsewhere && lives(&s->holder)))
 		return;
 	if (s->state == SLOT_UNKNOWN || !ops) {
 		print_head(p);
@@ -110,6 +128,8 @@ static void print_slot(struct printer *p, unsigned i)
 		p->code = EXIT_NOT_CLEAN;
 		return;
 	}
+	if (print_elsewhere(p, s))
+		return;
 	if (ops->ended)
 		ended = ops->ended(&s->undo, &left, &ignored);
 	if (!ended && ops->gone)

@@ -89,6 +89,12 @@ static int put_block(int fd, uint32_t index, uint64_t *gen, const void *payload,
 	return 0;
 }
 
+static bool is_copy(const struct block *b, uint32_t index, uint64_t copy)
+{
+	return b->magic == MAGIC && b->crc == block_crc(b) && b->index == index &&
+	       (b->gen & 1) == copy;
+}
+
 /*
  * The newest valid copy that can be read; the older one only ever says that less was taken back
  * (mark_fired() in keeper_lift.c sees to that).
@@ -106,8 +112,8 @@ static int get_block(int fd, uint32_t index, uint64_t *ret_gen, void *payload, s
 
 		if (n < 0)
 			unread = (int)-n;
-		if (n != JOURNAL_BLOCK || b.magic != MAGIC || b.crc != block_crc(&b) ||
-		    b.index != index || b.size != size || (b.gen & 1) != copy || b.gen <= best)
+		if (n != JOURNAL_BLOCK || !is_copy(&b, index, copy) || b.size != size ||
+		    b.gen <= best)
 			continue;
 		best = b.gen;
 		memcpy(payload, b.payload, size);
@@ -147,6 +153,8 @@ int journal_create(int dirfd, const struct journal_head *head, struct journal *r
 	if (j.fd < 0)
 		rc = err_sys(e, "cannot create the journal");
 	else
+		rc = pidns_own(&j.head.pidns, e);
+	if (rc == 0)
 		rc = put_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
 	if (rc < 0) {
 		journal_done(&j);
@@ -226,19 +234,44 @@ static void terminate_head(struct journal_head *h)
 	h->unit[sizeof(h->unit) - 1] = '\0';
 }
 
+/* That of a head of another size, 0 where there is none: a record that is as good as ever must not
+ * be taken for a broken one. */
+static uint32_t foreign_version(int fd)
+{
+	uint32_t version = 0;
+
+	for (uint64_t copy = 0; copy < 2; copy++) {
+		struct block b;
+
+		if (pio(fd, &b, block_at(0, copy), false) == JOURNAL_BLOCK &&
+		    is_copy(&b, 0, copy) && b.size != sizeof(struct journal_head))
+			memcpy(&version, b.payload, sizeof(version));
+	}
+	return version;
+}
+
+static int wrong_version(uint32_t version, struct err *e)
+{
+	return err_set(e, ENOTSUP, "the journal is of version %u, this brink reads %d", version,
+		       JOURNAL_VERSION);
+}
+
 int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 {
 	struct journal j = { .fd = open_regular(dirfd, writable ? O_RDWR : O_RDONLY, e) };
+	uint32_t foreign;
 	int rc;
 
 	if (j.fd < 0)
 		return j.fd;
 	rc = get_block(j.fd, 0, &j.head_gen, &j.head, sizeof(j.head), e);
-	if (rc == -ENOENT)
+	foreign = rc == -ENOENT ? foreign_version(j.fd) : 0;
+	if (foreign)
+		rc = wrong_version(foreign, e);
+	else if (rc == -ENOENT)
 		rc = err_set(e, EBADMSG, "the journal has no valid head");
 	if (rc == 0 && j.head.version != JOURNAL_VERSION)
-		rc = err_set(e, ENOTSUP, "the journal is of version %u, this brink reads %d",
-			     j.head.version, JOURNAL_VERSION);
+		rc = wrong_version(j.head.version, e);
 	if (rc == 0 && j.head.n_slots > JOURNAL_SLOTS)
 		rc = err_set(e, EBADMSG, "the journal has a broken head");
 	if (rc == 0)
@@ -248,6 +281,7 @@ int journal_open(int dirfd, bool writable, struct journal *ret, struct err *e)
 		return rc;
 	}
 	terminate_head(&j.head);
+	j.elsewhere = !pidns_is_own(&j.head.pidns);
 	*ret = j;
 	return 0;
 }

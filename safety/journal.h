@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "inject/change/change.h"
+#include "inject/pidns.h"
 
 /*
  * The undo journal of one run: a head and one slot for each change, two 4 KiB copies each. A write
@@ -15,7 +16,7 @@
 #define JOURNAL_BLOCK   4096
 #define JOURNAL_SLOTS   2048
 #define JOURNAL_FILE    "journal"
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 /*
  * Beside it, mode 0600: held locked (flock(2)) by the keeper and, through the same open file, by
  * its spare. Free exactly when both are dead; whoever takes back afterwards holds it meanwhile.
@@ -50,7 +51,7 @@ enum head_state {
 };
 
 struct journal_head {
-	uint32_t version, state;
+	uint32_t version, state; /* version stands first in all of them */
 	uint32_t n_slots, n_faults;
 	char run_id[28];
 	uint32_t starter_uid;
@@ -60,12 +61,15 @@ struct journal_head {
 	char why[160];    /* why it ended, when the runner could not say so itself */
 	struct change_proc runner, keeper, spare; /* spare: pid 0 = not yet */
 	int64_t deadline_boot_ns;
-	char deadman_unit[64]; /* timer in PID 1, "" = none */
-	char unit[96];         /* systemd unit that the runner belonged to, "" = none */
+	char deadman_unit[64];  /* timer in PID 1, "" = none */
+	char unit[96];          /* systemd unit that the runner belonged to, "" = none */
+	struct pidns_ref pidns; /* of all processes in head and slots; journal_create() knows it */
 };
 
 struct journal {
 	int fd;
+	bool elsewhere; /* its processes are of another PID namespace: no number in it means anybody
+			 * here */
 	struct journal_head head;
 	uint64_t head_gen;
 	uint64_t gen[JOURNAL_SLOTS];

@@ -99,6 +99,59 @@ static int holder_is_gone(struct journal_slot *s, struct err *e)
 	return -e->code;
 }
 
+/*
+ * That the run's lock is free proves that keeper and spare are dead, not their holders: one may be
+ * in uninterruptible sleep, whatever it is about. So each is looked for by itself.
+ */
+int recover_look_elsewhere(const struct journal *j, const struct journal_slot *s,
+			   struct text *ret_left)
+{
+	const struct change_proc *const who[] = { &s->holder, s->state == SLOT_PLANNED ?
+								      NULL :
+								      change_proc_of(&s->undo) };
+
+	for (size_t i = 0; j->elsewhere && i < ARRAY_LEN(who); i++) {
+		int ended =
+			!who[i] || who[i]->pid <= 0 ?
+				1 :
+				pidns_has_ended(&j->head.pidns, who[i]->pid, who[i]->start_ticks);
+
+		if (ended > 0)
+			continue;
+		text_add(ret_left, "%s %d of PID namespace %llu %s", i ? "process" : "its holder",
+			 who[i]->pid, (unsigned long long)j->head.pidns.ino,
+			 ended ? "cannot be looked up from this one" : "lives");
+		return -EXDEV;
+	}
+	return 0;
+}
+
+/*
+ * Of a holder that nobody can look up its keeper's death is known, and that ends it: it does
+ * nothing any more. So what is about no process is taken back all the same, and not called
+ * restored.
+ */
+static int attempt_elsewhere(const struct journal *j, struct journal_slot *s, struct err *e)
+{
+	char words[sizeof(s->left)] = "";
+	struct text left = text_on(words, sizeof(words));
+	int there = recover_look_elsewhere(j, s, &left), rc = 0;
+
+	if (s->state != SLOT_PLANNED && (there == 0 || !change_proc_of(&s->undo)))
+		rc = attempt(s, e);
+	if (rc < 0 || there == 0)
+		return rc;
+	memcpy(s->left, words, sizeof(s->left));
+	return err_set(e, -there, "%s", words);
+}
+
+static int attempt_here(struct journal_slot *s, struct err *e)
+{
+	int rc = holder_is_gone(s, e);
+
+	return rc == 0 && s->state != SLOT_PLANNED ? attempt(s, e) : rc;
+}
+
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e)
 {
 	struct journal_slot *s = &j->slot[i];
@@ -113,9 +166,7 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 		return err_set(e, EBADMSG, "%s", s->left);
 	}
 	for (;;) {
-		rc = holder_is_gone(s, e);
-		if (rc == 0 && s->state != SLOT_PLANNED)
-			rc = attempt(s, e);
+		rc = j->elsewhere ? attempt_elsewhere(j, s, e) : attempt_here(s, e);
 		s->attempts++;
 		/* EEXIST: somebody else's now; asking again changes nothing */
 		if (rc == 0 || rc == -EEXIST || clock_mono_ns() >= deadline_ns)
@@ -137,14 +188,19 @@ bool recover_is_acceptable(const struct journal_slot *s)
 		return ops && ops->by_holder;
 	if (s->last_errno == -ESTALE)
 		return ops && ops->class == CLASS_GUARDED;
-	return s->last_errno == -EEXIST;
+	return s->last_errno == -EEXIST || s->last_errno == -EXDEV;
 }
 
 void recover_by_hand(const struct journal_slot *s, struct text *ret)
 {
 	struct err ignored;
 
-	if (recover_is_acceptable(s))
+	if (s->last_errno == -EXDEV)
+		text_add(ret,
+			 "brink revert %s # in its PID namespace: nsenter -a -t PID; where that has "
+			 "ended: brink revert --accept-conflict %s",
+			 s->undo.run_id, s->undo.run_id);
+	else if (recover_is_acceptable(s))
 		text_add(ret, "brink revert --accept-conflict %s # leaves it as it is",
 			 s->undo.run_id);
 	else
@@ -176,7 +232,7 @@ int recover_end_holders(struct journal *j, struct err *e)
 		struct err one;
 		int done;
 
-		if (!p->pid || (i && j->slot[i - 1].holder.pid == p->pid))
+		if (j->elsewhere || !p->pid || (i && j->slot[i - 1].holder.pid == p->pid))
 			continue;
 		done = end_holder(p, &one);
 		if (done < 0 && rc == 0) {
@@ -194,6 +250,8 @@ void recover_end_effects(struct journal *j, unsigned first, unsigned n)
 		const struct change_ops *ops = ops_of(s);
 		struct err ignored;
 
+		if (j->elsewhere && change_proc_of(&s->undo)) /* whoever has the number here */
+			continue;
 		if (ops && ops->undo && ops->class == CLASS_GUARDED && s->state != SLOT_PLANNED)
 			ops->undo(&s->undo, &ignored);
 	}

@@ -19,9 +19,18 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 void recover_pause(int64_t began_ns);
 
 /*
+ * Of a record from another PID namespace (journal.elsewhere): have the slot's holder and the
+ * process that it is about ended? Only then the numbers in it may be looked up here, and are found
+ * gone. 0: yes, or the record is of this one; -EXDEV: that is not known, ret_left says of whom.
+ */
+int recover_look_elsewhere(const struct journal *j, const struct journal_slot *s,
+			   struct text *ret_left);
+
+/*
  * May a person say that it is well as it is (brink revert --accept-conflict)? Somebody else's value
  * stands there (EEXIST), or what is missing may be others' doing (ESTALE of a guarded change); or
- * it cannot be looked at (EACCES), and all of it ended with its holder.
+ * it cannot be looked at (EACCES), and all of it ended with its holder; or who is concerned is of
+ * another PID namespace (EXDEV), which may have ended with all that was in it.
  */
 bool recover_is_acceptable(const struct journal_slot *s);
 /* What a person can type: see change_by_hand(). */

@@ -112,6 +112,11 @@ static bool worth_waiting(struct recovery *r)
 		openers_end_stopped(r->lock); /* it was removing the record, or just making it */
 		return true;
 	}
+	if (j.elsewhere &&
+	    is_this_boot(&j.head)) { /* nobody can say from here who does not do his job */
+		journal_done(&j);
+		return false;
+	}
 	keeper = life_of(&j.head.keeper);
 	spare = life_of(&j.head.spare);
 	if (keeper != AT_WORK && spare != AT_WORK) {
@@ -277,6 +282,7 @@ static void take_back(struct recovery *r)
 	char words[ERR_LINE * 2];
 	struct err e;
 
+	r->j.elsewhere = r->j.elsewhere && this_boot; /* of an earlier one nobody lives anywhere */
 	if (this_boot)
 		recover_ready(&r->j, &e); /* what could not be opened is tried again by its undo */
 	if (this_boot && recover_end_holders(&r->j, &e) < 0)

@@ -84,6 +84,11 @@ const struct netns_ref *change_netns(const struct change_spec *s)
 	}
 }
 
+const struct change_proc *change_proc_of(const struct undo *u)
+{
+	return u->kind == CHANGE_PAUSE || u->kind == CHANGE_STOP ? &u->u.pause.proc : NULL;
+}
+
 const char *change_class_name(enum change_class c)
 {
 	static const char *const names[] = { [CLASS_SELF_ENDING] = "self-ending",

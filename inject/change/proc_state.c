@@ -137,42 +137,20 @@ int proc_threads_read(const struct change_proc *p, struct proc_threads *ret)
 	return w.t.n ? 0 : -ESRCH;
 }
 
-/* The line stands behind that of the groups, which may be long. */
-static int read_pending(int fd, uint64_t *ret)
-{
-	static const char line[] = "\nShdPnd:\t";
-	char buf[1024], *at;
-	size_t keep = 0;
-	ssize_t n;
-
-	while ((n = io_read_full(fd, buf + keep, sizeof(buf) - 1 - keep)) > 0) {
-		size_t have = keep + (size_t)n;
-
-		buf[have] = '\0';
-		at = strstr(buf, line);
-		if (at && strchr(at + 1, '\n')) {
-			*ret = strtoull(at + sizeof(line) - 1, NULL, 16);
-			return 0;
-		}
-		keep = have < 64 ? have : 64; /* the line is shorter than that */
-		memmove(buf, buf + have - keep, keep);
-	}
-	return n < 0 ? (int)n : -ESRCH; /* a process that ended has no such line */
-}
-
 int proc_stop_pending(int32_t pid)
 {
 	AUTO(auto_close) int fd = -1;
-	uint64_t pending = 0;
-	char path[32];
+	char path[32], pending[32];
 	int rc;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	rc = read_pending(fd, &pending);
-	return rc < 0 ? rc : (pending >> (SIGSTOP - 1) & 1) != 0;
+	rc = proc_find_line(fd, "\nShdPnd:\t", pending, sizeof(pending));
+	if (rc < 0) /* a process that ended has no such line */
+		return rc == -ENOENT ? -ESRCH : rc;
+	return (strtoull(pending, NULL, 16) >> (SIGSTOP - 1) & 1) != 0;
 }
 
 bool proc_is_brink(int32_t pid)

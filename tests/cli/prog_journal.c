@@ -4,7 +4,8 @@
  *   prog_journal STATE_DIR RUN [key=value]...
  * boot=ID (default: this boot), state=open|clean|dirty, why=TEXT, unit=NAME, label=TEXT,
  * resource=KEY, and what the run made, each one slot: ifb=NAME, table=NAME (inet); netns=NAME
- * before them says where. version=N: of the journal; size=N cuts the file.
+ * before them says where; stop=PID: that process was stopped; holder=PID: of the slots behind it.
+ * version=N: of the journal; size=N cuts the file.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "inject/change/netns.h"
+#include "inject/target.h"
 #include "safety/journal.h"
 
 #define NFPROTO_INET_FAMILY 1
@@ -20,6 +22,7 @@
 
 static struct journal journal;
 static struct undo undo;
+static struct change_proc holder;
 
 static void check(int rc, const struct err *e)
 {
@@ -31,6 +34,15 @@ static void check(int rc, const struct err *e)
 	exit(2);
 }
 
+static struct change_proc proc_of(const char *pid)
+{
+	struct change_proc p = { .pid = atoi(pid) };
+	struct err e = { 0 };
+
+	check(proc_start_ticks(p.pid, &p.start_ticks, &e), &e);
+	return p;
+}
+
 static void add_slot(const char *key, const char *value)
 {
 	struct err e = { 0 };
@@ -40,6 +52,10 @@ static void add_slot(const char *key, const char *value)
 		undo.kind = CHANGE_NETEM_SIDE;
 		snprintf(undo.u.netem.ifb, sizeof(undo.u.netem.ifb), "%s", value);
 		snprintf(undo.by_hand, sizeof(undo.by_hand), "ip link delete %s", value);
+	} else if (strcmp(key, "stop") == 0) {
+		undo.kind = CHANGE_STOP;
+		undo.u.pause.proc = proc_of(value);
+		snprintf(undo.by_hand, sizeof(undo.by_hand), "kill -CONT %s", value);
 	} else {
 		undo.kind = CHANGE_NFT_GATE;
 		undo.u.gate.family = NFPROTO_INET_FAMILY;
@@ -47,6 +63,8 @@ static void add_slot(const char *key, const char *value)
 		snprintf(undo.by_hand, sizeof(undo.by_hand), "nft delete table inet %s", value);
 	}
 	check(journal_add(&journal, &undo, SLOT_INTENT, &slot, &e), &e);
+	journal.slot[slot].holder = holder;
+	check(journal_put(&journal, slot, &e), &e);
 }
 
 static void take(struct journal_head *h, const char *key, const char *value, long *size)
@@ -67,6 +85,8 @@ static void take(struct journal_head *h, const char *key, const char *value, lon
 		snprintf(undo.resource, sizeof(undo.resource), "%s", value);
 	else if (strcmp(key, "netns") == 0)
 		check(netns_identify(value, &undo.netns, &e), &e);
+	else if (strcmp(key, "holder") == 0)
+		holder = proc_of(value);
 	else if (strcmp(key, "version") == 0)
 		h->version = (uint32_t)atol(value);
 	else if (strcmp(key, "size") == 0)

@@ -228,6 +228,62 @@ is_rc 0
 rm -rf $runs
 as_before
 
+case_name="processes of another PID namespace: never looked up by their numbers, never called restored"
+# shellcheck disable=SC2016 # the inner shell expands
+unshare --pid --fork --kill-child --mount-proc bash -c 'sleep 1000 & kill -STOP $!; echo $! >/run/t/inner; exec sleep 1001' &
+inner=$!
+poll 5000 test -s /run/t/inner || fail "no namespace"
+inner=$(cat /proc/$inner/task/$inner/children)
+within() { nsenter --target "${inner% }" --pid --mount "$@"; }
+stopped() { [[ $(within ps -o stat= -p "$(cat /run/t/inner)") = T* ]]; }
+within "$old" /run/brink $A label=asleep stop="$(cat /run/t/inner)"
+poll 5000 stopped || fail "not stopped" # the signal, as the run would have sent it
+b revert
+is_rc 20
+says "NOT CLEAN  asleep: process [0-9]* of PID namespace $(within stat -Lc %i /proc/self/ns/pid) cannot be looked up from this one"
+says "by hand:   brink revert $A # in its PID namespace"
+b revert --print
+is_rc 20
+prints "^# asleep: process .*; brink revert $A in its PID namespace"
+! grep -q '^[^#]' "$dir/out" || fail "it would signal somebody else: $(cat "$dir/out")"
+b status
+prints 'unknown *asleep'
+stopped || fail "it runs"
+within "$BRINK" revert $A 2>"$dir/err" || fail "exit $? in its own namespace"
+! stopped || fail "it is stopped"
+as_before
+
+case_name="the same: what is about no process is taken back, but nobody knows about its holder"
+plant a1
+within "$old" /run/brink $A label=one netns=cr_a holder="$(cat /run/t/inner)" table=brink_a1
+b revert
+is_rc 20
+says "NOT CLEAN  one: its holder [0-9]* of PID namespace"
+! ip netns exec cr_a nft list table inet brink_a1 >/dev/null 2>&1 || fail "the table is left"
+b revert --accept-conflict
+is_rc 0
+says 'one: left as it is'
+plant a1
+within "$old" /run/brink $A label=one netns=cr_a table=brink_a1
+b revert # no holder yet: nobody has to be looked up
+is_rc 0
+as_before
+
+case_name="the same: a live run has its lock, whatever its numbers mean here"
+within "$old" /run/brink $A label=asleep stop="$(cat /run/t/inner)"
+exec 8>/run/brink/$A/lock
+flock 8
+b version
+[ ! -s "$dir/err" ] || fail "a live run is called dead: $(cat "$dir/err")"
+b revert $A
+is_rc 4
+says "run $A is alive"
+exec 8>&-
+kill -KILL "${inner% }"
+b revert --accept-conflict
+is_rc 0
+as_before
+
 case_name="a record that cannot be read is never called clean"
 "$old" /run/brink $A label=one netns=cr_a table=brink_a1
 dd if=/dev/zero of=/run/brink/$A/journal bs=4096 count=2 conv=notrunc status=none

@@ -5,6 +5,7 @@
 /* link: -Wl,--wrap=mlockall,--wrap=setsid,--wrap=sigprocmask,--wrap=deadman_here */
 /* link: -Wl,--wrap=disarmer_start,--wrap=disarmer_ask,--wrap=disarmer_end,--wrap=sandbox_allow */
 /* link: -Wl,--wrap=sandbox_keep_permitted */
+/* link: -Wl,--wrap=pidns_is_own,--wrap=pidns_has_ended */
 /* link: -Wl,--wrap=journal_boot_id,--wrap=proto_send,--wrap=open,--wrap=fdatasync */
 /* fuzz: -max_len=40000 -len_control=10 */
 /*
@@ -45,7 +46,8 @@ enum flag {
 	OTHER_BOOT = 8,
 	ACCEPT = 16,
 	CONTROL = 32,
-	NO_BOOT = 64
+	NO_BOOT = 64,
+	ELSEWHERE = 128
 };
 
 const struct change_ops *__wrap_change_ops_of(unsigned kind);
@@ -65,6 +67,8 @@ int __wrap_disarmer_ask(const struct disarmer *d, const char *run_id, struct err
 void __wrap_disarmer_end(struct disarmer *d);
 int __wrap_sandbox_keep_permitted(uint64_t caps, struct err *e);
 int __wrap_sandbox_allow(int kind, const void *more, size_t n, struct err *e);
+bool __wrap_pidns_is_own(const struct pidns_ref *p);
+int __wrap_pidns_has_ended(const struct pidns_ref *there, int32_t pid, uint64_t start_ticks);
 int __wrap_journal_boot_id(char ret[40], struct err *e);
 int __wrap_proto_send(int fd, const void *msg, size_t size, bool wait);
 int __real_open(const char *path, int flags, ...);
@@ -84,6 +88,7 @@ static struct {
 	unsigned n;
 	struct thing thing[JOURNAL_SLOTS];
 	unsigned undone, left, cleans;
+	int ended;    /* the last answer of pidns_has_ended() */
 	int32_t code; /* of KMSG_CLEAN */
 } machine;
 
@@ -110,7 +115,14 @@ static bool marked(const char *s, size_t size)
 	return memchr(s, '\0', size) && strncmp(s, "brink", 5) == 0;
 }
 
-/* What undo gets must be brink's, whatever the journal says. */
+static bool elsewhere(void)
+{
+	return (machine.flags & ELSEWHERE) &&
+	       (!(machine.flags & OTHER_BOOT) || (machine.flags & NO_BOOT));
+}
+
+/* What undo gets must be brink's, and never a process of another PID namespace that may be alive,
+ * whatever the journal says. */
 static void must_be_ours(const struct undo *u)
 {
 	FUZZ_MUST(memchr(u->run_id, '\0', sizeof(u->run_id)));
@@ -124,7 +136,7 @@ static void must_be_ours(const struct undo *u)
 		FUZZ_MUST(memchr(u->u.fill.path, '\0', sizeof(u->u.fill.path)) &&
 			  !strchr(u->run_id, '/'));
 	if (u->kind == CHANGE_PAUSE || u->kind == CHANGE_STOP)
-		FUZZ_MUST(u->u.pause.proc.pid > 1);
+		FUZZ_MUST(u->u.pause.proc.pid > 1 && (!elsewhere() || machine.ended > 0));
 	if (u->kind == CHANGE_FREEZE)
 		FUZZ_MUST(memchr(u->u.freeze.cgroup, '\0', sizeof(u->u.freeze.cgroup)));
 }
@@ -300,6 +312,23 @@ int __wrap_sandbox_allow(int kind, const void *more, size_t n, struct err *e)
 	return 0;
 }
 
+bool __wrap_pidns_is_own(const struct pidns_ref *p)
+{
+	(void)p;
+	return !(machine.flags & ELSEWHERE);
+}
+
+int __wrap_pidns_has_ended(const struct pidns_ref *there, int32_t pid, uint64_t start_ticks)
+{
+	static const int answers[] = { 1, 0, -EXDEV, -EACCES };
+
+	(void)there;
+	(void)start_ticks;
+	FUZZ_MUST((machine.flags & ELSEWHERE) && pid > 0);
+	machine.ended = answers[next() & 3];
+	return machine.ended;
+}
+
 int __wrap_journal_boot_id(char ret[40], struct err *e)
 {
 	if (machine.flags & NO_BOOT)
@@ -458,6 +487,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&machine, 0, offsetof(typeof(machine), thing));
 	machine.undone = machine.left = machine.cleans = 0;
 	machine.code = 1;
+	machine.ended = 0;
 	machine.flags = feed_u8(&f);
 	feed_bytes(&f, machine.script, sizeof(machine.script));
 	snprintf(path, sizeof(path), "%s", fuzz_dir());

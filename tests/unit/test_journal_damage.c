@@ -173,6 +173,58 @@ static void forged_blocks_are_not_believed(void **state)
 	close(fd);
 }
 
+/* Version 1 had a head without the PID namespace. */
+static void a_shorter_head_of_another_version_is_no_damage(void **state)
+{
+	struct story *s = *state;
+	struct journal_head *h;
+	struct journal j;
+	struct raw r;
+	struct err e;
+	int fd;
+
+	tell(s, &j);
+	journal_done(&j);
+	fd = raw_open(s);
+	for (unsigned copy = 0; copy < 2; copy++) {
+		raw_get(fd, copy, &r);
+		h = (struct journal_head *)(void *)r.payload;
+		h->version = 1;
+		r.size = offsetof(struct journal_head, pidns);
+		memset(r.payload + r.size, 0, sizeof(r.payload) - r.size);
+		raw_put(fd, copy, &r, true);
+	}
+	assert_int_equal(journal_open(s->dir, true, &j, &e), -ENOTSUP);
+	assert_non_null(strstr(e.msg[0], "of version 1, this brink reads"));
+	r.crc++;
+	raw_put(fd, 1, &r, false);
+	wipe(fd, 0);
+	assert_int_equal(journal_open(s->dir, true, &j, &e), -EBADMSG);
+	close(fd);
+}
+
+static void the_numbers_of_another_pid_namespace_are_known_as_such(void **state)
+{
+	struct story *s = *state;
+	struct journal j;
+	struct err e;
+
+	tell(s, &j);
+	assert_false(j.elsewhere);
+	assert_true(pidns_is_own(&j.head.pidns)); /* whatever the caller's head said */
+	journal_done(&j);
+	assert_int_equal(journal_open(s->dir, true, &j, &e), 0);
+	assert_false(j.elsewhere);
+	j.head.pidns.ino++;
+	assert_int_equal(journal_put_head(&j, &e), 0);
+	journal_done(&j);
+	assert_int_equal(journal_open(s->dir, true, &j, &e), 0);
+	assert_true(j.elsewhere);
+	journal_again(&j);
+	assert_true(j.elsewhere);
+	journal_done(&j);
+}
+
 static void texts_without_an_end_are_given_one(void **state)
 {
 	struct story *s = *state;
@@ -277,6 +329,10 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_slot_without_a_valid_copy_is_unknown_and_never_restored, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_shorter_head_of_another_version_is_no_damage,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_numbers_of_another_pid_namespace_are_known_as_such, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_slot_that_the_head_does_not_count_is_found, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(forged_blocks_are_not_believed, setup, teardown),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* link: -Wl,--wrap=change_ops_of,--wrap=clock_mono_ns,--wrap=clock_nanosleep */
+/* link: -Wl,--wrap=pidns_has_ended */
 /* Taking back from the journal alone: retries, deadlines, conflicts, what is written, what is said.
  * Time is virtual. */
 #include "safety/recover.h"
@@ -21,6 +22,7 @@ int64_t __wrap_clock_mono_ns(void);
 int __wrap_clock_nanosleep(clockid_t clock, int flags, const struct timespec *t,
 			   struct timespec *ret_left);
 int64_t __real_clock_mono_ns(void);
+int __wrap_pidns_has_ended(const struct pidns_ref *there, int32_t pid, uint64_t start_ticks);
 
 #define MARK "brink_"
 
@@ -33,7 +35,7 @@ struct script {
 static struct {
 	bool real_time;
 	int64_t now_ns;
-	struct script undo, ended, gone;
+	struct script undo, ended, gone, elsewhere;
 	char order[64]; /* the tables' names in the order in which they were taken back */
 } fake;
 
@@ -61,6 +63,14 @@ static int play(struct script *s, const char *what, struct err *e)
 	return rc < 0 ? err_set(e, -rc, "%s fails", what) : rc;
 }
 
+int __wrap_pidns_has_ended(const struct pidns_ref *there, int32_t pid, uint64_t start_ticks)
+{
+	struct err ignored;
+
+	assert_true(there->ino && pid > 0 && start_ticks);
+	return play(&fake.elsewhere, "looking elsewhere", &ignored);
+}
+
 static int fake_undo(const struct undo *u, struct err *e)
 {
 	strncat(fake.order, u->u.gate.table + strlen(MARK),
@@ -86,13 +96,22 @@ static int fake_gone(const struct undo *u, struct text *ret_left, struct err *e)
 	return rc;
 }
 
+static int fake_continue(const struct undo *u, struct err *e)
+{
+	(void)u;
+	return play(&fake.undo, "undo", e);
+}
+
 static const struct change_ops fake_ops = {
 	.kind = "fake", .undo = fake_undo, .ended = fake_ended, .gone = fake_gone
 };
+static const struct change_ops stop = { .kind = "stop",
+					.class = CLASS_GUARDED,
+					.undo = fake_continue };
 
 const struct change_ops *__wrap_change_ops_of(unsigned kind)
 {
-	return kind == CHANGE_NFT_GATE ? &fake_ops : NULL;
+	return kind == CHANGE_NFT_GATE ? &fake_ops : kind == CHANGE_STOP ? &stop : NULL;
 }
 
 struct world {
@@ -354,6 +373,98 @@ static void nothing_of_a_living_holder_is_called_restored(void **state)
 	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), 0);
 }
 
+/* Slot 0 of three as a run in another PID namespace left it, about a process. */
+static struct journal_slot *from_elsewhere(struct world *w)
+{
+	struct undo u = { .kind = CHANGE_STOP, .u.pause.proc = { .pid = 12, .start_ticks = 3 } };
+
+	strcpy(u.run_id, "RUN");
+	w->j.elsewhere = true;
+	w->j.slot[0].undo = u;
+	return &w->j.slot[0];
+}
+
+static void a_process_of_another_pid_namespace_is_not_looked_up_here(void **state)
+{
+	struct world *w = *state;
+	struct journal_slot *s = from_elsewhere(w);
+	char words[512];
+	struct text t = text_on(words, sizeof(words));
+	struct err e;
+
+	for (int k = 0; k < 4; k++)
+		fake.elsewhere.at[k] = -EXDEV;
+	recover_end_effects(&w->j, 0, 1);
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), -EXDEV);
+	assert_int_equal(fake.undo.calls, 0);
+	assert_int_equal(stored(w, 0), SLOT_INTENT);
+	assert_non_null(strstr(s->left, "process 12 of PID namespace"));
+	assert_non_null(strstr(s->left, "cannot be looked up"));
+	recover_by_hand(s, &t);
+	assert_non_null(strstr(words, "brink revert RUN # in its PID namespace"));
+	assert_true(
+		recover_is_acceptable(s)); /* who is to say that namespace has ended? A person */
+}
+
+static void it_is_restored_when_it_is_known_to_have_ended(void **state)
+{
+	struct world *w = *state;
+	struct journal_slot *s = from_elsewhere(w);
+	struct err e;
+
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), -EXDEV);
+	assert_non_null(strstr(s->left, "process 12 of PID namespace"));
+	assert_non_null(strstr(s->left, "lives"));
+	assert_int_equal(fake.undo.calls, 0);
+	fake.elsewhere = (struct script){ .at = { 0, 1, 1, 1 } }; /* a little later it has */
+	assert_int_equal(recover_slot(&w->j, 0, soon(), &e), 0);
+	assert_int_equal(stored(w, 0), SLOT_RESTORED);
+	assert_string_equal(s->left, "");
+}
+
+/* About no process: taken back, and restored when its holder is known to have ended. */
+static void a_holder_of_another_pid_namespace_keeps_its_slot_open(void **state)
+{
+	struct world *w = *state;
+	struct err e;
+
+	w->j.elsewhere = true;
+	assert_int_equal(recover_slot(&w->j, 1, fake.now_ns, &e), 0); /* it had none yet */
+	assert_int_equal(fake.elsewhere.calls, 0);
+	w->j.slot[0].holder = (struct change_proc){ .pid = 13, .start_ticks = 3 };
+	w->j.slot[2].holder = w->j.slot[0].holder;
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), -EXDEV);
+	assert_string_equal(fake.order, "ba");
+	assert_non_null(strstr(w->j.slot[0].left, "its holder 13 of PID namespace"));
+	w->j.slot[2].state = SLOT_PLANNED;
+	assert_int_equal(recover_slot(&w->j, 2, fake.now_ns, &e), -EXDEV);
+	assert_string_equal(fake.order, "ba"); /* nothing was ordered: not ours */
+	fake.elsewhere.at[3] = 1;
+	assert_int_equal(recover_slot(&w->j, 0, soon(), &e), 0);
+	/* what stands in the way of the undo itself is not hidden by it */
+	w->j.slot[0].state = SLOT_INTENT;
+	fake.elsewhere = (struct script){ 0 };
+	for (int k = 0; k < 4; k++)
+		fake.undo.at[k] = -EPERM;
+	assert_int_equal(recover_slot(&w->j, 0, fake.now_ns, &e), -EPERM);
+}
+
+static void nobody_here_is_ended_for_having_the_number_of_a_holder_elsewhere(void **state)
+{
+	struct world *w = *state;
+	pid_t stranger = sleeper();
+	struct err e;
+	int status;
+
+	w->j.elsewhere = true;
+	w->j.slot[0].holder.pid = stranger;
+	assert_int_equal(proc_start_ticks(stranger, &w->j.slot[0].holder.start_ticks, &e), 0);
+	assert_int_equal(recover_end_holders(&w->j, &e), 0);
+	assert_int_equal(waitpid(stranger, &status, WNOHANG), 0);
+	kill(stranger, SIGKILL);
+	waitpid(stranger, &status, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -370,6 +481,10 @@ int main(void)
 		TEST(the_last_change_is_taken_back_first_and_all_are),
 		TEST(holders_that_are_left_are_ended_and_nobody_else),
 		TEST(nothing_of_a_living_holder_is_called_restored),
+		TEST(a_process_of_another_pid_namespace_is_not_looked_up_here),
+		TEST(it_is_restored_when_it_is_known_to_have_ended),
+		TEST(a_holder_of_another_pid_namespace_keeps_its_slot_open),
+		TEST(nobody_here_is_ended_for_having_the_number_of_a_holder_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
