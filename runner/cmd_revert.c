@@ -155,6 +155,26 @@ static int choose_named(struct revert *r)
 	return EXIT_PASS;
 }
 
+static void say_lost(void *arg, const struct err *e)
+{
+	const struct revert *r = arg;
+
+	say_refused(r->o, e);
+}
+
+/* A record that is gone says nothing; the events of its run may. Whose unit it was, or that it is
+ * of an earlier boot, only the record could tell. */
+static int look_for_lost(struct revert *r)
+{
+	struct err e = { 0 };
+	int n = r->o->at_boot || r->o->unit ? 0 :
+					      leftovers_lost(&r->paths, &r->all, say_lost, r, &e);
+
+	if (n < 0)
+		say_error(r->o, &e);
+	return n ? EXIT_NOT_CLEAN : EXIT_PASS;
+}
+
 /* What is said when there is nothing to do. */
 static void say_nothing(const struct revert *r, size_t foreign)
 {
@@ -180,6 +200,7 @@ static int choose_many(struct revert *r, int *ret_code)
 {
 	bool any = r->o->all || r->o->at_boot || r->o->unit || r->o->print;
 	size_t foreign = 0;
+	int lost;
 
 	for (size_t i = 0; i < r->all.n; i++) {
 		const struct left_run *run = &r->all.at[i];
@@ -196,6 +217,8 @@ static int choose_many(struct revert *r, int *ret_code)
 	}
 	if (r->n > 1 && !any)
 		return name_several(r);
+	lost = look_for_lost(r);
+	*ret_code = lost > *ret_code ? lost : *ret_code;
 	if (!r->n && *ret_code == EXIT_PASS)
 		say_nothing(r, foreign);
 	return EXIT_PASS;
@@ -318,9 +341,18 @@ static void heard_end(struct revert *r, const struct kmsg *m)
 	if (m->code < 0)
 		fprintf(stderr, "%s  %s\n", m->code == -EALREADY ? "ALIVE" : "NOT CLEAN",
 			err_format(&m->u.err, words, sizeof(words)));
-	if (m->code != -EALREADY)
-		history_add_recovery(r->paths.runs, run->id, (unsigned)m->value, m->code == 0);
+	if (m->code < 0 && m->code != -EALREADY)
+		history_add_recovery(r->paths.runs, run->id, (unsigned)m->value, false);
 	r->at++;
+}
+
+/* On record in the history, before the run's own record goes. */
+static void heard_clean(struct revert *r, int sock, const struct kmsg *m)
+{
+	const struct kmsg done = { .type = KMSG_DONE, .request = KMSG_REVERTED };
+
+	history_add_recovery(r->paths.runs, r->run[r->at]->id, (unsigned)m->value, true);
+	proto_send(sock, &done, KMSG_ANSWER_SIZE, false);
 }
 
 static void hear(struct revert *r, int sock)
@@ -334,6 +366,8 @@ static void hear(struct revert *r, int sock)
 			fprintf(stderr, "note   run %s: %.500s\n", r->run[r->at]->id, m.u.text);
 		else if (m.type == KMSG_LEFT)
 			heard_left(r, &m);
+		else if (m.type == KMSG_REVERTED)
+			heard_clean(r, sock, &m);
 		else if (m.type == KMSG_CLEAN)
 			heard_end(r, &m);
 	}

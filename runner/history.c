@@ -49,11 +49,17 @@ static void take_event(struct past_run *r, const json_t *o)
 		copy_text(o, "name", r->name, sizeof(r->name));
 		copy_text(o, "t", r->started, sizeof(r->started));
 		copy_text(o, "boot", r->boot, sizeof(r->boot));
+		r->faults = (unsigned)json_integer_value(json_object_get(o, "faults"));
+	} else if (strcmp(ev, "run.guarded") == 0) {
+		r->guarded = true;
+	} else if (strcmp(ev, "fault.reverted") == 0) {
+		r->reverted++; /* once for each: nothing fires a second time */
 	} else if (strcmp(ev, "run.end") == 0) {
 		r->ended = true;
 		r->clean = json_is_true(json_object_get(o, "clean"));
 		if (json_is_integer(json_object_get(o, "exit")))
 			r->exit = (int)json_integer_value(json_object_get(o, "exit"));
+		r->keeper_lost = json_is_true(json_object_get(o, "keeper_lost"));
 		copy_text(o, "verdict", r->verdict, sizeof(r->verdict));
 		copy_text(o, "why", r->why, sizeof(r->why));
 	} else if (strcmp(ev, "run.recovered") == 0) {
@@ -100,6 +106,7 @@ int history_read_run(const char *runs_dir, const char *id, struct past_run *ret)
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return -EINVAL;
 	snprintf(r.id, sizeof(r.id), "%.26s", id);
+	r.whole = st.st_size <= (off_t)PART;
 	rc = read_part(fd, 0, &r);
 	if (rc == 0 && st.st_size > (off_t)PART)
 		rc = read_part(fd,
@@ -192,13 +199,22 @@ bool history_cut_off(const struct past_run *r, const char *boot_id)
 	return !r->clean && boot_id[0] && strcmp(r->boot, boot_id) != 0;
 }
 
+/* It, or its keeper, was killed where nothing of it was in force: whoever held its record then
+ * removed it. */
+static bool had_nothing(const struct past_run *r)
+{
+	if ((r->ended && !r->keeper_lost) || r->recovered || !r->boot[0])
+		return false;
+	return r->guarded ? r->faults && r->reverted >= r->faults : r->whole;
+}
+
 bool history_is_over(const struct past_run *r)
 {
 	char boot_id[40] = "";
 	struct err e;
 
 	journal_boot_id(boot_id, &e);
-	return r->clean || (r->boot[0] && history_cut_off(r, boot_id));
+	return r->clean || had_nothing(r) || (r->boot[0] && history_cut_off(r, boot_id));
 }
 
 void history_add_recovery(const char *runs_dir, const char *id, unsigned restored, bool clean)

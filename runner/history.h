@@ -18,6 +18,11 @@ struct past_run {
 	bool ended;     /* it wrote its last event */
 	bool clean;     /* ended and clean, or taken back later */
 	bool recovered; /* `brink revert` took something back afterwards */
+	/* how far it came, for a run that could not say how it ended */
+	unsigned faults, reverted; /* planned; given back, read back */
+	bool keeper_lost;          /* it could not be told whether it is clean */
+	bool guarded;              /* its keeper held the record: from here on it changed things */
+	bool whole;                /* all its events were read, not just the first and the last */
 	uint64_t last_seq;
 };
 
@@ -40,9 +45,10 @@ int history_find(const char *runs_dir, const char *id, struct past_run *ret);
  */
 bool history_cut_off(const struct past_run *r, const char *boot_id);
 /* Nothing of it is left, as its events tell: clean at its end or taken back later, or its boot has
- * ended. */
+ * ended, or it was killed before it changed anything or after it gave everything back. */
 bool history_is_over(const struct past_run *r);
-/* `brink revert` did its work: one more line for that run, if it has events at all. */
+/* `brink revert` did its work: one more line for that run, if it has events at all. Before its
+ * record goes: a run with neither would be taken for one that lost its record. */
 void history_add_recovery(const char *runs_dir, const char *id, unsigned restored, bool clean);
 
 #endif

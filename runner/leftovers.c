@@ -196,19 +196,65 @@ int leftovers_pick(const struct left_runs *l, const char *id, const struct left_
 	return 0;
 }
 
+static int lost(const struct paths *p, const char *id, struct err *e)
+{
+	err_set(e, ENODATA,
+		"look for brink_* in nft list tables and ip link, for devices that are down, frozen "
+		"cgroups and stopped processes; a reboot ends all of it");
+	return err_ctx(e, "run %s has no record in %s, and its events do not say that it was clean",
+		       id, p->state);
+}
+
 int leftovers_past(const struct paths *p, const char *id, struct err *e)
 {
 	struct past_run run;
 
 	if (history_find(p->runs, id, &run) < 0)
 		return 0;
-	if (history_is_over(&run))
-		return 1;
-	err_set(e, ENODATA,
-		"look for brink_* in nft list tables and ip link, for devices that are down, frozen "
-		"cgroups and stopped processes; a reboot ends all of it");
-	return err_ctx(e, "run %s has no record in %s, and its events do not say that it was clean",
-		       run.id, p->state);
+	return history_is_over(&run) ? 1 : lost(p, run.id, e);
+}
+
+static bool on_record(const struct left_runs *l, const char *id)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (strcmp(l->at[i].id, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Looked at again: it may have begun after the records were read, or ended after its events were.
+ */
+static bool is_lost(const struct paths *p, const struct left_runs *l, struct past_run *r)
+{
+	char path[PATHS_LEN + ULID_LEN + 2];
+	char boot_id[40] = "";
+	struct err ignored;
+
+	journal_boot_id(boot_id, &ignored);
+	if (strcmp(r->boot, boot_id) != 0 || history_is_over(r) || on_record(l, r->id))
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", p->state, r->id);
+	return access(path, F_OK) < 0 &&
+	       (history_read_run(p->runs, r->id, r) < 0 || !history_is_over(r));
+}
+
+int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell, void *arg,
+		   struct err *e)
+{
+	struct history h = { 0 };
+	int rc = history_read(p->runs, &h, e);
+	int n = 0;
+
+	for (size_t i = 0; rc == 0 && i < h.n; i++) {
+		if (!is_lost(p, l, &h.at[i]))
+			continue;
+		lost(p, h.at[i].id, e);
+		tell(arg, e);
+		n++;
+	}
+	history_done(&h);
+	return rc < 0 ? rc : n;
 }
 
 const char *leftovers_owner(const struct left_run *r, char *buf, size_t size)
@@ -271,9 +317,10 @@ static void remove_record(const struct left_run *r, const char *runs_dir)
 	AUTO(auto_close)
 	int lock = openat(dir, JOURNAL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0 || journal_remove(state, dir, r->id) < 0)
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return;
 	history_add_recovery(runs_dir, r->id, 0, true); /* its runner could not say how it ended */
+	journal_remove(state, dir, r->id);
 }
 
 static void warn_about(const struct left_run *r, const struct paths *p)

@@ -156,8 +156,10 @@ static void heard_done(struct run *r, const struct kmsg *m)
 	char words[ERR_LINE * 4];
 	struct ctl_event ev = { .kind = CTL_ARMED };
 
-	if (m->code == 0 && m->request == KMSG_GUARD)
+	if (m->code == 0 && m->request == KMSG_GUARD) {
+		run_say_guarded(r); /* before the first change: see history_is_over() */
 		send_plain(r, KMSG_ARM);
+	}
 	if (m->request == KMSG_JOIN && m->code < 0)
 		run_heard_joined(r, m);
 	if (m->request == KMSG_FIRE && m->code < 0)

@@ -98,6 +98,8 @@ void run_heard_joined(struct run *r, const struct kmsg *m);
 
 /* run_say.c: progress, events and the verdict. */
 void run_say_start(struct run *r);
+/* Everything is on record, nothing is changed yet. */
+void run_say_guarded(struct run *r);
 void run_say_phase(struct run *r, enum ctl_phase was);
 void run_say_fault(struct run *r, unsigned fault, const struct kmsg *m);
 void run_say_sample(struct run *r, unsigned check, const struct probe_sample *s);

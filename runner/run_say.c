@@ -69,6 +69,11 @@ void run_say_start(struct run *r)
 				     "class", change_class_name(p->fault[i].class)));
 }
 
+void run_say_guarded(struct run *r)
+{
+	events_add(&r->ev, "run.guarded", json_object());
+}
+
 void run_say_phase(struct run *r, enum ctl_phase was)
 {
 	static const char *const names[] = {
@@ -511,6 +516,8 @@ void run_say_verdict(struct run *r)
 			"clean", res.clean, "why", why);
 	if (end && res.cause.kind != CTL_CAUSE_NONE)
 		json_object_set_new(end, "decided_ns", json_integer(res.cause.at_ns));
+	if (end && r->keeper_lost)
+		json_object_set_new(end, "keeper_lost", json_true());
 	events_add(&r->ev, "run.end", end);
 	if (!res.clean)
 		say_not_clean(r); /* last, so that nobody misses it */

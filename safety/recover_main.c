@@ -29,6 +29,7 @@
 #define OTHERS_NS \
 	(30 * NS_PER_S) /* another revert, or a spare at work: both are bounded themselves */
 #define DEATH_NS (5 * NS_PER_S)
+#define HEARD_NS (5 * NS_PER_S)
 #define HUNG_NS  (2 * NS_PER_S) /* a second is what the spare gives its keeper: see pulse.h */
 
 struct recovery {
@@ -323,6 +324,17 @@ static void finish(struct recovery *r)
 	}
 }
 
+/* Does the one who writes the history know that the run is clean? Its record is the only other
+ * trace of it. */
+static bool is_noted(struct recovery *r)
+{
+	struct kmsg m = { .type = KMSG_REVERTED, .value = r->restored };
+
+	say(r, &m);
+	return proto_await(r->sock, &m, KMSG_ANSWER_SIZE, clock_mono_ns() + HEARD_NS) == 1 &&
+	       m.type == KMSG_DONE;
+}
+
 static int recover_run(struct recovery *r, struct err *e)
 {
 	int rc = open_run(r, e);
@@ -342,6 +354,8 @@ static int recover_run(struct recovery *r, struct err *e)
 	}
 	if (r->dirty)
 		return err_set(e, EBUSY, "not everything could be confirmed");
+	if (!is_noted(r))
+		return 0; /* the record says clean, and stays for the next command */
 	rc = journal_remove(r->state_dir, r->run_dir, r->run_id);
 	if (rc == -ENOTEMPTY) {
 		note(r, "its directory stays: somebody else's files are in it");

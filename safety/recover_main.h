@@ -9,7 +9,9 @@
  * KMSG_CLEAN. Nobody has to listen: what was begun is brought to its end. Killed in the middle it
  * can be started again; two at once wait for each other.
  *
- * KMSG_CLEAN: code 0 = clean, its directory removed, value = changes taken back now; -EALREADY =
+ * KMSG_REVERTED: the run is clean, value = changes taken back now. Its directory is removed when
+ * KMSG_DONE has answered that the history says so; else it stays, for the next command to find.
+ * KMSG_CLEAN: code 0 = clean, value = changes taken back now; -EALREADY =
  * the run is alive; -EBUSY = something is not confirmed; any other -errno = nothing could be done,
  * u.err says why.
  */

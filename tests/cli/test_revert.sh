@@ -61,12 +61,68 @@ kill_brink
 wait $run 2>/dev/null
 poll 5000 no_brink || fail "processes are left"
 rm -r "/run/brink/$id"
-for command in revert status halt; do
-	b $command "$id"
+for command in "revert $id" "status $id" "halt $id" revert "revert --all" "revert --print"; do
+	# shellcheck disable=SC2086 # words
+	b $command
 	is_rc 20
 	says "run $id has no record in /run/brink, and its events do not say that it was clean"
 	says 'look for brink_'
+	! grep -q 'nothing to revert' "$dir/err" || fail "$command: nothing to revert"
 done
+plant a1
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+b revert
+is_rc 20
+says "^CLEAN  run $A"
+says "run $id has no record"
+b revert --unit nobody.service # whose the lost one was nobody can say
+is_rc 0
+rm -r "/var/lib/brink/runs/$id"
+b revert
+is_rc 0
+as_before
+
+case_name="what the events of a run tell when it could not say how it ended"
+runs=/var/lib/brink/runs
+told() { # $1: id, $2...: events; of a run of this boot with two faults
+	mkdir -p "$runs/$1"
+	jq -nc --arg b "$(cat /proc/sys/kernel/random/boot_id)" '{seq: 0, ev: "run.start", faults: 2, boot: $b}' >"$runs/$1/events.ndjson"
+	local at=$runs/$1/events.ndjson
+	shift
+	for ev; do echo "{\"ev\":\"$ev\"}" >>"$at"; done
+}
+told $A run.phase # killed before anything was changed
+told $B run.guarded fault.reverted fault.reverted
+b revert
+is_rc 0
+says 'nothing to revert'
+b revert $B
+is_rc 0
+told $A run.guarded fault.held fault.reverted
+b revert
+is_rc 20
+says "run $A has no record"
+! grep -q $B "$dir/err" || fail "$B too"
+told $A run.guarded fault.reverted fault.not_reverted
+b revert
+is_rc 20
+told $A run.guarded fault.reverted fault.reverted run.end # not clean: it was compared
+b revert
+is_rc 20
+told $A run.guarded fault.reverted fault.reverted # killed behind the last call that removes the record
+echo '{"ev":"run.end","clean":false,"keeper_lost":true}' >>$runs/$A/events.ndjson
+b revert
+is_rc 0
+told $A run.guarded fault.reverted
+echo '{"ev":"run.end","clean":false,"keeper_lost":true}' >>$runs/$A/events.ndjson
+b revert
+is_rc 20
+rm -r $runs/$A
+# what was not read may say that it was guarded
+told $A && { for ((i = 0; i < 4000; i++)); do echo '{"ev":"check.sample"}'; done; } >>$runs/$A/events.ndjson
+b revert
+is_rc 20
+rm -r $runs/$A $runs/$B
 as_before
 
 case_name="--json"
@@ -438,6 +494,7 @@ as_before
 
 case_name="a run that is alive is refused"
 experiment 60s 0s "$TCP"
+: >"$dir/err" # of the run before: it had a fault held too
 "$BRINK" run "$dir/x.yaml" >/dev/null 2>"$dir/err" </dev/null &
 run=$!
 poll 8000 said ' held ' || fail "never held"
@@ -461,6 +518,7 @@ wait $run
 as_before
 
 case_name="--lock-timeout: a live one is waited for"
+: >"$dir/err" # of the run before: it had a fault held too
 "$BRINK" run "$dir/x.yaml" >/dev/null 2>"$dir/err" </dev/null &
 run=$!
 poll 8000 said ' held ' || fail "never held"
@@ -474,6 +532,7 @@ wait $run
 as_before
 
 case_name="a dead one is taken back, a live one beside it is named"
+: >"$dir/err" # of the run before: it had a fault held too
 "$BRINK" run "$dir/x.yaml" >/dev/null 2>"$dir/err" </dev/null &
 run=$!
 poll 8000 said ' held ' || fail "never held"

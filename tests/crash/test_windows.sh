@@ -146,3 +146,25 @@ took=$(jq -s 'map(select(.ev == "fault.ended"))[0].took_ms | floor' /var/lib/bri
 [ -z "$(brink_pids brink-holder)" ] || fail "the holder is left"
 b revert --all
 as_before
+
+case_name="a recovery that nobody hears leaves the record, which says clean: no other trace of it is written"
+held
+id=$(record)
+kill_brink
+gone
+poll 3000 no_brink || fail "processes are left"
+python3 - "$BRINK-keeper" "$id" <<-'PYTHON' || fail "the recovery ends with $?"
+	import os, socket, sys
+	ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	os.set_inheritable(other.fileno(), True)
+	ours.close()
+	os.execv(sys.argv[1], ["brink-keeper", "recover", str(other.fileno()), "/run/brink", "0", "0", sys.argv[2]])
+PYTHON
+connects || fail "still felt"
+[ "$(record)" = "$id" ] || fail "the record is gone, and its events do not say that it is clean"
+b version
+says "run $id ended by itself.*everything was restored"
+b revert
+is_rc 0
+says 'nothing to revert'
+as_before

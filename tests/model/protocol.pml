@@ -138,6 +138,9 @@ bool alone[FAULTS]; /* lifted when its time was over: the others stay in force *
 
 /* --- for the properties --- */
 bool helped; /* a recovery was started before the run was over by itself */
+#if HELP > 0
+bool is_heard; /* whoever starts a recovery lives long enough to hear that the run is clean */
+#endif
 bool hit_keeper, hit_spare, has_failed;
 byte fails = UNDO_FAILS;
 bool gave_up[FAULTS]; /* its gate was closed by the holder */
@@ -747,6 +750,9 @@ proctype recovery(byte p) provided (!is_stopped(p))
 		fi;
 		if
 		:: !dirty -> remove_record(); assert_clean
+#if HELP > 0
+		:: !dirty && !is_heard -> skip /* the record stays for the next command: is_noted() */
+#endif
 		:: else
 		fi;
 out:
@@ -938,6 +944,9 @@ init {
 	assert(all(P1));
 	/* P6, first half: keeper and spare cover for each other. */
 	assert(helped || (hit_keeper && hit_spare) || has_failed || all(nothing));
+#if HELP > 0
+	is_heard = true;
+#endif
 	/* P6: `brink revert` at the latest. The first one may meet the undo that fails. */
 	revert_until_clean();
 	assert(!folder && all(nothing) && all(harmless) && !is_reserved);
