@@ -35,7 +35,8 @@ struct revert {
 	struct left_runs all;
 	size_t n; /* chosen */
 	const struct left_run **run;
-	size_t at; /* the one that the worker speaks of */
+	size_t at;  /* the one that the worker speaks of */
+	size_t end; /* behind the last one that it was told of */
 	unsigned n_left;
 	json_t *left; /* of the run that the worker speaks of */
 	struct not_clean last[LEFT_MAX];
@@ -67,7 +68,7 @@ static bool is_meant(const struct revert *r, const struct left_run *run)
 /* Not root's, but one of ours that somebody gave away: nothing in it is believed any more. */
 static bool is_given_away(const struct revert *r, const struct left_run *run)
 {
-	return run->foreign && strcmp(run->dir, r->paths.state) == 0;
+	return run->foreign && (r->paths.root || strcmp(run->dir, LEFT_ROOT) != 0);
 }
 
 static int refuse(const struct options *o, int code, int exit_code, const char *what,
@@ -283,10 +284,10 @@ static void exec_worker(const struct revert *r, const char *path, int sock)
 	argv[n++] = "brink-keeper";
 	argv[n++] = "recover";
 	argv[n++] = arg_sock;
-	argv[n++] = r->paths.state;
+	argv[n++] = r->run[r->at]->dir;
 	argv[n++] = arg_wait;
 	argv[n++] = arg_flags;
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = r->at; i < r->end; i++)
 		argv[n++] = r->run[i]->id;
 	fcntl(sock, F_SETFD, 0);
 	execv(path, (char *const *)argv); /* execv(3) does not write there */
@@ -360,7 +361,7 @@ static void hear(struct revert *r, int sock)
 	struct kmsg m;
 
 	while (proto_await(sock, &m, sizeof(m), INT64_MAX) > 0) {
-		if (r->at == r->n)
+		if (r->at == r->end)
 			continue;
 		if (m.type == KMSG_NOTE)
 			fprintf(stderr, "note   run %s: %.500s\n", r->run[r->at]->id, m.u.text);
@@ -406,7 +407,16 @@ static int await_worker(pid_t pid)
 	}
 }
 
-static int work(struct revert *r)
+static int by_dir(const void *a, const void *b)
+{
+	const struct left_run *x = *(const struct left_run *const *)a,
+			      *y = *(const struct left_run *const *)b;
+	int rc = strcmp(x->dir, y->dir);
+
+	return rc ? rc : strcmp(x->id, y->id);
+}
+
+static int start_worker(struct revert *r)
 {
 	char path[PATH_MAX];
 	struct err e = { 0 };
@@ -433,9 +443,28 @@ static int work(struct revert *r)
 	}
 	close(pair[0]);
 	json_decref(r->left);
-	if (code == EXIT_NOT_CLEAN)
-		say_not_clean(r);
 	return code;
+}
+
+/* A worker knows one directory of records. */
+static int work(struct revert *r)
+{
+	int worst = EXIT_PASS;
+
+	qsort(r->run, r->n, sizeof(*r->run), by_dir);
+	while (r->end < r->n) {
+		const char *dir = r->run[r->end]->dir;
+		int code;
+
+		r->at = r->end;
+		while (r->end < r->n && strcmp(r->run[r->end]->dir, dir) == 0)
+			r->end++;
+		code = start_worker(r);
+		worst = code > worst ? code : worst;
+	}
+	if (worst == EXIT_NOT_CLEAN)
+		say_not_clean(r);
+	return worst;
 }
 
 static int print_all(const struct revert *r)

@@ -15,9 +15,8 @@
 #include "inject/proc_fs.h"
 #include "runner/history.h"
 
-#define ROOT_STATE "/run/brink"
-#define RUNS_MAX   4096
-#define LOOKS      3
+#define RUNS_MAX 4096
+#define LOOKS    3
 
 /* A stopped one takes nothing back: with its spare stopped or dead too it counts as dead, and
  * revert ends both. */
@@ -117,22 +116,65 @@ static int add_run(struct left_runs *l, const char *dir, int state_dir, const ch
 	return 0;
 }
 
-static int find_in(struct left_runs *l, const char *dir, struct err *e)
+static int read_all(struct left_runs *l, const char *dir, DIR *list, struct err *e)
 {
 	char boot_id[40] = "";
 	struct err ignored;
 	struct dirent *d;
-	DIR *list = opendir(dir);
 	int rc = 0;
 
-	if (!list)
-		return errno == ENOENT ? 0 : err_sys(e, "cannot read '%s'", dir);
 	journal_boot_id(boot_id, &ignored);
 	while (rc == 0 && (d = readdir(list))) {
 		if (strlen(d->d_name) == ULID_LEN && ulid_is_suffix(d->d_name))
 			rc = add_run(l, dir, dirfd(list), d->d_name, boot_id, e);
 	}
+	return rc;
+}
+
+static int find_in(struct left_runs *l, const char *dir, struct err *e)
+{
+	DIR *list = opendir(dir);
+	int rc;
+
+	if (!list)
+		return errno == ENOENT ? 0 : err_sys(e, "cannot read '%s'", dir);
+	rc = read_all(l, dir, list, e);
 	closedir(list);
+	return rc;
+}
+
+/*
+ * In /tmp anybody may have made it: what a keeper would not have used is not believed, see
+ * make_dir() in keeper_setup.c. One that two names lead to is read once.
+ */
+static int find_in_other(struct left_runs *l, const struct paths *p, unsigned other, struct err *e)
+{
+	AUTO(auto_close)
+	int fd = open(p->other[other], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st, same;
+	DIR *list;
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES ?
+			       0 :
+			       err_sys(e, "cannot read '%s'", p->other[other]);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "cannot read '%s'", p->other[other]);
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return 0;
+	for (unsigned i = 0; i <= other; i++) {
+		const char *before = i ? p->other[i - 1] : p->state;
+
+		if (stat(before, &same) == 0 && same.st_dev == st.st_dev &&
+		    same.st_ino == st.st_ino)
+			return 0;
+	}
+	list = fdopendir(take_fd(&fd));
+	rc = list ? read_all(l, p->other[other], list, e) :
+		    err_sys(e, "cannot read '%s'", p->other[other]);
+	if (list)
+		closedir(list);
 	return rc;
 }
 
@@ -147,8 +189,10 @@ int leftovers_find(const struct paths *p, bool foreign, struct left_runs *ret, s
 	struct left_runs l = { 0 };
 	int rc = find_in(&l, p->state, e);
 
-	if (rc == 0 && foreign && strcmp(p->state, ROOT_STATE) != 0)
-		rc = find_in(&l, ROOT_STATE, e);
+	for (unsigned i = 0; i < p->n_others && rc == 0; i++)
+		rc = find_in_other(&l, p, i, e);
+	if (rc == 0 && foreign && strcmp(p->state, LEFT_ROOT) != 0)
+		rc = find_in(&l, LEFT_ROOT, e);
 	if (rc < 0) {
 		leftovers_done(&l);
 		return rc;
@@ -223,20 +267,31 @@ static bool on_record(const struct left_runs *l, const char *id)
 	return false;
 }
 
+static bool has_record(const char *dir, const char *id)
+{
+	char path[PATHS_LEN + ULID_LEN + 2];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, id);
+	return access(path, F_OK) == 0;
+}
+
 /* Looked at again: it may have begun after the records were read, or ended after its events were.
  */
 static bool is_lost(const struct paths *p, const struct left_runs *l, struct past_run *r)
 {
-	char path[PATHS_LEN + ULID_LEN + 2];
 	char boot_id[40] = "";
 	struct err ignored;
 
 	journal_boot_id(boot_id, &ignored);
 	if (strcmp(r->boot, boot_id) != 0 || history_is_over(r) || on_record(l, r->id))
 		return false;
-	snprintf(path, sizeof(path), "%s/%s", p->state, r->id);
-	return access(path, F_OK) < 0 &&
-	       (history_read_run(p->runs, r->id, r) < 0 || !history_is_over(r));
+	if (has_record(p->state, r->id))
+		return false;
+	for (unsigned i = 0; i < p->n_others; i++) {
+		if (has_record(p->other[i], r->id))
+			return false;
+	}
+	return history_read_run(p->runs, r->id, r) < 0 || !history_is_over(r);
 }
 
 int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell, void *arg,

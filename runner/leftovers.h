@@ -8,8 +8,10 @@
 #include "runner/planner.h"
 #include "safety/journal.h"
 
-/* What the runs of this machine left on record under paths.state: those that go on, and those that
- * died. */
+#define LEFT_ROOT "/run/brink"
+
+/* What the runs of this machine left on record under paths.state and paths.other: those that go on,
+ * and those that died. */
 enum run_life {
 	RUN_ALIVE, /* its keeper or its spare is at work */
 	RUN_DONE,  /* dead; everything was restored and read back */
@@ -19,7 +21,8 @@ enum run_life {
 
 struct left_run {
 	char id[ULID_LEN + 1];
-	char dir[PATHS_LEN]; /* paths.state, or /run/brink for root's runs as a user sees them */
+	char dir[PATHS_LEN]; /* where its record is; LEFT_ROOT for root's runs as a user sees them
+			      */
 	enum run_life life;
 	bool foreign;           /* root's as a user sees it, or somebody else's among one's own */
 	uid_t owner;            /* of its directory */

@@ -41,11 +41,36 @@ static unsigned real_uid(void)
 	return geteuid();
 }
 
+/* The first one is where new runs go. */
+static void add_state(struct paths *p, const char *dir)
+{
+	if (!p->state[0])
+		snprintf(p->state, PATHS_LEN, "%s", dir);
+	else if (strcmp(p->state, dir) != 0)
+		snprintf(p->other[p->n_others++], PATHS_LEN, "%s", dir);
+}
+
+static void find_states(struct paths *p)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char dir[PATHS_LEN];
+
+	if (usable(runtime)) {
+		snprintf(dir, sizeof(dir), "%s/brink", runtime);
+		add_state(p, dir);
+	}
+	snprintf(dir, sizeof(dir), "/run/user/%u", real_uid());
+	if (usable(dir)) {
+		snprintf(dir, sizeof(dir), "/run/user/%u/brink", real_uid());
+		add_state(p, dir);
+	}
+	snprintf(dir, sizeof(dir), "/tmp/brink-%u", real_uid());
+	add_state(p, dir);
+}
+
 void paths_find(struct paths *ret)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR"), *state = getenv("XDG_STATE_HOME"),
-		   *home = getenv("HOME");
-	char dir[64];
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
 	*ret = (struct paths){ .root = paths_is_root() };
 	if (ret->root) {
@@ -53,13 +78,7 @@ void paths_find(struct paths *ret)
 		snprintf(ret->runs, sizeof(ret->runs), "/var/lib/brink/runs");
 		return;
 	}
-	snprintf(dir, sizeof(dir), "/run/user/%u", real_uid());
-	if (usable(runtime))
-		snprintf(ret->state, PATHS_LEN, "%s/brink", runtime);
-	else if (usable(dir))
-		snprintf(ret->state, PATHS_LEN, "%s/brink", dir);
-	else
-		snprintf(ret->state, PATHS_LEN, "/tmp/brink-%u", real_uid());
+	find_states(ret);
 	if (state && state[0] == '/' && strlen(state) < PATHS_LEN - 32)
 		snprintf(ret->runs, sizeof(ret->runs), "%s/brink/runs", state);
 	else if (usable(home))

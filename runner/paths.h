@@ -6,7 +6,8 @@
 
 #include "base/err.h"
 
-#define PATHS_LEN 200
+#define PATHS_LEN    200
+#define PATHS_OTHERS 2
 
 /* Where brink keeps what it knows: as root of the machine under /run and /var/lib, else in the
  * user's own folders. */
@@ -14,6 +15,10 @@ struct paths {
 	bool root;             /* root of the initial user namespace */
 	char state[PATHS_LEN]; /* /run/brink, $XDG_RUNTIME_DIR/brink: journals and locks; gone at a
 				  reboot */
+	/* where else the records of this user's runs may be: of those that began with another
+	   environment (cron, a service, a login) */
+	char other[PATHS_OTHERS][PATHS_LEN];
+	unsigned n_others;
 	char runs[PATHS_LEN + 16]; /* /var/lib/brink/runs, $XDG_STATE_HOME/brink/runs: events */
 };
 

@@ -492,6 +492,44 @@ is_rc 0
 rm -rf /run/t/pub
 as_before
 
+case_name="not root: the record of a run that began in another session, with another environment"
+install -d -m 755 /run/t/pub
+install -m 755 "$BRINK" "$BRINK-keeper" "$BRINK-prober" "$old" /run/t/pub/
+install -d -o 65534 -g 65534 /run/user/65534 /run/t/session
+user=(setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/run/t/session XDG_RUNTIME_DIR=/run/t/session)
+u() { rc=0; "${user[@]}" /run/t/pub/brink "$@" >"$dir/out" 2>"$dir/err" </dev/null || rc=$?; }
+lasts=00000000-0000-0000-0000-000000000000
+"${user[@]}" /run/t/pub/prog_journal /run/user/65534/brink $A boot=$lasts label=one table=brink_a1
+"${user[@]}" /run/t/pub/prog_journal /run/t/session/brink $B boot=$lasts label=two table=brink_a2
+u status
+is_rc 0
+prints "$A  dead, NOT CLEAN"
+prints "$B  dead, NOT CLEAN"
+u version
+says "run $A died and is not clean. See: brink revert $A"
+u revert
+is_rc 2
+says "^  $A"
+u revert --all
+is_rc 0
+says "^CLEAN  run $A"
+says "^CLEAN  run $B"
+[ -z "$(ls /run/user/65534/brink /run/t/session/brink | grep ^0)" ] || fail "a record is left"
+ln -s ../user/65534 /run/t/same # two names of one directory
+user+=(XDG_RUNTIME_DIR=/run/t/same)
+"${user[@]}" /run/t/pub/prog_journal /run/user/65534/brink $A boot=$lasts label=one table=brink_a1
+u revert
+is_rc 0
+says "^CLEAN  run $A"
+user+=(XDG_RUNTIME_DIR=/run/t/session)
+"${user[@]}" /run/t/pub/prog_journal /run/user/65534/brink $A boot=$lasts label=one table=brink_a1
+chmod 777 /run/user/65534/brink # no keeper would have used it
+u revert
+is_rc 0
+says 'nothing to revert'
+rm -rf /run/t/pub /run/t/session /run/t/same /run/user/65534
+as_before
+
 case_name="a run that is alive is refused"
 experiment 60s 0s "$TCP"
 : >"$dir/err" # of the run before: it had a fault held too
