@@ -116,7 +116,7 @@ static void print_slot(struct printer *p, unsigned i)
 	struct text left = text_on(words, sizeof(words));
 	char command[sizeof(s->undo.by_hand) + sizeof(s->undo.netns.path) + 80] = "";
 	struct text by_hand = text_on(command, sizeof(command));
-	struct err ignored, e = { 0 };
+	struct err e = { 0 };
 	int ended = 0, gone = 0, now;
 
 	if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED ||
@@ -131,7 +131,9 @@ static void print_slot(struct printer *p, unsigned i)
 	if (print_elsewhere(p, s))
 		return;
 	if (ops->ended)
-		ended = ops->ended(&s->undo, &left, &ignored);
+		ended = ops->ended(&s->undo, &left, &e);
+	if (ended == -ESTALE) /* its command would meet something else, or nothing */
+		snprintf(words, sizeof(words), "%s", e.msg[0]);
 	if (!ended && ops->gone)
 		gone = look_gone(p, &s->undo, ops, words, sizeof(words));
 	now = change_by_hand(&s->undo, &by_hand, &e);
@@ -143,7 +145,7 @@ static void print_slot(struct printer *p, unsigned i)
 		return;
 	}
 	print_head(p);
-	if (gone == -EEXIST || gone == -ESTALE || !command[0]) {
+	if (gone == -EEXIST || gone == -ESTALE || ended == -ESTALE || !command[0]) {
 		printf("# left as it is: %s\n", words[0] ? words : s->undo.label);
 		p->code = EXIT_NOT_CLEAN;
 		return;

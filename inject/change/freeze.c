@@ -17,10 +17,11 @@
 #include "inject/proc_fs.h"
 
 /* A whole cgroup by the v2 freezer. The kernel keeps it frozen whoever dies: guarded. */
-#define FREEZE_NS (2 * NS_PER_S)
-#define STEP_NS   (20 * NS_PER_MS)
-#define DEPTH     16
-#define PID_BOUND (INT32_MAX / 10 - 1) /* one more digit fits; far above PID_MAX_LIMIT */
+#define FREEZE_NS  (2 * NS_PER_S)
+#define STEP_NS    (20 * NS_PER_MS)
+#define DEPTH      16
+#define TREE_DEPTH 32
+#define PID_BOUND  (INT32_MAX / 10 - 1) /* one more digit fits; far above PID_MAX_LIMIT */
 
 struct freeze_live {
 	int dir, knob; /* the directory; its cgroup.freeze */
@@ -35,19 +36,114 @@ static const struct freeze_spec *spec_of(const struct change *c)
 	return &c->spec->u.freeze;
 }
 
-int freeze_open(const char *cgroup, uint64_t dev, uint64_t ino)
+static int open_dir(const char *path)
 {
-	AUTO(auto_close) int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* -ESTALE: on another file system than the cgroup. */
+static int check_place(int fd, uint64_t dev, uint64_t *ret_ino)
+{
 	struct statfs fs;
 	struct stat st;
 
-	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR ? -ENOENT : -errno;
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return -errno;
-	if (fs.f_type != CGROUP2_SUPER_MAGIC || st.st_dev != dev || st.st_ino != ino)
-		return -ENOENT; /* another one of that name */
-	return take_fd(&fd);
+	*ret_ino = st.st_ino;
+	return fs.f_type == CGROUP2_SUPER_MAGIC && st.st_dev == dev ? 0 : -ESTALE;
+}
+
+/* What there is of the path: itself, or the nearest directory above. */
+static int open_nearest(const char *cgroup)
+{
+	char path[sizeof(((struct freeze_spec *)NULL)->cgroup)];
+	size_t len = strnlen(cgroup, sizeof(path) - 1);
+	int fd;
+
+	memcpy(path, cgroup, len);
+	path[len] = '\0';
+	while ((fd = open_dir(path)) == -ENOENT || fd == -ENOTDIR) {
+		while (len && path[len - 1] != '/')
+			len--;
+		if (len < 2)
+			return -ESTALE;
+		path[--len] = '\0';
+	}
+	return fd;
+}
+
+/* The highest cgroup that can be seen from here. */
+static int open_top(int dir, uint64_t dev)
+{
+	AUTO(auto_close) int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (unsigned i = 0; fd >= 0; i++) {
+		AUTO(auto_close) int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		uint64_t ino;
+
+		if (up < 0 || check_place(up, dev, &ino) < 0)
+			break;
+		if (i == TREE_DEPTH)
+			return -ELOOP;
+		close(fd);
+		fd = take_fd(&up);
+	}
+	return fd < 0 ? -errno : take_fd(&fd);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as cgroups are, at most TREE_DEPTH */
+static int find_below(int dir, uint64_t ino, unsigned depth)
+{
+	_Alignas(struct dirent64) char buf[4096];
+	ssize_t n;
+
+	if (depth == TREE_DEPTH)
+		return -ELOOP;
+	while ((n = getdents64(dir, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *d = (const void *)(buf + at);
+			AUTO(auto_close) int child = -1;
+			int found;
+
+			at += d->d_reclen;
+			if (d->d_type != DT_DIR || d->d_name[0] == '.')
+				continue;
+			child = openat(dir, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			if (child < 0 && (errno == ENOENT || errno == EACCES)) /* EACCES: a user */
+				continue;
+			if (child < 0)
+				return -errno;
+			found = d->d_ino == ino ? take_fd(&child) :
+						  find_below(child, ino, depth + 1);
+			if (found != -ENOENT)
+				return found;
+		}
+	}
+	return n < 0 && errno != ENOENT ? -errno : -ENOENT;
+}
+
+/*
+ * In a cgroup namespace or below another mount it had another path: where its own does not lead to
+ * it, it is looked for among all that stand on its file system.
+ */
+int freeze_open(const char *cgroup, uint64_t dev, uint64_t ino)
+{
+	AUTO(auto_close) int fd = open_nearest(cgroup);
+	AUTO(auto_close) int top = -1;
+	uint64_t found;
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = check_place(fd, dev, &found);
+	if (rc < 0)
+		return rc;
+	if (found == ino)
+		return take_fd(&fd);
+	top = open_top(fd, dev);
+	return top < 0 ? top : find_below(top, ino, 0);
 }
 
 int freeze_read(int dir, bool *ret_asked, bool *ret_frozen)
@@ -61,6 +157,8 @@ int freeze_read(int dir, bool *ret_asked, bool *ret_frozen)
 		return n == -ENODEV ? -ENOENT : (int)n;
 	*ret_asked = knob[0] == '1';
 	*ret_frozen = strstr(events, "frozen 1") != NULL;
+	if ((!*ret_asked && knob[0] != '0') || (!*ret_frozen && !strstr(events, "frozen 0")))
+		return -EBADMSG;
 	return 0;
 }
 
@@ -176,6 +274,10 @@ static int cannot(const char *cgroup, int rc, struct err *e)
 {
 	if (rc == -ENOENT)
 		return err_set(e, ENOENT, "cgroup '%s' is gone", cgroup);
+	if (rc == -ESTALE)
+		return err_set(e, ESTALE,
+			       "not to be seen from here, run brink revert where it is: cgroup '%s'",
+			       cgroup);
 	return err_set(e, -rc, "cannot read cgroup '%s': %s", cgroup, strerror(-rc));
 }
 

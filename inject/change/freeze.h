@@ -4,10 +4,14 @@
 
 #include "inject/change/change.h"
 
-/* A directory of exactly this cgroup (v2). -ENOENT: gone, or another one of that name. */
+/*
+ * A directory of exactly this cgroup (v2), wherever it stands now in the hierarchy that its path
+ * leads to. -ENOENT: it was removed. -ESTALE: its path leads to another file system from here, and
+ * nobody can say what became of it.
+ */
 int freeze_open(const char *cgroup, uint64_t dev, uint64_t ino);
 /* What is asked of the freezer and what is so. -ENOENT: the cgroup is gone, or is a root, which has
- * no freezer. */
+ * no freezer. -EBADMSG: neither yes nor no. */
 int freeze_read(int dir, bool *ret_asked, bool *ret_frozen);
 
 struct freeze_check {

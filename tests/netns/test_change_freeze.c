@@ -13,6 +13,7 @@
 
 #include "base/io.h"
 #include "inject/cgroup.h"
+#include "inject/change/freeze.h"
 #include "inject/change/kinds.h"
 #include "inject/faults.h"
 #include "inject/proc.h"
@@ -233,6 +234,95 @@ static void a_cgroup_made_anew_is_left_alone(void **state)
 	assert_int_equal(rig_do(&f->r, RIG_ARM), -ENOENT);
 }
 
+static void is_unknown(struct fixture *f)
+{
+	assert_int_equal(rig_ended(&f->r), -ESTALE);
+	assert_int_equal(rig_gone(&f->r), -ESTALE);
+	assert_int_equal(rig_undo(&f->r), -ESTALE);
+}
+
+/* What another mount of the hierarchy looks like. */
+static void a_path_that_leads_elsewhere_is_not_taken_for_a_cgroup_that_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	char path[sizeof(f->r.undo.u.freeze.cgroup)], folder[] = "/tmp/brink-test-XXXXXX";
+
+	start_target(f, f->dir);
+	freeze_it(f);
+	memcpy(path, f->r.undo.u.freeze.cgroup, sizeof(path));
+	f->r.undo.u.freeze.dev ^= 1; /* another mount there */
+	is_unknown(f);
+	snprintf(f->r.undo.u.freeze.cgroup, sizeof(path), "%s/gone/below", path);
+	is_unknown(f);
+	f->r.undo.u.freeze.dev ^= 1;
+	f->r.undo.u.freeze.ino ^= UINT64_C(1) << 60;
+	assert_int_equal(rig_gone(&f->r), 0); /* here it was, and was removed */
+	f->r.undo.u.freeze.ino ^= UINT64_C(1) << 60;
+	snprintf(f->r.undo.u.freeze.cgroup, sizeof(path), "/no-such-cgroup/below");
+	is_unknown(f);
+	assert_non_null(mkdtemp(folder));
+	snprintf(f->r.undo.u.freeze.cgroup, sizeof(path), "%s", folder);
+	is_unknown(f);
+	rmdir(folder);
+	memcpy(f->r.undo.u.freeze.cgroup, path, sizeof(path));
+	assert_int_equal(rig_gone(&f->r), 1);
+	rig_must(&f->r, RIG_QUIET);
+	assert_int_equal(rig_gone(&f->r), 0);
+}
+
+static int read_folder(const char *folder, const char *knob, const char *events)
+{
+	bool asked, frozen;
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	write_file(folder, "cgroup.freeze", knob);
+	write_file(folder, "cgroup.events", events);
+	rc = freeze_read(fd, &asked, &frozen);
+	close(fd);
+	return rc < 0 ? rc : 2 * asked + frozen;
+}
+
+static void neither_yes_nor_no_is_not_thawed(void **state)
+{
+	char folder[] = "/tmp/brink-test-XXXXXX", path[2][64];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (int i = 0; i < 2; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/cgroup.%s", folder, i ? "events" : "freeze");
+		close(open(path[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	}
+	assert_int_equal(read_folder(folder, "0\n", "populated 1\nfrozen 0\n"), 0);
+	assert_int_equal(read_folder(folder, "1\n", "populated 1\nfrozen 1\n"), 3);
+	assert_int_equal(truncate(path[1], 0), 0);
+	assert_int_equal(read_folder(folder, "0\n", "populated 1\n"), -EBADMSG);
+	assert_int_equal(truncate(path[0], 0), 0);
+	assert_int_equal(read_folder(folder, "", "populated 1\nfrozen 0\n"), -EBADMSG);
+	unlink(path[0]);
+	unlink(path[1]);
+	rmdir(folder);
+}
+
+/* Recorded in a cgroup namespace of its own, the path is another one than here: what it is here
+ * need not exist, or is somebody else's. */
+static void a_cgroup_that_has_another_path_here_is_found(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mkdir(f->below, 0755), 0);
+	start_target(f, f->dir);
+	freeze_it(f);
+	rig_kill(&f->r);
+	snprintf(f->r.undo.u.freeze.cgroup, sizeof(f->r.undo.u.freeze.cgroup), "%s", f->below);
+	assert_int_equal(rig_ended(&f->r), 1);
+	assert_int_equal(rmdir(f->below), 0);
+	assert_int_equal(rig_ended(&f->r), 1);
+	assert_int_equal(rig_gone(&f->r), 1);
+	assert_int_equal(rig_undo(&f->r), 0);
+	assert_true(rig_await(counter_moves, f));
+	assert_int_equal(rig_gone(&f->r), 0);
+}
+
 /* The own knob was put back; that it stands still is another one's doing now. */
 static void a_cgroup_above_that_others_froze_is_no_leftover(void **state)
 {
@@ -319,6 +409,9 @@ int main(void)
 		TEST(frozen_by_others_before_the_shot_is_refused),
 		TEST(thawed_by_others_is_a_lost_lease),
 		TEST(a_cgroup_made_anew_is_left_alone),
+		TEST(a_path_that_leads_elsewhere_is_not_taken_for_a_cgroup_that_is_gone),
+		TEST(a_cgroup_that_has_another_path_here_is_found),
+		cmocka_unit_test(neither_yes_nor_no_is_not_thawed),
 		TEST(a_cgroup_above_that_others_froze_is_no_leftover),
 		TEST(a_cgroup_with_a_shielded_process_is_refused),
 		TEST(the_shield_is_asked_again_when_it_fires),
