@@ -105,38 +105,44 @@ static int has_near_end(const struct nlmsghdr *h, void *arg, struct err *e)
 }
 
 /* No way there is none over a device. */
-static void goes_by(struct map *m, struct nlsock *s, unsigned family, const uint8_t *dst,
-		    const uint8_t *src, const char *what)
+static int goes_by(struct map *m, struct nlsock *s, unsigned family, const uint8_t *dst,
+		   const uint8_t *src, const char *what, struct err *e)
 {
-	struct err ignored;
 	int oif = 0;
+	int rc = route_oif(s, family, dst, src, &oif, e);
 
-	if (route_oif(s, family, dst, src, &oif, &ignored) == 0)
+	if (rc == 0)
 		carries(m, oif, what);
+	return route_is_none(rc) ? 0 : rc;
 }
 
 /* Each session of the shield, whatever namespace it is in: better one device too few. Rules by
  * source address may send its answers another way: ip-rule(8). */
-static void find_sessions(struct map *m, struct nlsock *s)
+static int find_sessions(struct map *m, struct nlsock *s, struct err *e)
 {
-	for (unsigned i = 0; i < m->flows->n; i++) {
+	int rc = 0;
+
+	for (unsigned i = 0; i < m->flows->n && rc == 0; i++) {
 		const struct shield_flow *f = &m->flows->at[i];
 
-		goes_by(m, s, f->family, f->remote, NULL, A_SESSION);
-		goes_by(m, s, f->family, f->remote, f->local, A_SESSION);
-		goes_by(m, s, f->family, f->local, NULL, A_SESSION);
+		rc = goes_by(m, s, f->family, f->remote, NULL, A_SESSION, e);
+		if (rc == 0)
+			rc = goes_by(m, s, f->family, f->remote, f->local, A_SESSION, e);
+		if (rc == 0)
+			rc = goes_by(m, s, f->family, f->local, NULL, A_SESSION, e);
 	}
+	return rc;
 }
 
 /* The rest of the world lies behind it: nobody could come back to take anything back. */
-static void find_default_route(struct map *m, struct nlsock *s)
+static int find_default_route(struct map *m, struct nlsock *s, struct err *e)
 {
 	/* of the ranges for documentation (RFC 5737, RFC 3849): only a default route leads there */
 	static const uint8_t far4[16] = { 192, 0, 2, 1 },
 			     far6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
+	int rc = goes_by(m, s, 4, far4, NULL, DEFAULT_ROUTE, e);
 
-	goes_by(m, s, 4, far4, NULL, DEFAULT_ROUTE);
-	goes_by(m, s, 6, far6, NULL, DEFAULT_ROUTE);
+	return rc < 0 ? rc : goes_by(m, s, 6, far6, NULL, DEFAULT_ROUTE, e);
 }
 
 /* Downwards, until nothing is added. */
@@ -203,11 +209,12 @@ int link_carry_check(const struct netns_ref *ns, const char *dev, bool own,
 		rc = ask(s, RTM_GETLINK, &links, sizeof(links), &m, e);
 	if (rc == 0)
 		rc = ask(s, RTM_GETADDR, &addresses, sizeof(addresses), &m, e);
+	if (rc == 0)
+		rc = find_sessions(&m, s, e);
+	if (rc == 0 && own)
+		rc = find_default_route(&m, s, e);
 	if (rc < 0)
 		return rc;
-	find_sessions(&m, s);
-	if (own)
-		find_default_route(&m, s);
 	while (spread(&m))
 		;
 	return refuse(&m, dev, e);

@@ -336,14 +336,19 @@ static int add_socket(void *arg, uint64_t inode)
 	return 0;
 }
 
+/* r: what reading something of it came to. */
+static void count_unseen(struct finder *f, int32_t pid, int r)
+{
+	if (r < 0 && r != -ESRCH && !f->unseen++)
+		f->first_unseen = pid;
+}
+
 /* Adds all sockets of one process; what cannot be read is counted. */
 static void add_sockets(struct finder *f, int32_t pid)
 {
 	struct visit v = { f, pid };
-	int r = proc_sockets(f->proc_fd, pid, add_socket, &v);
 
-	if (r && r != -ESRCH && !f->unseen++)
-		f->first_unseen = pid;
+	count_unseen(f, pid, proc_sockets(f->proc_fd, pid, add_socket, &v));
 }
 
 /* The first ancestor that owns an established connection carries the operator. */
@@ -360,16 +365,26 @@ static void find_operator(struct finder *f)
 	}
 }
 
+/* 1, 0 or -errno. */
+static int is_login(const struct finder *f, int32_t pid)
+{
+	struct proc_stat stat;
+	char path[32];
+	int r;
+
+	snprintf(path, sizeof(path), "%d/stat", pid);
+	r = proc_stat_read(f->proc_fd, path, &stat);
+	return r ? r : shield_is_login(stat.comm);
+}
+
 /* Those of brink's own namespace are looked up at once, in one reading of a long file. */
 static int visit_near_login(void *arg, int32_t pid)
 {
 	struct finder *f = arg;
-	struct proc_stat stat;
-	char path[32];
+	int r = is_login(f, pid);
 
-	snprintf(path, sizeof(path), "%d/stat", pid);
-	if (!proc_stat_read(f->proc_fd, path, &stat) && shield_is_login(stat.comm) &&
-	    is_near(f, pid))
+	count_unseen(f, pid, r); /* it may be one */
+	if (r > 0 && is_near(f, pid))
 		add_sockets(f, pid);
 	return 0;
 }
@@ -377,12 +392,8 @@ static int visit_near_login(void *arg, int32_t pid)
 static int visit_far_login(void *arg, int32_t pid)
 {
 	struct finder *f = arg;
-	struct proc_stat stat;
-	char path[32];
 
-	snprintf(path, sizeof(path), "%d/stat", pid);
-	if (proc_stat_read(f->proc_fd, path, &stat) || !shield_is_login(stat.comm) ||
-	    is_near(f, pid))
+	if (is_login(f, pid) <= 0 || is_near(f, pid))
 		return 0;
 	f->n_sockets = 0;
 	add_sockets(f, pid);

@@ -19,8 +19,7 @@
 /* A whole cgroup by the v2 freezer. The kernel keeps it frozen whoever dies: guarded. */
 #define FREEZE_NS  (2 * NS_PER_S)
 #define STEP_NS    (20 * NS_PER_MS)
-#define DEPTH      16
-#define TREE_DEPTH 32
+#define DEPTH     32
 #define PID_BOUND  (INT32_MAX / 10 - 1) /* one more digit fits; far above PID_MAX_LIMIT */
 
 struct freeze_live {
@@ -85,7 +84,7 @@ static int open_top(int dir, uint64_t dev)
 
 		if (up < 0 || check_place(up, dev, &ino) < 0)
 			break;
-		if (i == TREE_DEPTH)
+		if (i == DEPTH)
 			return -ELOOP;
 		close(fd);
 		fd = take_fd(&up);
@@ -93,13 +92,13 @@ static int open_top(int dir, uint64_t dev)
 	return fd < 0 ? -errno : take_fd(&fd);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as cgroups are, at most TREE_DEPTH */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as cgroups are, at most DEPTH */
 static int find_below(int dir, uint64_t ino, unsigned depth)
 {
 	_Alignas(struct dirent64) char buf[4096];
 	ssize_t n;
 
-	if (depth == TREE_DEPTH)
+	if (depth == DEPTH)
 		return -ELOOP;
 	while ((n = getdents64(dir, buf, sizeof(buf))) > 0) {
 		for (ssize_t at = 0; at < n;) {
@@ -187,10 +186,14 @@ static int check_pid(struct freeze_check *k, int32_t pid, struct err *e)
 	struct proc_stat stat;
 	char name[128];
 	struct text t = text_on(name, sizeof(name));
+	int rc = pid ? proc_stat_of(pid, &stat) : -ESRCH; /* 0: of another PID namespace */
 
 	k->n_procs++;
-	if (pid == 0 || proc_stat_of(pid, &stat) == -ESRCH) /* 0: of another PID namespace */
+	if (rc == -ESRCH)
 		return 0;
+	if (rc < 0)
+		return err_set(e, -rc, "cannot look at process %d of the cgroup: %s", pid,
+			       strerror(-rc));
 	if (!proc_is_brink(pid) && !shield_has_proc(k->shield, pid, stat.start_ticks, &why))
 		return 0;
 	text_add_foreign(&t, stat.comm, strlen(stat.comm));
@@ -240,16 +243,17 @@ static int check_children(struct freeze_check *k, int dir, unsigned depth, struc
 	while (rc == 0 && (n = getdents64(list, buf, sizeof(buf))) > 0) {
 		for (ssize_t at = 0; at < n && rc == 0;) {
 			const struct dirent64 *d = (const void *)(buf + at);
-			int child;
+			AUTO(auto_close) int child = -1;
 
 			at += d->d_reclen;
 			if (d->d_type != DT_DIR || d->d_name[0] == '.')
 				continue;
 			child = openat(dir, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-			if (child < 0) /* removed meanwhile */
-				continue;
-			rc = check_tree(k, child, depth + 1, e);
-			close(child);
+			if (child >= 0)
+				rc = check_tree(k, child, depth + 1, e);
+			else if (errno != ENOENT) /* removed meanwhile */
+				rc = err_sys(e, "cannot look into '%.80s', a cgroup below",
+					     d->d_name);
 		}
 	}
 	return rc == 0 && n < 0 ? err_sys(e, "cannot list the cgroup") : rc;
@@ -259,9 +263,10 @@ static int check_tree(struct freeze_check *k, int dir, unsigned depth, struct er
 {
 	int rc = check_procs(k, dir, e);
 
-	if (rc == 0 && depth < DEPTH)
-		rc = check_children(k, dir, depth, e);
-	return rc;
+	if (rc == 0 && depth == DEPTH)
+		rc = err_set(e, ELOOP, "cgroups below it are nested more than %d deep: aim deeper",
+			     DEPTH - 1);
+	return rc < 0 ? rc : check_children(k, dir, depth, e);
 }
 
 int freeze_check(struct freeze_check *k, int dir, struct err *e)

@@ -39,3 +39,18 @@ int route_oif(struct nlsock *s, unsigned family, const uint8_t *dst, const uint8
 		rc = err_set(e, ENETUNREACH, "the route has no device");
 	return rc;
 }
+
+bool route_is_none(int rc)
+{
+	switch (-rc) {
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case EINVAL:     /* a blackhole, or a source address that is not here */
+	case EACCES:     /* prohibited */
+	case EOPNOTSUPP: /* a kernel without IPv6 */
+	case EAFNOSUPPORT:
+		return true;
+	default:
+		return false;
+	}
+}

@@ -2,6 +2,8 @@
 #ifndef BRINK_ROUTE_MSG_H
 #define BRINK_ROUTE_MSG_H
 
+#include <stdbool.h>
+
 #include "inject/change/nlsock.h"
 
 /*
@@ -11,5 +13,8 @@
  */
 int route_oif(struct nlsock *s, unsigned family, const uint8_t *dst, const uint8_t *src, int *ret,
 	      struct err *e);
+
+/* Does this error of route_oif() say that no device is used, not that nobody could be asked? */
+bool route_is_none(int rc);
 
 #endif

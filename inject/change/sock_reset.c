@@ -220,6 +220,17 @@ static int by_inode(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* 0 also when it has gone, or may not be looked into. */
+static int spare_sockets_of(struct reset_live *l, int proc_fd, const struct shield_proc *p)
+{
+	struct proc_stat stat;
+	int rc = proc_stat_of(p->pid, &stat);
+
+	if (rc == 0 && stat.start_ticks == p->start_ticks)
+		rc = proc_sockets(proc_fd, p->pid, spare, l);
+	return rc == -ESRCH || rc == -EACCES || rc == -EPERM ? 0 : rc;
+}
+
 /*
  * The sockets that brink's own processes and those of the operator's sessions hold now: read after
  * the list of connections, so that each of that list is among them. A process that may not be
@@ -230,19 +241,17 @@ static int find_spared(struct change *c, struct err *e)
 	struct reset_live *l = c->live;
 	const struct shield *s = c->shield;
 	AUTO(auto_close) int proc = s && s->n_procs ? proc_fs_open(e) : -1;
+	int rc = 0;
 
 	l->n_spared = 0;
 	if (!s || !s->n_procs)
 		return 0;
 	if (proc < 0)
 		return proc;
-	for (uint32_t i = 0; i < s->n_procs && i < SHIELD_PROCS; i++) {
-		struct proc_stat stat;
-
-		if (proc_stat_of(s->proc[i].pid, &stat) == 0 &&
-		    stat.start_ticks == s->proc[i].start_ticks)
-			proc_sockets(proc, s->proc[i].pid, spare, l);
-	}
+	for (uint32_t i = 0; i < s->n_procs && i < SHIELD_PROCS && rc == 0; i++)
+		rc = spare_sockets_of(l, proc, &s->proc[i]);
+	if (rc < 0)
+		return err_set(e, -rc, "cannot read the sockets of the shield: %s", strerror(-rc));
 	if (l->no_memory)
 		return err_set(e, ENOMEM, "no memory for the sockets of the shield");
 	if (l->n_spared)
@@ -275,8 +284,8 @@ static int uses_device(struct reset_live *l, const struct sock_seen *s, struct e
 
 	if (!oif)
 		rc = route_oif(&l->route, s->family, s->remote, s->local, &oif, e);
-	if (rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EINVAL || rc == -EACCES)
-		return 0; /* EINVAL: a blackhole, or an address that is gone */
+	if (route_is_none(rc))
+		return 0;
 	return rc < 0 ? rc : oif == l->ifindex;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -303,6 +304,75 @@ static void neither_yes_nor_no_is_not_thawed(void **state)
 	rmdir(folder);
 }
 
+/* A folder that looks like a cgroup: one below it for each level, the last one holds this process.
+ */
+static int make_tree(const char *folder, unsigned depth)
+{
+	char pid[16];
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), top = dir;
+
+	snprintf(pid, sizeof(pid), "%d\n", getpid());
+	for (unsigned i = 0;; i++) {
+		int fd = openat(dir, "cgroup.procs", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), below;
+
+		assert_true(fd >= 0);
+		if (i == depth)
+			assert_true(write(fd, pid, strlen(pid)) > 0);
+		close(fd);
+		if (i < depth)
+			assert_int_equal(mkdirat(dir, "x", 0700), 0);
+		below = i < depth ? openat(dir, "x", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+		if (dir != top)
+			close(dir);
+		if (below < 0)
+			return top;
+		dir = below;
+	}
+}
+
+static void remove_tree(const char *folder)
+{
+	char command[80];
+
+	snprintf(command, sizeof(command), "rm -r '%s'", folder);
+	assert_int_equal(system(command), 0);
+}
+
+static void who_cannot_be_looked_at_is_not_taken_for_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct freeze_check k = { .shield = &f->r.shield };
+	char shallow[] = "/tmp/brink-test-XXXXXX", deep[] = "/tmp/brink-test-XXXXXX";
+	struct rlimit was, few;
+	unsigned refused = 0;
+	int dir, rc = 0;
+
+	f->r.shield.n_procs = 1;
+	f->r.shield.proc[0] = (struct shield_proc){ .pid = getpid(),
+						    .role = SHIELD_ANCESTOR,
+						    .start_ticks = rig_start_ticks(getpid()) };
+	assert_non_null(mkdtemp(shallow));
+	dir = make_tree(shallow, 2);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = was;
+	for (few.rlim_cur = (rlim_t)dir + 1; rc != -EPERM; few.rlim_cur++) {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		rc = freeze_check(&k, dir, &f->r.e);
+		assert_true(rc == -EMFILE || rc == -EPERM); /* and never 0 */
+		refused += rc == -EMFILE;
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(refused >= 4); /* at its list of folders, a folder, a list, the process */
+	close(dir);
+	remove_tree(shallow);
+	assert_non_null(mkdtemp(deep));
+	dir = make_tree(deep, 40);
+	assert_int_equal(freeze_check(&k, dir, &f->r.e), -ELOOP);
+	assert_true(rig_says(&f->r, "nested more than"));
+	close(dir);
+	remove_tree(deep);
+}
+
 /* Recorded in a cgroup namespace of its own, the path is another one than here: what it is here
  * need not exist, or is somebody else's. */
 static void a_cgroup_that_has_another_path_here_is_found(void **state)
@@ -412,6 +482,7 @@ int main(void)
 		TEST(a_path_that_leads_elsewhere_is_not_taken_for_a_cgroup_that_is_gone),
 		TEST(a_cgroup_that_has_another_path_here_is_found),
 		cmocka_unit_test(neither_yes_nor_no_is_not_thawed),
+		TEST(who_cannot_be_looked_at_is_not_taken_for_nobody),
 		TEST(a_cgroup_above_that_others_froze_is_no_leftover),
 		TEST(a_cgroup_with_a_shielded_process_is_refused),
 		TEST(the_shield_is_asked_again_when_it_fires),

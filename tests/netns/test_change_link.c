@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device that goes down, or whose MTU is lower, in a network namespace of its own: it comes back
  * with all that it had, or is not touched. */
+/* link: -Wl,--wrap=route_oif */
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -9,7 +10,9 @@
 
 #include "base/io.h"
 #include "inject/change/netns.h"
+#include "inject/change/route_msg.h"
 #include "inject/link_aim.h"
+#include "inject/link_carry.h"
 #include "tests/support/rig.h"
 #include "tests/support/test.h"
 
@@ -624,6 +627,44 @@ static void without_the_right_it_says_which(void **state)
 	assert_true(is_up());
 }
 
+int __real_route_oif(struct nlsock *s, unsigned family, const uint8_t *dst, const uint8_t *src,
+		     int *ret, struct err *e);
+int __wrap_route_oif(struct nlsock *s, unsigned family, const uint8_t *dst, const uint8_t *src,
+		     int *ret, struct err *e);
+static int route_error;
+static unsigned fails_at; /* this question; 0 = none */
+
+int __wrap_route_oif(struct nlsock *s, unsigned family, const uint8_t *dst, const uint8_t *src,
+		     int *ret, struct err *e)
+{
+	if (fails_at && --fails_at == 0)
+		return err_set(e, route_error, "a test says so");
+	return __real_route_oif(s, family, dst, src, ret, e);
+}
+
+/* Three questions for a session, two for the default route. */
+static void a_route_that_cannot_be_asked_for_is_not_one_over_another_device(void **state)
+{
+	struct fixture *f = *state;
+	struct shield_flow session = { .family = 4,
+				       .local = { 10, 77, 0, 1 },
+				       .remote = { 10, 77, 0, 2 } };
+	struct shield_flows flows = { .n = 1, .at = &session };
+	const struct netns_ref *ns = &f->r.spec.u.link.netns;
+
+	assert_int_equal(link_carry_check(ns, "va", true, &flows, &f->r.e), 0);
+	for (unsigned at = 1; at <= 5; at++) {
+		fails_at = at;
+		route_error = ENOBUFS;
+		assert_int_equal(link_carry_check(ns, "va", true, &flows, &f->r.e), -ENOBUFS);
+		assert_int_equal(fails_at, 0);
+		fails_at = at;
+		route_error = ENETUNREACH;
+		assert_int_equal(link_carry_check(ns, "va", true, &flows, &f->r.e), 0);
+		assert_int_equal(fails_at, 0);
+	}
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -648,6 +689,7 @@ int main(void)
 		TEST(what_carries_the_operator_is_shielded),
 		TEST(the_device_of_the_near_end_is_shielded),
 		TEST(what_lies_beneath_a_session_is_shielded),
+		TEST(a_route_that_cannot_be_asked_for_is_not_one_over_another_device),
 		TEST(a_forged_message_or_record_is_out_of_bounds),
 		TEST(without_the_right_it_says_which),
 	};

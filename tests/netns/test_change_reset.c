@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -350,6 +351,35 @@ static void sockets_of_shielded_processes_of_others_too(void **state)
 	close(told[0]);
 }
 
+/* Whoever cannot be looked at may be one of them: then nothing is ended. */
+static void with_too_few_descriptors_shielded_sockets_live_on(void **state)
+{
+	struct fixture *f = *state;
+	struct pair p = pair_of(f, "127.0.0.1", PORT);
+	struct rlimit few = { 0, 64 };
+	unsigned refused = 0;
+	int rc = -1;
+
+	f->r.shield.n_procs = 1;
+	f->r.shield.proc[0] = (struct shield_proc){ .pid = getpid(),
+						    .role = SHIELD_SESSION,
+						    .start_ticks = rig_start_ticks(getpid()) };
+	aim(f, add_match(f, GATE_OUTPUT), NULL, 0, PORT);
+	for (few.rlim_cur = 3; rc < 0 && few.rlim_cur < 64; few.rlim_cur++) {
+		assert_int_equal(rig_start(&f->r), 0);
+		rig_must(&f->r, RIG_ARM);
+		assert_int_equal(prlimit(f->r.holder, RLIMIT_NOFILE, &few, NULL), 0);
+		rc = rig_do(&f->r, RIG_FIRE);
+		assert_true(lives(p));
+		assert_true(rc == 0 || rc == -EMFILE);
+		refused += rc == -EMFILE && rig_says(&f->r, "sockets of the shield");
+		rig_kill(&f->r);
+	}
+	assert_int_equal(rc, 0);
+	assert_true(refused > 0);
+	end_pair(p);
+}
+
 static void a_device_is_where_its_packets_go(void **state)
 {
 	struct fixture *f = *state;
@@ -523,6 +553,7 @@ int main(void)
 		TEST(an_exemption_goes_before_every_match),
 		TEST(sockets_of_shielded_processes_are_left_alone),
 		TEST(sockets_of_shielded_processes_of_others_too),
+		TEST(with_too_few_descriptors_shielded_sockets_live_on),
 		TEST(a_device_is_where_its_packets_go),
 		TEST(repeated_until_quiet),
 		TEST(many_at_once_in_short_steps),

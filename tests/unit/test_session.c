@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* link: -Wl,--wrap=proc_stat_read */
 #include "safety/session.h"
 
 #include <setjmp.h>
@@ -147,12 +148,53 @@ static void ipv4_mapped_into_ipv6_is_ipv4(void **state)
 	assert_int_equal(row.flow.remote[15], 2);
 }
 
+int __real_proc_stat_read(int dirfd, const char *path, struct proc_stat *ret);
+int __wrap_proc_stat_read(int dirfd, const char *path, struct proc_stat *ret);
+static const char *unreadable = "";
+static int stat_error;
+
+int __wrap_proc_stat_read(int dirfd, const char *path, struct proc_stat *ret)
+{
+	return strcmp(path, unreadable) == 0 ? stat_error : __real_proc_stat_read(dirfd, path, ret);
+}
+
+static unsigned unseen_in(const char *note)
+{
+	const char *at = strstr(note, "the sockets of ");
+	unsigned n = 0;
+
+	if (at)
+		sscanf(at, "the sockets of %u", &n);
+	return n;
+}
+
+static void a_process_that_cannot_be_told_from_a_login_is_counted(void **state)
+{
+	struct shield s;
+	char note[1024], path[32];
+	unsigned before;
+
+	(void)state;
+	find(&s, note, sizeof(note));
+	before = unseen_in(note);
+	snprintf(path, sizeof(path), "%d/stat", getpid());
+	unreadable = path;
+	stat_error = -EMFILE;
+	find(&s, note, sizeof(note));
+	assert_int_equal(unseen_in(note), before + 1); /* once */
+	stat_error = -ESRCH;
+	find(&s, note, sizeof(note));
+	assert_int_equal(unseen_in(note), before);
+	unreadable = "";
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(brink_and_all_its_ancestors_are_shielded),
 		cmocka_unit_test(the_paths_are_shielded_and_too_long_ones_refused),
 		cmocka_unit_test(an_own_connection_is_found_without_any_environment),
+		cmocka_unit_test(a_process_that_cannot_be_told_from_a_login_is_counted),
 		cmocka_unit_test(rows_of_proc_net_tcp_are_read),
 		cmocka_unit_test(ipv4_mapped_into_ipv6_is_ipv4),
 	};
