@@ -26,11 +26,12 @@
 #define JOURNAL_LOCK "lock"
 
 enum slot_state {
-	SLOT_INTENT = 1,   /* the change may have been made */
-	SLOT_ENDED,        /* its effect was read back as ended */
-	SLOT_RESTORED,     /* gone, read back */
-	SLOT_PLANNED,      /* of a guarded change: nothing was ordered yet, so what stands there is
-			    * somebody else's */
+	SLOT_INTENT = 1, /* the change may have been made */
+	SLOT_ENDED,      /* of a guarded change: lifted by its holder and read back; what looks like
+			  * it from here on is somebody else's */
+	SLOT_RESTORED,   /* gone, read back */
+	SLOT_PLANNED,    /* of a guarded change: nothing was ordered yet, so what stands there is
+			  * somebody else's */
 	SLOT_UNKNOWN = 99, /* never stored: no valid copy was found */
 };
 

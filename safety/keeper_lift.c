@@ -360,6 +360,22 @@ void keeper_holder_died(struct keeper *k, struct keeper_fault *f)
 	start_lift(f);
 }
 
+/* Its holder has lifted it, and it was read back. Where there is no holder left to say so, its undo
+ * is still ours to do. */
+static void mark_ended(struct keeper *k, const struct keeper_fault *f)
+{
+	struct err ignored;
+
+	for (unsigned i = f->first; i < f->first + f->n; i++) {
+		struct journal_slot *s = &k->journal.slot[i];
+
+		if (change_ops_of(s->undo.kind)->class != CLASS_GUARDED || s->state != SLOT_INTENT)
+			continue;
+		s->state = SLOT_ENDED;
+		journal_put(&k->journal, i, &ignored);
+	}
+}
+
 static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
 {
 	struct err e;
@@ -370,6 +386,8 @@ static void step_quieting(struct keeper *k, struct keeper_fault *f, int64_t now)
 	if (rc == 0 && f->pid && !f->heard_quiet)
 		rc = err_set(&e, EBUSY, "its holder %d does not answer", f->pid);
 	if (rc == 0) {
+		if (f->pid)
+			mark_ended(k, f);
 		enter(f, FAULT_ENDED);
 		tell(k, f, KMSG_ENDED, 0, NULL);
 		return;

@@ -33,12 +33,17 @@ static int attempt(struct journal_slot *s, struct err *e)
 {
 	const struct change_ops *ops = change_ops_of(s->undo.kind);
 	struct text left = text_on(s->left, sizeof(s->left));
+	bool again = s->state == SLOT_ENDED; /* whatever is there now came after our end */
 	int rc = change_undo_check(&s->undo, e);
 
-	if (rc == 0)
+	if (rc == 0 && !again)
 		rc = ops->undo ? ops->undo(&s->undo, e) : 0;
 	if (rc == 0) {
 		rc = ops->ended ? ops->ended(&s->undo, &left, e) : 0;
+		if (rc > 0 && again) {
+			text_add(&left, ", since the fault has ended: not by brink");
+			return err_set(e, EEXIST, "%s", s->left);
+		}
 		if (rc == 0)
 			rc = ops->gone ? ops->gone(&s->undo, &left, e) : 0;
 		if (rc > 0)
@@ -252,7 +257,7 @@ void recover_end_effects(struct journal *j, unsigned first, unsigned n)
 
 		if (j->elsewhere && change_proc_of(&s->undo)) /* whoever has the number here */
 			continue;
-		if (ops && ops->undo && ops->class == CLASS_GUARDED && s->state != SLOT_PLANNED)
+		if (ops && ops->undo && ops->class == CLASS_GUARDED && s->state == SLOT_INTENT)
 			ops->undo(&s->undo, &ignored);
 	}
 }

@@ -17,10 +17,10 @@
 #include "inject/proc_fs.h"
 
 /* A whole cgroup by the v2 freezer. The kernel keeps it frozen whoever dies: guarded. */
-#define FREEZE_NS  (2 * NS_PER_S)
-#define STEP_NS    (20 * NS_PER_MS)
+#define FREEZE_NS (2 * NS_PER_S)
+#define STEP_NS   (20 * NS_PER_MS)
 #define DEPTH     32
-#define PID_BOUND  (INT32_MAX / 10 - 1) /* one more digit fits; far above PID_MAX_LIMIT */
+#define PID_BOUND (INT32_MAX / 10 - 1) /* one more digit fits; far above PID_MAX_LIMIT */
 
 struct freeze_live {
 	int dir, knob; /* the directory; its cgroup.freeze */

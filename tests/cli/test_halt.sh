@@ -6,12 +6,14 @@
 
 second() { # another run, on another device
 	sed -e 's/cr_a}/cr_b}/; s/10.78.0.2:7002/10.78.0.1:7002/; s/a crash/another/' "$dir/x.yaml" >"$dir/y.yaml"
+	: >"$dir/err2" # the one before said the same
 	"$BRINK" run "$dir/y.yaml" >/dev/null 2>"$dir/err2" </dev/null &
 	other=$!
 	poll 8000 grep -q ' held ' "$dir/err2" || fail "the second is never held: $(cat "$dir/err2")"
 }
 first() {
 	experiment 60s 0s "$TCP"
+	: >"$dir/err1" # the one before said the same
 	"$BRINK" run "$dir/x.yaml" >/dev/null 2>"$dir/err1" </dev/null &
 	run=$!
 	poll 8000 grep -q ' held ' "$dir/err1" || fail "never held: $(cat "$dir/err1")"

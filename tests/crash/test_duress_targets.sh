@@ -197,6 +197,28 @@ later() { # LINE WISH...: the fault waits for its time, and somebody else wishes
 	poll 15000 in_phase hold || fail "never in phase hold"
 	ip -n cr_x link set vx "${@:2}"
 }
+case_name="somebody sets the device down again when its fault has ended"
+box
+ip netns exec cr_x sysctl -qw net.ipv6.conf.vx.disable_ipv6=1
+ip -n cr_x addr add 10.79.0.100/32 dev vx
+fault "$DOWN"
+hold
+ip -n cr_x addr del 10.79.0.100/32 dev vx # so that brink waits for it to come back, and there is time
+kill -INT $run
+poll 10000 eval 'grep -qs "\"ev\":\"fault.ended\"" /var/lib/brink/runs/*/events.ndjson' || fail "it does not end"
+ip -n cr_x link set vx down
+ended 60000 || fail "the run does not end"
+[ $rc = 20 ] || fail "exit $rc, not 20"
+said "since the fault has ended: not by brink" || fail "says: $(cat "$dir/err")"
+b revert
+is_rc 20
+is_down || fail "brink has set up what somebody has set down"
+b revert --accept-conflict
+is_rc 0
+is_down || fail "brink has set up what somebody has set down"
+calm
+away
+
 case_name="what somebody else did before the fault's time is not taken back"
 later "$DOWN" down
 ends 8 "somebody has changed the device 'vx' meanwhile"

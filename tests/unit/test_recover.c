@@ -465,6 +465,24 @@ static void nobody_here_is_ended_for_having_the_number_of_a_holder_elsewhere(voi
 	waitpid(stranger, &status, 0);
 }
 
+/* Its own undo was done and read back: what looks the same later is somebody else's. */
+static void what_comes_again_after_its_end_is_not_taken_back(void **state)
+{
+	struct world *w = *state;
+	struct err e;
+
+	w->j.slot[0].state = SLOT_ENDED;
+	assert_int_equal(recover_slot(&w->j, 0, soon(), &e), 0);
+	w->j.slot[1].state = SLOT_ENDED;
+	fake.ended = (struct script){ .at = { 1, 1, 1, 1 } };
+	assert_int_equal(recover_slot(&w->j, 1, soon(), &e), -EEXIST);
+	assert_int_equal(fake.ended.calls, 1); /* asking again changes nothing */
+	assert_non_null(strstr(w->j.slot[1].left, "not by brink"));
+	assert_true(recover_is_acceptable(&w->j.slot[1]));
+	recover_end_effects(&w->j, 0, 2);
+	assert_int_equal(fake.undo.calls, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -475,6 +493,7 @@ int main(void)
 		TEST(what_never_works_ends_at_the_deadline_and_is_named),
 		TEST(a_deadline_that_has_passed_still_means_one_attempt),
 		TEST(what_belongs_to_others_now_is_asked_once_and_left),
+		TEST(what_comes_again_after_its_end_is_not_taken_back),
 		TEST(an_unreadable_slot_is_never_clean),
 		TEST(a_record_without_our_mark_is_never_obeyed),
 		TEST(a_journal_that_cannot_be_written_stops_no_undo),
