@@ -104,15 +104,20 @@ static int has_near_end(const struct nlmsghdr *h, void *arg, struct err *e)
 	return 0;
 }
 
+struct way_to {
+	const char *what;
+	unsigned family;
+	const uint8_t *dst, *src; /* src: NULL = any */
+};
+
 /* No way there is none over a device. */
-static int goes_by(struct map *m, struct nlsock *s, unsigned family, const uint8_t *dst,
-		   const uint8_t *src, const char *what, struct err *e)
+static int goes_by(struct map *m, struct nlsock *s, const struct way_to *w, struct err *e)
 {
 	int oif = 0;
-	int rc = route_oif(s, family, dst, src, &oif, e);
+	int rc = route_oif(s, w->family, w->dst, w->src, &oif, e);
 
 	if (rc == 0)
-		carries(m, oif, what);
+		carries(m, oif, w->what);
 	return route_is_none(rc) ? 0 : rc;
 }
 
@@ -124,12 +129,14 @@ static int find_sessions(struct map *m, struct nlsock *s, struct err *e)
 
 	for (unsigned i = 0; i < m->flows->n && rc == 0; i++) {
 		const struct shield_flow *f = &m->flows->at[i];
+		const struct way_to ways[] = {
+			{ A_SESSION, f->family, f->remote, NULL },
+			{ A_SESSION, f->family, f->remote, f->local },
+			{ A_SESSION, f->family, f->local, NULL },
+		};
 
-		rc = goes_by(m, s, f->family, f->remote, NULL, A_SESSION, e);
-		if (rc == 0)
-			rc = goes_by(m, s, f->family, f->remote, f->local, A_SESSION, e);
-		if (rc == 0)
-			rc = goes_by(m, s, f->family, f->local, NULL, A_SESSION, e);
+		for (size_t n = 0; n < ARRAY_LEN(ways) && rc == 0; n++)
+			rc = goes_by(m, s, &ways[n], e);
 	}
 	return rc;
 }
@@ -140,9 +147,11 @@ static int find_default_route(struct map *m, struct nlsock *s, struct err *e)
 	/* of the ranges for documentation (RFC 5737, RFC 3849): only a default route leads there */
 	static const uint8_t far4[16] = { 192, 0, 2, 1 },
 			     far6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
-	int rc = goes_by(m, s, 4, far4, NULL, DEFAULT_ROUTE, e);
+	const struct way_to four = { DEFAULT_ROUTE, 4, far4, NULL },
+			    six = { DEFAULT_ROUTE, 6, far6, NULL };
+	int rc = goes_by(m, s, &four, e);
 
-	return rc < 0 ? rc : goes_by(m, s, 6, far6, NULL, DEFAULT_ROUTE, e);
+	return rc < 0 ? rc : goes_by(m, s, &six, e);
 }
 
 /* Downwards, until nothing is added. */

@@ -451,6 +451,7 @@ static int work(struct revert *r)
 {
 	int worst = EXIT_PASS;
 
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	qsort(r->run, r->n, sizeof(*r->run), by_dir);
 	while (r->end < r->n) {
 		const char *dir = r->run[r->end]->dir;

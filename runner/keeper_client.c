@@ -125,10 +125,10 @@ static int last_words(struct keeper_client *k, struct err *e)
 }
 
 /* As proto_await(), and -ECANCELED as soon as stop_fd is readable. */
-static int await_answer(struct keeper_client *k, struct kmsg *in, int64_t deadline_ns, int stop_fd)
+static int await_answer(struct keeper_client *k, struct kmsg *in, int64_t deadline_ns)
 {
 	struct pollfd p[] = { { .fd = k->sock, .events = POLLIN },
-			      { .fd = stop_fd, .events = POLLIN } };
+			      { .fd = k->stop_fd, .events = POLLIN } };
 
 	for (unsigned times = 0; times < IO_INTERRUPTIONS;) {
 		int64_t left = deadline_ns - clock_mono_ns();
@@ -151,10 +151,10 @@ static int await_answer(struct keeper_client *k, struct kmsg *in, int64_t deadli
 	return -EAGAIN;
 }
 
-int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns, int stop_fd,
+int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns,
 		      void (*other)(void *arg, const struct kmsg *m), void *arg, struct err *e)
 {
-	struct kmsg in;
+	struct kmsg in = { 0 };
 	int rc = proto_send(k->sock, m, sizeof(*m), true);
 
 	if (rc < 0) {
@@ -162,7 +162,7 @@ int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_
 		return last_words(k, e);
 	}
 	for (;;) {
-		rc = await_answer(k, &in, deadline_ns, stop_fd);
+		rc = await_answer(k, &in, deadline_ns);
 		if (rc == -ECANCELED)
 			return err_set(e, ECANCELED, "stopped by a signal");
 		if (rc == 0)

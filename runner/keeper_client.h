@@ -12,14 +12,15 @@
 struct keeper_client {
 	pid_t pid;
 	int pidfd, sock; /* -1 after keeper_client_done */
+	int stop_fd;     /* readable: nobody waits for an answer any more; -1 = none */
 	struct pulse *pulse;
 	struct kmsg unsent[KEEPER_CLIENT_UNSENT]; /* in their order */
 	unsigned n_unsent;
 };
 
-#define KEEPER_CLIENT_NONE                         \
-	{                                          \
-		.pid = -1, .pidfd = -1, .sock = -1 \
+#define KEEPER_CLIENT_NONE                                        \
+	{                                                         \
+		.pid = -1, .pidfd = -1, .sock = -1, .stop_fd = -1 \
 	}
 
 /*
@@ -40,10 +41,10 @@ int keeper_client_send(struct keeper_client *k, const struct kmsg *m);
 void keeper_client_flush(struct keeper_client *k);
 /*
  * Sends a request and waits for its answer until deadline_ns (CLOCK_MONOTONIC), or until stop_fd is
- * readable (-ECANCELED; -1 = none). Other messages that come before it go to other() (may be NULL:
+ * readable (-ECANCELED). Other messages that come before it go to other() (may be NULL:
  * dropped). The keeper's refusal is returned as our error.
  */
-int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns, int stop_fd,
+int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns,
 		      void (*other)(void *arg, const struct kmsg *m), void *arg, struct err *e);
 /* Closes the socket and reaps: the keeper ends by itself, bounded wait. */
 void keeper_client_done(struct keeper_client *k);

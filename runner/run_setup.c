@@ -261,7 +261,7 @@ static int ask(struct run *r, struct kmsg *m, struct err *e)
 {
 	int64_t until = clock_mono_ns() + SETUP_NS + r->rq->lock_timeout_ns;
 
-	return keeper_client_ask(&r->keeper, m, until, r->signals, keep_note, r, e);
+	return keeper_client_ask(&r->keeper, m, until, keep_note, r, e);
 }
 
 static int ask_begin(struct run *r, struct err *e)
@@ -326,6 +326,7 @@ int run_start_keeper(struct run *r, struct err *e)
 
 	if (rc == 0)
 		rc = keeper_client_start(&r->keeper, addresses, e);
+	r->keeper.stop_fd = r->signals;
 
 	m.u.shield = *r->rq->shield;
 	for (unsigned i = 0; i < r->n_probers; i++)

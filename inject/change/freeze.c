@@ -131,7 +131,7 @@ int freeze_open(const char *cgroup, uint64_t dev, uint64_t ino)
 {
 	AUTO(auto_close) int fd = open_nearest(cgroup);
 	AUTO(auto_close) int top = -1;
-	uint64_t found;
+	uint64_t found = 0;
 	int rc;
 
 	if (fd < 0)

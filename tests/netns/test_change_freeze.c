@@ -253,7 +253,7 @@ static void a_path_that_leads_elsewhere_is_not_taken_for_a_cgroup_that_is_gone(v
 	memcpy(path, f->r.undo.u.freeze.cgroup, sizeof(path));
 	f->r.undo.u.freeze.dev ^= 1; /* another mount there */
 	is_unknown(f);
-	snprintf(f->r.undo.u.freeze.cgroup, sizeof(path), "%s/gone/below", path);
+	snprintf(f->r.undo.u.freeze.cgroup, sizeof(path), "%.200s/gone/below", path);
 	is_unknown(f);
 	f->r.undo.u.freeze.dev ^= 1;
 	f->r.undo.u.freeze.ino ^= UINT64_C(1) << 60;

@@ -84,8 +84,8 @@ static void a_signal_ends_the_wait_for_an_answer(void **state)
 
 	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
 	assert_int_equal(write(p[1], "x", 1), 1);
-	assert_int_equal(keeper_client_ask(&f->k, &m, INT64_MAX, p[0], NULL, NULL, &f->e),
-			 -ECANCELED);
+	f->k.stop_fd = p[0];
+	assert_int_equal(keeper_client_ask(&f->k, &m, INT64_MAX, NULL, NULL, &f->e), -ECANCELED);
 	close(p[0]);
 	close(p[1]);
 }
