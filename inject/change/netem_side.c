@@ -161,7 +161,7 @@ static int find_renamed(const struct undo *u, struct nlsock *sock, bool name_tak
 }
 
 /* 1 = the device is there, 0 = it is not, -errno = cannot tell. A namespace that is gone took it
- * along. Somebody may have renamed it: that works while it is up. */
+ * along. Somebody may have renamed it: 6.18 does that while it is up. */
 static int find_ifb(const struct undo *u, struct nlsock **ret_sock, struct link_info *ret,
 		    struct err *e)
 {
