@@ -283,7 +283,9 @@ static bool is_lost(const struct paths *p, const struct left_runs *l, struct pas
 	struct err ignored;
 
 	journal_boot_id(boot_id, &ignored);
-	if (strcmp(r->boot, boot_id) != 0 || history_is_over(r) || on_record(l, r->id))
+	/* one that has said its end has told whoever started it, and its keeper may have cleaned up
+	 * since without being heard */
+	if (r->ended || strcmp(r->boot, boot_id) != 0 || history_is_over(r) || on_record(l, r->id))
 		return false;
 	if (has_record(p->state, r->id))
 		return false;
@@ -291,7 +293,7 @@ static bool is_lost(const struct paths *p, const struct left_runs *l, struct pas
 		if (has_record(p->other[i], r->id))
 			return false;
 	}
-	return history_read_run(p->runs, r->id, r) < 0 || !history_is_over(r);
+	return history_read_run(p->runs, r->id, r) < 0 || !(r->ended || history_is_over(r));
 }
 
 int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell, void *arg,

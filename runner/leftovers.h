@@ -53,9 +53,9 @@ int leftovers_pick(const struct left_runs *l, const char *id, const struct left_
 int leftovers_past(const struct paths *p, const char *id, struct err *e);
 
 /*
- * The runs of this boot that are neither on record (l: all of leftovers_find()) nor over, as their
- * events tell: `tell` hears of each, in words as of leftovers_past(). Returns how many; -errno =
- * the history cannot be read.
+ * The runs of this boot that are neither on record (l: all of leftovers_find()) nor over, and whose
+ * events tell no end: `tell` hears of each, in words as of leftovers_past(). Returns how many;
+ * -errno = the history cannot be read.
  */
 typedef void left_lost_fn(void *arg, const struct err *e);
 int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell, void *arg,

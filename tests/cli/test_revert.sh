@@ -106,16 +106,21 @@ says "run $A has no record"
 told $A run.guarded fault.reverted fault.not_reverted
 b revert
 is_rc 20
+# one that has said its end has told its user; whoever asks for it by name hears it again
 told $A run.guarded fault.reverted fault.reverted run.end # not clean: it was compared
 b revert
+is_rc 0
+b revert $A
 is_rc 20
 told $A run.guarded fault.reverted fault.reverted # killed behind the last call that removes the record
 echo '{"ev":"run.end","clean":false,"keeper_lost":true}' >>$runs/$A/events.ndjson
-b revert
+b revert $A
 is_rc 0
 told $A run.guarded fault.reverted
 echo '{"ev":"run.end","clean":false,"keeper_lost":true}' >>$runs/$A/events.ndjson
 b revert
+is_rc 0
+b revert $A
 is_rc 20
 rm -r $runs/$A
 # what was not read may say that it was guarded
