@@ -156,24 +156,24 @@ static int choose_named(struct revert *r)
 	return EXIT_PASS;
 }
 
-static void say_lost(void *arg, const struct err *e)
+static void say_lost(const struct err *e)
 {
-	const struct revert *r = arg;
-
-	say_refused(r->o, e);
+	fprintf(stderr, "brink: warning: %s\n  = help: %s\n", e->msg[e->depth - 1], e->msg[0]);
 }
 
-/* A record that is gone says nothing; the events of its run may. Whose unit it was, or that it is
- * of an earlier boot, only the record could tell. */
+/*
+ * A record that is gone says nothing; the events of its run may. They are no proof: where they
+ * could not be written their end is missing too. So this is said, and no verdict. Whose unit it
+ * was, or that it is of an earlier boot, only the record could tell. Returns how many.
+ */
 static int look_for_lost(struct revert *r)
 {
 	struct err e = { 0 };
-	int n = r->o->at_boot || r->o->unit ? 0 :
-					      leftovers_lost(&r->paths, &r->all, say_lost, r, &e);
+	int n = r->o->at_boot || r->o->unit ? 0 : leftovers_lost(&r->paths, &r->all, say_lost, &e);
 
 	if (n < 0)
-		say_error(r->o, &e);
-	return n ? EXIT_NOT_CLEAN : EXIT_PASS;
+		say_lost(&e);
+	return n;
 }
 
 /* What is said when there is nothing to do. */
@@ -201,7 +201,6 @@ static int choose_many(struct revert *r, int *ret_code)
 {
 	bool any = r->o->all || r->o->at_boot || r->o->unit || r->o->print;
 	size_t foreign = 0;
-	int lost;
 
 	for (size_t i = 0; i < r->all.n; i++) {
 		const struct left_run *run = &r->all.at[i];
@@ -218,9 +217,7 @@ static int choose_many(struct revert *r, int *ret_code)
 	}
 	if (r->n > 1 && !any)
 		return name_several(r);
-	lost = look_for_lost(r);
-	*ret_code = lost > *ret_code ? lost : *ret_code;
-	if (!r->n && *ret_code == EXIT_PASS)
+	if (look_for_lost(r) == 0 && !r->n && *ret_code == EXIT_PASS)
 		say_nothing(r, foreign);
 	return EXIT_PASS;
 }

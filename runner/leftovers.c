@@ -296,7 +296,7 @@ static bool is_lost(const struct paths *p, const struct left_runs *l, struct pas
 	return history_read_run(p->runs, r->id, r) < 0 || !(r->ended || history_is_over(r));
 }
 
-int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell, void *arg,
+int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell,
 		   struct err *e)
 {
 	struct history h = { 0 };
@@ -307,7 +307,7 @@ int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_f
 		if (!is_lost(p, l, &h.at[i]))
 			continue;
 		lost(p, h.at[i].id, e);
-		tell(arg, e);
+		tell(e);
 		n++;
 	}
 	history_done(&h);

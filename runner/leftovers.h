@@ -57,8 +57,8 @@ int leftovers_past(const struct paths *p, const char *id, struct err *e);
  * events tell no end: `tell` hears of each, in words as of leftovers_past(). Returns how many;
  * -errno = the history cannot be read.
  */
-typedef void left_lost_fn(void *arg, const struct err *e);
-int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell, void *arg,
+typedef void left_lost_fn(const struct err *e);
+int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell,
 		   struct err *e);
 
 /* "root", "alice", "4711" */

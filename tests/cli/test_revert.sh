@@ -64,7 +64,10 @@ rm -r "/run/brink/$id"
 for command in "revert $id" "status $id" "halt $id" revert "revert --all" "revert --print"; do
 	# shellcheck disable=SC2086 # words
 	b $command
-	is_rc 20
+	case $command in
+	*"$id") is_rc 20 ;;
+	*) is_rc 0 && says '^brink: warning: ' ;; # where events cannot be written their end is missing too
+	esac
 	says "run $id has no record in /run/brink, and its events do not say that it was clean"
 	says 'look for brink_'
 	! grep -q 'nothing to revert' "$dir/err" || fail "$command: nothing to revert"
@@ -72,7 +75,7 @@ done
 plant a1
 "$old" /run/brink $A label=one netns=cr_a table=brink_a1
 b revert
-is_rc 20
+is_rc 0
 says "^CLEAN  run $A"
 says "run $id has no record"
 b revert --unit nobody.service # whose the lost one was nobody can say
@@ -99,12 +102,15 @@ says 'nothing to revert'
 b revert $B
 is_rc 0
 told $A run.guarded fault.held fault.reverted
-b revert
-is_rc 20
-says "run $A has no record"
+b revert # a warning, no verdict
+is_rc 0
+says "warning: run $A has no record"
 ! grep -q $B "$dir/err" || fail "$B too"
 told $A run.guarded fault.reverted fault.not_reverted
 b revert
+is_rc 0
+says "warning: run $A has no record"
+b revert $A
 is_rc 20
 # one that has said its end has told its user; whoever asks for it by name hears it again
 told $A run.guarded fault.reverted fault.reverted run.end # not clean: it was compared
@@ -126,7 +132,8 @@ rm -r $runs/$A
 # what was not read may say that it was guarded
 told $A && { for ((i = 0; i < 4000; i++)); do echo '{"ev":"check.sample"}'; done; } >>$runs/$A/events.ndjson
 b revert
-is_rc 20
+is_rc 0
+says "warning: run $A has no record"
 rm -r $runs/$A $runs/$B
 as_before
 
