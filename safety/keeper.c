@@ -103,16 +103,20 @@ static void runner_gone(struct keeper *k, const char *why)
 	k->finishing = true;
 }
 
-/* A runner that hangs must not wake up later and go on: it is killed and its death awaited. */
+/* A runner that hangs must not wake up later and go on: it is killed and its death awaited. One in
+ * uninterruptible sleep dies when that ends: the faults do not wait for it. */
 static void kill_runner(struct keeper *k)
 {
+	static const char why[] = "the runner hung and was killed";
+
 	pidfd_send_signal(k->runner_pidfd, SIGKILL, NULL, 0);
+	end_run(k, why, false);
 	for (int64_t until = clock_mono_ns() + DEATH_NS; clock_mono_ns() < until;) {
 		pulse_beat(&k->pulse->keeper); /* or the spare takes us for one that hangs */
 		if (io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + PULSE_BEAT_NS) != 0)
 			break;
 	}
-	runner_gone(k, "the runner hung and was killed");
+	runner_gone(k, why);
 }
 
 static bool something_armed(const struct keeper *k)
