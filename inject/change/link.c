@@ -7,6 +7,7 @@
 #include "inject/change/link_state.h"
 #include "inject/change/netns.h"
 #include "inject/change/proc_state.h"
+#include "inject/change/tc_msg.h"
 
 /*
  * A device that is set down, or its MTU lower. The kernel keeps it so whoever dies: guarded. What
@@ -24,28 +25,14 @@ static const struct link_spec *spec_of(const struct change *c)
 	return &c->spec->u.link;
 }
 
-/* A name that a shell takes for itself. The kernel allows all but '/', ':' and space
- * (dev_valid_name() in net/core/dev.c), and whoever is root in a container may give such a name. */
-static bool is_plain(const char *dev)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-";
-
-	return dev[0] != '-' && !dev[strspn(dev, plain)];
-}
-
 static void add_command(struct text *t, const struct undo *u, const char *dev)
 {
-	char by_index[IFNAMSIZ];
-
-	if (!is_plain(dev)) { /* ip(8) takes a number too: ll_idx_a2n() in iproute2's ll_map.c */
-		snprintf(by_index, sizeof(by_index), "if%d", u->u.link.ifindex);
-		dev = by_index;
-	}
+	text_add(t, "ip link set dev ");
+	link_add_name(t, dev, u->u.link.ifindex);
 	if (u->u.link.mtu_set)
-		text_add(t, "ip link set dev %s mtu %u", dev, u->u.link.mtu_before);
+		text_add(t, " mtu %u", u->u.link.mtu_before);
 	else
-		text_add(t, "ip link set dev %s up", dev);
+		text_add(t, " up");
 }
 
 static int link_prepare(struct change *c, struct undo *ret, struct err *e)

@@ -219,6 +219,21 @@ static int side_gone(const struct undo *u, struct text *ret_left, struct err *e)
 	return 1;
 }
 
+static int side_by_hand(const struct undo *u, struct text *ret, struct err *e)
+{
+	struct link_info found = { 0 };
+	struct nlsock *sock = NULL;
+	int rc = find_ifb(u, &sock, &found, e);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || !is_own(u, &found))
+		return err_set(e, ENOENT, "the device '%s' is gone", u->u.netem.ifb);
+	text_add(ret, "ip link delete ");
+	link_add_name(ret, found.name, found.ifindex);
+	return 0;
+}
+
 static int side_resource(const struct change_spec *s, struct text *ret_key)
 {
 	text_add(ret_key, "net-%llx-%s", (unsigned long long)s->u.netem.netns.cookie,
@@ -254,6 +269,7 @@ const struct change_ops netem_side_ops = {
 	.ready = side_ready,
 	.undo = side_undo, /* no ended: without the gate that leads to it it has no effect */
 	.gone = side_gone,
+	.by_hand = side_by_hand,
 	.resource = side_resource,
 	.print = side_print,
 };

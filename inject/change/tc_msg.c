@@ -126,6 +126,20 @@ int link_del(struct nlsock *s, int ifindex, struct err *e)
 	return nlsock_talk(s, &b, e);
 }
 
+void link_add_name(struct text *t, const char *name, int ifindex)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-";
+
+	/* The kernel allows all but '/', ':' and space (dev_valid_name() in net/core/dev.c), and
+	 * whoever is root in a container may give such a name. ip(8) takes a number too:
+	 * ll_idx_a2n() in iproute2's ll_map.c. */
+	if (name[0] == '-' || name[strspn(name, plain)])
+		text_add(t, "if%d", ifindex);
+	else
+		text_add(t, "%s", name);
+}
+
 /*
  * Quantiles of the standard normal distribution at (i + 0.5) / n, by adding up the density in small
  * steps. The ratio of two neighbouring densities is itself a geometric series, so no exp() is

@@ -24,6 +24,9 @@ int link_find_ifb(struct nlsock *s, const uint8_t mac[6], const char *not_named,
 /* A new ifb, up from the start, with that address. EEXIST when the name is taken. */
 int link_add_ifb(struct nlsock *s, const char *name, const uint8_t mac[6], struct err *e);
 int link_del(struct nlsock *s, int ifindex, struct err *e);
+/* The device for a command of ip(8): its name, or "if5" where a shell would make something else of
+ * that name. */
+void link_add_name(struct text *t, const char *name, int ifindex);
 #define NETEM_HANDLE 0x10000u
 /* Puts netem at the root of a link that brink made. */
 int netem_set(struct nlsock *s, int ifindex, const struct netem_side_spec *spec, struct err *e);

@@ -240,7 +240,7 @@ one() { # $1: counter, $2: first line to wait for, the rest: the stepper's optio
 	rc=- same_yet=
 	begin "$@" "$BRINK" run --yes "$dir/x.yaml"
 	if ! hear 30000 "$first"; then
-		[ "$rc" != - ] || bad "nothing happens" || { clean_up; return; }
+		[ "$rc" != - ] || bad "nothing happens: $(told)" || { clean_up; return; }
 		count[missed]=$((${count[missed]:-0} + 1))
 		line="the point was not reached"
 	else

@@ -131,9 +131,21 @@ static void undo_removes_the_device_and_gone_proves_it(void **state)
 	assert_int_equal(rig_undo(r), 0);
 }
 
+/* What revert --print says of it; "" = there is nothing to type. */
+static const char *by_hand(struct rig *r)
+{
+	static char command[512];
+	struct text t = text_on(command, sizeof(command));
+	int rc = change_by_hand(&r->undo, &t, &r->e);
+
+	assert_true(rc == 0 || (rc == -ENOENT && !command[0]));
+	return command;
+}
+
 static void by_another_name_it_is_the_same_device(void **state)
 {
 	struct rig *r = *state;
+	char by_index[64];
 
 	armed(r);
 	/* down: Linux 6.1 renames none that is up */
@@ -141,6 +153,11 @@ static void by_another_name_it_is_the_same_device(void **state)
 	rig_kill(r);
 	assert_int_equal(rig_gone(r), 1);
 	assert_non_null(strstr(r->left, "'other' is still there"));
+	assert_string_equal(by_hand(r), "ip link delete other");
+	assert_int_equal(system("ip link set other name 'a;$(x)'"), 0);
+	snprintf(by_index, sizeof(by_index), "ip link delete if%u", if_nametoindex("a;$(x)"));
+	assert_string_equal(by_hand(r), by_index);
+	assert_int_equal(system("ip link set 'a;$(x)' name other"), 0);
 	assert_int_equal(rig_undo(r), 0);
 	assert_int_not_equal(system("ip link show dev other >/dev/null 2>&1"), 0);
 	assert_int_equal(rig_gone(r), 0);
@@ -152,6 +169,7 @@ static void a_device_of_that_name_that_is_no_ifb_is_left_alone(void **state)
 
 	assert_int_equal(rig_start(r), 0);
 	assert_int_equal(system("ip link add " IFB " type veth peer name other"), 0);
+	assert_string_equal(by_hand(r), "");
 	assert_int_equal(rig_undo(r), -EEXIST);
 	assert_true(device_there());
 	assert_int_not_equal(rig_gone(r), 0);
