@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/io.h"
+#include "inject/proc_fs.h"
 #include "runner/commands.h"
 #include "runner/history.h"
 #include "runner/keeper_client.h"
@@ -18,10 +19,11 @@
 #include "runner/say.h"
 #include "safety/recover_main.h"
 
-#define LEFT_MAX  64
-#define ENDING_NS (5 * NS_PER_S)    /* for a run that is being taken back */
-#define GRACE_NS  (300 * NS_PER_MS) /* for one that looks alive and was just killed */
-#define LOOK_NS   (20 * NS_PER_MS)
+#define LEFT_MAX   64
+#define ENDING_NS  (5 * NS_PER_S)    /* for a run that is being taken back */
+#define GRACE_NS   (300 * NS_PER_MS) /* for one that looks alive and was just killed */
+#define LOOK_NS    (20 * NS_PER_MS)
+#define SILENCE_NS (10 * NS_PER_S) /* of the worker, until somebody is told why */
 
 /* What is told last, so that nobody misses it. */
 struct not_clean {
@@ -353,11 +355,42 @@ static void heard_clean(struct revert *r, int sock, const struct kmsg *m)
 	proto_send(sock, &done, KMSG_ANSWER_SIZE, false);
 }
 
-static void hear(struct revert *r, int sock)
+/*
+ * Nothing is given up: what hangs in the kernel goes on when the disk or the server answers, and
+ * no signal ends it before. A person may know better, so he is told what is waited for.
+ */
+static void say_silent(const struct revert *r, pid_t worker)
+{
+	struct proc_stat st = { 0 };
+	const char *id = r->run[r->at < r->end ? r->at : r->end - 1]->id,
+		   *why = "is at work, or waits for processes of that run";
+
+	if (proc_stat_of(worker, &st) == 0 && st.state == 'D')
+		why = "waits for the kernel (D: a disk or a server that does not answer)";
+	else if (st.state == 'T' || st.state == 't')
+		why = "is stopped (T)";
+	fprintf(stderr,
+		"note   run %s: not done after %d s: process %d (brink-keeper) %s\n"
+		"  = help: this goes on waiting; what to type by hand: %sbrink revert --print %s\n",
+		id, (int)(SILENCE_NS / NS_PER_S), worker, why, sudo(r), id);
+}
+
+/* 1 = a message, else there will be none any more. */
+static int next_message(const struct revert *r, int sock, pid_t worker, struct kmsg *ret)
+{
+	int rc = proto_await(sock, ret, sizeof(*ret), clock_mono_ns() + SILENCE_NS);
+
+	if (rc)
+		return rc;
+	say_silent(r, worker);
+	return proto_await(sock, ret, sizeof(*ret), INT64_MAX);
+}
+
+static void hear(struct revert *r, int sock, pid_t worker)
 {
 	struct kmsg m;
 
-	while (proto_await(sock, &m, sizeof(m), INT64_MAX) > 0) {
+	while (next_message(r, sock, worker, &m) > 0) {
 		if (r->at == r->end)
 			continue;
 		if (m.type == KMSG_NOTE)
@@ -431,7 +464,7 @@ static int start_worker(struct revert *r)
 		exec_worker(r, path, pair[1]);
 	close(pair[1]);
 	if (pid > 0) {
-		hear(r, pair[0]);
+		hear(r, pair[0], pid);
 		code = await_worker(pid);
 	} else {
 		err_sys(&e, "cannot start brink-keeper");

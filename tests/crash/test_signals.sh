@@ -73,3 +73,17 @@ done
 kill -INT $first
 wait $first
 poll 5000 no_brink || fail "processes are left"
+
+case_name="brink revert says what it waits for"
+held
+kill_brink
+wait $run
+: >"$dir/report"
+"$BUILD/tests/crash/prog_stepper" -s -a recovery:100 -o "$dir/report" "$BRINK" revert >"$dir/out" 2>"$dir/err" </dev/null &
+run=$!
+poll 8000 grep -q '^struck recovery' "$dir/report" || fail "the process that takes back is not stopped: $(cat "$dir/report" "$dir/err")"
+worker=$(brink_pids brink-keeper)
+poll 20000 said "not done after 10 s: process $worker (brink-keeper) is stopped" || fail "says: $(cat "$dir/err")"
+said 'brink revert --print' || fail "says no way on: $(cat "$dir/err")"
+kill -CONT "$worker"
+clean 0
