@@ -31,7 +31,7 @@ struct wanted {
 	char text[120]; /* "name 'worker', user 'app'" */
 	int32_t pid;    /* 0 = all processes are candidates */
 	char comm[COMM_LEN + 1];
-	uint32_t uid;
+	uint32_t uid, file_uid; /* file_uid: who may write pid_file, 0 = only root */
 	bool exe_exists;
 	dev_t exe_dev;
 	ino_t exe_ino;
@@ -73,25 +73,51 @@ static void wanted_describe(struct wanted *w)
 	}
 }
 
-static int read_pid_file(const char *path, int32_t *ret, struct err *e)
+/*
+ * Who may write the file says which process is meant, also between two looks of a running
+ * experiment. To root's brink he may name his own only. (Without root the kernel sees to that.)
+ */
+static int pid_file_owner(int fd, const char *path, uint32_t *ret, struct err *e)
 {
+	struct stat st;
+
+	*ret = 0;
+	if (geteuid() != 0)
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, "cannot read pid_file '%s': %s", path, strerror(errno));
+	if (st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid != 0))
+		return err_set(e, EPERM,
+			       "pid_file '%s' can be written by others than its owner (mode %04o): "
+			       "whoever does says what is hit. Take that right away, or write exe, "
+			       "name or cgroup instead",
+			       path, st.st_mode & 07777);
+	*ret = st.st_uid;
+	return 0;
+}
+
+static int read_pid_file(const char *path, int32_t *ret, uint32_t *ret_uid, struct err *e)
+{
+	AUTO(auto_close)
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	char buf[64];
 	char *end = NULL;
-	ssize_t n = io_read_file(AT_FDCWD, path, buf, sizeof(buf));
+	ssize_t n = fd < 0 ? -errno : io_read_full(fd, buf, sizeof(buf));
 	long pid;
 
-	if (n == -EFBIG)
+	if (n == sizeof(buf))
 		return err_set(e, EINVAL, "pid_file '%s' is too long to hold one number", path);
 	if (n < 0)
 		return err_set(e, (int)-n, "cannot read pid_file '%s': %s", path,
 			       strerror((int)-n));
+	buf[n] = '\0';
 	errno = 0;
 	pid = strtol(buf, &end, 10);
 	if (!isdigit((unsigned char)buf[0]) || errno || pid < 1 || pid > PID_LIMIT ||
 	    end[strspn(end, " \t\r\n")])
 		return err_set(e, EINVAL, "pid_file '%s' does not hold a process number", path);
 	*ret = (int32_t)pid;
-	return 0;
+	return pid_file_owner(fd, path, ret_uid, e);
 }
 
 int user_find(const char *user, uint32_t *ret, struct err *e)
@@ -171,7 +197,7 @@ static int wanted_init(struct wanted *w, const struct proc_select *s, struct err
 	if (!r && s->user)
 		r = user_find(s->user, &w->uid, e);
 	if (!r && s->pid_file)
-		r = read_pid_file(s->pid_file, &pid, e);
+		r = read_pid_file(s->pid_file, &pid, &w->file_uid, e);
 	if (r)
 		return r;
 	if (pid && w->pid && pid != w->pid)
@@ -233,6 +259,9 @@ static int dir_matches(const struct wanted *w, int dir, int32_t pid, const char 
 			return 0;
 		*ret_unequal = "its user is another one";
 		if (w->s->user && uid != w->uid)
+			return 0;
+		*ret_unequal = "pid_file belongs to another user";
+		if (w->file_uid && uid != w->file_uid)
 			return 0;
 	}
 	*ret_unequal = "its control group is another one";

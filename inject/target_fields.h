@@ -33,7 +33,8 @@
 		  .type = FIELD_STRING,                                                          \
 		  .flags = FIELD_LEAST_ONE,                                                      \
 		  .offset = offsetof(T, m pid_file),                                             \
-		  .doc = "file that holds the process number" },                                 \
+		  .doc = "file that holds the process number; as root: one that only its owner " \
+			 "can write; he means processes of his own, root any" },                 \
 		{ .name = "cgroup",                                                              \
 		  .type = FIELD_STRING,                                                          \
 		  .flags = FIELD_LEAST_ONE,                                                      \

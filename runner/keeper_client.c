@@ -179,10 +179,15 @@ int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_
 	}
 }
 
-void keeper_client_done(struct keeper_client *k)
+void keeper_client_leave(struct keeper_client *k)
 {
 	auto_close(&k->sock);
 	k->sock = -1;
+}
+
+void keeper_client_done(struct keeper_client *k)
+{
+	keeper_client_leave(k);
 	if (k->pid > 0 && k->pidfd >= 0) {
 		io_wait(k->pidfd, POLLIN, clock_mono_ns() + END_NS);
 		waitpid(k->pid, NULL, WNOHANG);

@@ -46,6 +46,8 @@ void keeper_client_flush(struct keeper_client *k);
  */
 int keeper_client_ask(struct keeper_client *k, struct kmsg *m, int64_t deadline_ns,
 		      void (*other)(void *arg, const struct kmsg *m), void *arg, struct err *e);
+/* Closes the socket: from then on the keeper expects no beat of ours. */
+void keeper_client_leave(struct keeper_client *k);
 /* Closes the socket and reaps: the keeper ends by itself, bounded wait. */
 void keeper_client_done(struct keeper_client *k);
 

@@ -69,6 +69,19 @@ static int open_journal(int dir, struct left_run *r)
 	return rc == -ENOENT ? err_set(&r->err, EBADMSG, "its journal is missing") : rc;
 }
 
+/* Whether its processes live is asked after its journal was read. */
+static int judge_run(int dir, const char *boot_id, struct left_run *r)
+{
+	int rc = open_journal(dir, r);
+
+	if (rc < 0)
+		return rc;
+	r->earlier_boot = journal_of_earlier_boot(&r->journal, boot_id);
+	r->journal.elsewhere = r->journal.elsewhere && !r->earlier_boot;
+	r->life = life_of(r, dir);
+	return 0;
+}
+
 static void read_run(int state_dir, const char *boot_id, struct left_run *r)
 {
 	AUTO(auto_close)
@@ -86,11 +99,14 @@ static void read_run(int state_dir, const char *boot_id, struct left_run *r)
 		err_set(&r->err, EACCES, "run %s belongs to user %u", r->id, st.st_uid);
 		return;
 	}
-	if (open_journal(dir, r) < 0)
+	if (judge_run(dir, boot_id, r) < 0)
 		return;
-	r->earlier_boot = boot_id[0] && strcmp(boot_id, r->journal.head.boot_id) != 0;
-	r->journal.elsewhere = r->journal.elsewhere && !r->earlier_boot;
-	r->life = life_of(r, dir);
+	if (r->life == RUN_LEFT) { /* what it wrote last, before it ended, counts */
+		journal_done(&r->journal);
+		r->life = RUN_BLIND;
+		if (judge_run(dir, boot_id, r) < 0)
+			return;
+	}
 	if (r->life != RUN_ALIVE || r->journal.elsewhere)
 		return;
 	r->by_spare = !works(&r->journal.head.keeper);

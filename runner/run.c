@@ -115,6 +115,7 @@ int run_probe_once(const struct run_request *rq, struct probe_sample *ret, struc
 
 static void stop(struct run *r)
 {
+	keeper_client_leave(&r->keeper); /* those that do not end are waited for, without a beat */
 	for (unsigned i = 0; i < r->n_probers; i++)
 		prober_stop(&r->prober[i].p);
 	prober_stop(&r->resolver);

@@ -298,6 +298,7 @@ static void add_command(const struct run *r, struct text *t)
 static void add_cause(struct run *r, struct text *t, const struct ctl_result *res)
 {
 	const struct ctl_cause *c = &res->cause;
+	const char *trouble;
 
 	switch (c->kind) {
 	case CTL_CAUSE_UNFIT:
@@ -333,8 +334,9 @@ static void add_cause(struct run *r, struct text *t, const struct ctl_result *re
 		break;
 	case CTL_CAUSE_LIVE_FAILED:
 	case CTL_CAUSE_NOT_REVERTED:
+		trouble = c->item < r->config.nfaults ? r->fault[c->item].trouble : "";
 		text_add(t, "%s: %s", fault_id(r, c->item),
-			 c->item < r->config.nfaults ? r->fault[c->item].trouble : "");
+			 trouble[0] ? trouble : "it was not taken back in time");
 		break;
 	case CTL_CAUSE_NO_ANSWER:
 		text_add(t, "the keeper did not answer in time");

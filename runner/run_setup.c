@@ -71,6 +71,18 @@ static int fill_recovery(struct run *r, const struct fault_item *item, struct ct
 	return 0;
 }
 
+static int64_t longest_drain(const struct planned_fault *f)
+{
+	int64_t longest = 0;
+
+	for (unsigned i = 0; i < f->n_changes; i++) {
+		int64_t one = change_drain_ns(&f->change[i]);
+
+		longest = one > longest ? one : longest;
+	}
+	return longest;
+}
+
 static int fill_faults(struct run *r, struct err *e)
 {
 	const struct run_plan *p = r->rq->plan;
@@ -87,6 +99,7 @@ static int fill_faults(struct run *r, struct err *e)
 		f[i].after_ns = item->after_ns;
 		f[i].for_ns = item->for_ns;
 		f[i].one_shot = item->for_ns == 0;
+		f[i].drain_ns = longest_drain(&p->fault[i]);
 	}
 	r->config.faults = f;
 	r->config.nfaults = p->n_faults;

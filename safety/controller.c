@@ -226,8 +226,9 @@ static void want_answers(struct controller *c)
 
 	for (unsigned i = 0; i < c->cfg.nfaults && c->phase == phase; i++) {
 		const struct ctl_fault_view *v = &c->faults[i].view;
+		int64_t undo_ns = c->cfg.undo_ns + c->faults[i].cfg->drain_ns;
 
-		if (v->phase == CTL_UNDOING && ctl_overdue(c, v->undo_ns + c->cfg.undo_ns))
+		if (v->phase == CTL_UNDOING && ctl_overdue(c, v->undo_ns + undo_ns))
 			ctl_stick(c, i);
 		else if (v->phase == CTL_FIRED && ctl_overdue(c, v->fired_ns + c->cfg.live_ns))
 			ctl_stop_item(c, CTL_CAUSE_NO_ANSWER, i);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/io.h"
 #include "safety/control.h"
@@ -406,4 +407,18 @@ int journal_boot_id(char ret[40], struct err *e)
 	ssize_t n = io_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", ret, 40);
 
 	return n > 0 ? 0 : err_set(e, n ? (int)-n : EIO, "cannot read the boot id");
+}
+
+static bool written_since_the_start(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ||
+	       st.st_mtim.tv_sec > (clock_wall_ns() - clock_boot_ns()) / NS_PER_S;
+}
+
+bool journal_of_earlier_boot(const struct journal *j, const char *boot_id)
+{
+	return boot_id[0] && strcmp(boot_id, j->head.boot_id) != 0 &&
+	       !(j->elsewhere && written_since_the_start(j->fd));
 }

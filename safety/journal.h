@@ -119,5 +119,11 @@ void journal_mark_ended(int lock);
 
 /* /proc/sys/kernel/random/boot_id */
 int journal_boot_id(char ret[40], struct err *e);
+/*
+ * Is it of an earlier boot than the one of that boot_id ("": nobody knows which it is)? Containers
+ * may have a boot_id of their own (systemd-nspawn, LXC): one from another PID namespace that was
+ * written since this machine started is of this boot, whatever it says.
+ */
+bool journal_of_earlier_boot(const struct journal *j, const char *boot_id);
 
 #endif

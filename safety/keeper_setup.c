@@ -10,7 +10,6 @@
 #include <sys/syscall.h>
 
 #include "base/io.h"
-#include "inject/change/netem_spec.h"
 #include "inject/change/netns.h"
 #include "inject/change/proc_state.h"
 #include "inject/target.h"
@@ -234,6 +233,7 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 {
 	const struct netns_ref *ref;
 	struct keeper_fault *f;
+	int64_t drain_ns;
 	int rc;
 
 	if (!k->n_faults || k->n_changes == JOURNAL_SLOTS)
@@ -255,10 +255,8 @@ int keeper_add(struct keeper *k, const struct change_spec *s, struct err *e)
 	*k->spec[k->n_changes++] = *s;
 	rights_add_keeper(&k->rights, s);
 	rights_add_holder(&k->holders, s);
-	if (s->kind == CHANGE_NETEM_SIDE)
-		f->drain_ns = netem_spec_drain_ns(&s->u.netem);
-	if (s->kind == CHANGE_QUEUE)
-		f->drain_ns = netem_spec_drain_ns(&s->u.queue.how);
+	drain_ns = change_drain_ns(s);
+	f->drain_ns = drain_ns > f->drain_ns ? drain_ns : f->drain_ns;
 	f->n++;
 	return 0;
 }

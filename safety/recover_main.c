@@ -91,12 +91,13 @@ static void kill_stopped(const struct change_proc *p)
 		io_wait(fd, POLLIN, clock_mono_ns() + DEATH_NS);
 }
 
-static bool is_this_boot(const struct journal_head *h)
+static bool is_this_boot(const struct journal *j)
 {
 	struct err ignored;
-	char now[40];
+	char now[40] = "";
 
-	return journal_boot_id(now, &ignored) < 0 || strcmp(now, h->boot_id) == 0;
+	journal_boot_id(now, &ignored);
+	return !journal_of_earlier_boot(j, now);
 }
 
 /*
@@ -114,7 +115,7 @@ static bool worth_waiting(struct recovery *r)
 		return true;
 	}
 	if (j.elsewhere &&
-	    is_this_boot(&j.head)) { /* nobody can say from here who does not do his job */
+	    is_this_boot(&j)) { /* nobody can say from here who does not do his job */
 		journal_done(&j);
 		return false;
 	}
@@ -277,9 +278,46 @@ static bool died_with_its_boot(const struct journal_slot *s)
 	return s->state == SLOT_UNKNOWN || !ops || ops->class != CLASS_PERSISTENT;
 }
 
+/*
+ * All was taken back by a keeper that could not prove the whole: "clean" needs a look all the same.
+ * Of processes of another PID namespace its own look has to do.
+ */
+static void look_at_restored(struct recovery *r)
+{
+	for (unsigned i = 0; i < r->j.head.n_slots; i++) {
+		struct journal_slot *s = &r->j.slot[i];
+		const struct change_ops *ops = change_ops_of(s->undo.kind);
+		char words[sizeof(s->left)] = "";
+		struct text left = text_on(words, sizeof(words));
+		struct err e;
+		int rc;
+
+		if (!ops || !ops->gone || (r->j.elsewhere && change_proc_of(&s->undo)))
+			continue;
+		rc = ops->gone(&s->undo, &left, &e);
+		if (rc == 0)
+			continue;
+		snprintf(s->left, sizeof(s->left), "%s", words[0] ? words : e.msg[0]);
+		s->last_errno = -EEXIST; /* it is somebody's: ours was gone */
+		if (give_up(r, i))
+			continue;
+		r->dirty = true;
+		tell_left(r, s);
+	}
+}
+
+static bool all_restored(const struct journal *j)
+{
+	for (unsigned i = 0; i < j->head.n_slots; i++) {
+		if (j->slot[i].state != SLOT_RESTORED)
+			return false;
+	}
+	return true;
+}
+
 static void take_back(struct recovery *r)
 {
-	bool this_boot = is_this_boot(&r->j.head);
+	bool this_boot = is_this_boot(&r->j);
 	char words[ERR_LINE * 2];
 	struct err e;
 
@@ -290,6 +328,8 @@ static void take_back(struct recovery *r)
 		note(r, err_format(&e, words, sizeof(words)));
 	if (this_boot)
 		recover_end_effects(&r->j, 0, r->j.head.n_slots);
+	if (this_boot && r->j.head.state == HEAD_DIRTY && all_restored(&r->j))
+		look_at_restored(r);
 	for (unsigned i = r->j.head.n_slots; i-- > 0;) {
 		struct journal_slot *s = &r->j.slot[i];
 		int rc;
@@ -315,7 +355,7 @@ static void finish(struct recovery *r)
 	h->state = r->dirty ? HEAD_DIRTY : HEAD_CLEAN;
 	journal_put_head(&r->j, &e); /* an undo that was read back is done, whether or not this can
 					be written */
-	if (r->dirty || !h->deadman_unit[0] || !is_this_boot(h))
+	if (r->dirty || !h->deadman_unit[0] || !is_this_boot(&r->j))
 		return;
 	if (disarmer_ask(r->disarmer, r->run_id, &e) < 0) {
 		snprintf(text, sizeof(text), "the dead-man timer stays: %s",

@@ -121,7 +121,7 @@ const struct field_table abort_fields = {
 			  .sub = &abort_rule_fields, .doc = "rules; any of them stops the run" },
 			{ "revert_within", FIELD_DURATION, 0,
 			  offsetof(struct abort_block, revert_within_ns), 1 * MS, DAY,
-			  .doc = "a slower revert stops the run as aborted; it is NOT CLEAN when it then stays without proof" },
+			  .doc = "a slower revert (beyond the time that the plan gives delayed packets to leave) stops the run as aborted; it is NOT CLEAN when it then stays without proof" },
 			{ 0 },
 		},
 };

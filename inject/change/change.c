@@ -64,6 +64,18 @@ int change_by_hand(const struct undo *u, struct text *ret, struct err *e)
 	return 0;
 }
 
+int64_t change_drain_ns(const struct change_spec *s)
+{
+	switch (s->kind) {
+	case CHANGE_NETEM_SIDE:
+		return netem_spec_drain_ns(&s->u.netem);
+	case CHANGE_QUEUE:
+		return netem_spec_drain_ns(&s->u.queue.how);
+	default:
+		return 0;
+	}
+}
+
 const struct netns_ref *change_netns(const struct change_spec *s)
 {
 	switch (s->kind) {

@@ -473,6 +473,9 @@ int change_by_hand(const struct undo *u, struct text *ret, struct err *e);
 void change_resource_words(const struct change_spec *s, struct text *ret);
 /* The network namespace that a change works in; NULL = it has nothing to do with any. */
 const struct netns_ref *change_netns(const struct change_spec *s);
+/* The longest time that packets which it holds need to leave once its gate is closed; 0: it holds
+ * none. */
+int64_t change_drain_ns(const struct change_spec *s);
 /* The process that a change was made to; NULL = it is about none. */
 const struct change_proc *change_proc_of(const struct undo *u);
 /* Is every number, length and string of a spec that came over a socket within its bounds? pooled:

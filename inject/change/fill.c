@@ -130,6 +130,7 @@ static int fill_arm(struct change *c, struct err *e)
 static int open_unnamed(const struct change *c, struct err *e)
 {
 	const struct fill_live *l = c->live;
+	struct stat st;
 	char name[64];
 	int fd = openat(l->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
@@ -143,12 +144,16 @@ static int open_unnamed(const struct change *c, struct err *e)
 	fd = openat(l->dir, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_right(e, NEEDS_FOLDER, "cannot make a file in '%s'", spec_of(c)->path);
-	if (unlinkat(l->dir, name, 0) < 0) {
+	if (unlinkat(l->dir, name, 0) < 0)
 		err_sys(e, "cannot remove '%s/%s'", spec_of(c)->path, name);
-		close(fd);
-		return -e->code;
-	}
-	return fd;
+	else if (fstat(fd, &st) < 0 || st.st_nlink) /* it would outlive us under another name */
+		err_set(e, EBUSY,
+			"somebody has moved '%s/%s', and may keep that file (it is empty)",
+			spec_of(c)->path, name);
+	else
+		return fd;
+	close(fd);
+	return -e->code;
 }
 
 static int add_file(struct change *c, struct err *e)

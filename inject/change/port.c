@@ -292,8 +292,10 @@ static int port_quiet(struct change *c, struct err *e)
 	struct port_live *l = c->live;
 
 	(void)e;
-	if (l && l->fd >= 0)
+	if (l && l->fd >= 0) {
 		auto_close(&l->fd);
+		l->fd = -1;
+	}
 	return 0;
 }
 

@@ -155,9 +155,9 @@ int proc_stop_pending(int32_t pid)
 
 bool proc_is_brink(int32_t pid)
 {
-	static const char *const names[] = { "brink",       "brink-keeper", HOLDER_COMM,
-					     "brink-spare", "brink-prober", "brink-launcher",
-					     "brink-warden" };
+	static const char *const names[] = { "brink",        "brink-keeper",   HOLDER_COMM,
+					     "brink-spare",  "brink-prober",   "brink-launcher",
+					     "brink-warden", "brink-disarmer", "brink-resolver" };
 
 	char comm[64];
 

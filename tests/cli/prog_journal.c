@@ -5,7 +5,7 @@
  * boot=ID (default: this boot), state=open|clean|dirty, why=TEXT, unit=NAME, label=TEXT,
  * resource=KEY, and what the run made, each one slot: ifb=NAME, table=NAME (inet); netns=NAME
  * before them says where; stop=PID: that process was stopped; holder=PID: of the slots behind it.
- * version=N: of the journal; size=N cuts the file.
+ * slot=restored: the slots behind it were. version=N: of the journal; size=N cuts the file.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@
 static struct journal journal;
 static struct undo undo;
 static struct change_proc holder;
+static enum slot_state slot_state = SLOT_INTENT;
 
 static void check(int rc, const struct err *e)
 {
@@ -62,7 +63,7 @@ static void add_slot(const char *key, const char *value)
 		snprintf(undo.u.gate.table, sizeof(undo.u.gate.table), "%s", value);
 		snprintf(undo.by_hand, sizeof(undo.by_hand), "nft delete table inet %s", value);
 	}
-	check(journal_add(&journal, &undo, SLOT_INTENT, &slot, &e), &e);
+	check(journal_add(&journal, &undo, slot_state, &slot, &e), &e);
 	journal.slot[slot].holder = holder;
 	check(journal_put(&journal, slot, &e), &e);
 }
@@ -87,6 +88,8 @@ static void take(struct journal_head *h, const char *key, const char *value, lon
 		check(netns_identify(value, &undo.netns, &e), &e);
 	else if (strcmp(key, "holder") == 0)
 		holder = proc_of(value);
+	else if (strcmp(key, "slot") == 0)
+		slot_state = value[0] == 'r' ? SLOT_RESTORED : SLOT_INTENT;
 	else if (strcmp(key, "version") == 0)
 		h->version = (uint32_t)atol(value);
 	else if (strcmp(key, "size") == 0)

@@ -217,6 +217,22 @@ ip -n cr_a link show brinkaa >/dev/null || fail "it removed what is not brink's"
 ip -n cr_a link del brinkaa
 as_before
 
+case_name="all was taken back, but the whole could not be proven: it is looked at"
+plant a1
+"$old" /run/brink $A state=dirty label=one netns=cr_a slot=restored table=brink_a1
+b revert
+is_rc 20
+says "NOT CLEAN  one: .*brink_a1"
+ip netns exec cr_a nft list table inet brink_a1 >/dev/null || fail "what was taken back once is somebody else's now"
+b revert --accept-conflict
+is_rc 0
+says 'one: left as it is'
+ip netns exec cr_a nft delete table inet brink_a1
+"$old" /run/brink $A state=dirty label=one netns=cr_a slot=restored table=brink_a1
+b revert
+is_rc 0
+as_before
+
 case_name="two runs: name one, or --all"
 plant a1
 plant a2
@@ -319,6 +335,24 @@ prints 'unknown *asleep'
 stopped || fail "it runs"
 within "$BRINK" revert $A 2>"$dir/err" || fail "exit $? in its own namespace"
 ! stopped || fail "it is stopped"
+as_before
+
+case_name="the same, with a boot_id of its own, as containers may have"
+within kill -STOP "$(cat /run/t/inner)"
+poll 5000 stopped || fail "not stopped"
+within "$old" /run/brink $A boot=00000000-0000-0000-0000-000000000000 label=asleep stop="$(cat /run/t/inner)"
+b revert --at-boot
+is_rc 0
+b revert
+is_rc 20
+says "NOT CLEAN  asleep: process [0-9]* of PID namespace"
+b status
+prints 'unknown *asleep'
+touch -d @1 /run/brink/$A/journal # before this machine started: it went down with its boot
+b revert --at-boot
+is_rc 0
+[ ! -e /run/brink/$A ] || fail "the old record is left"
+within kill -CONT "$(cat /run/t/inner)"
 as_before
 
 case_name="the same: what is about no process is taken back, but nobody knows about its holder"

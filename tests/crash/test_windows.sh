@@ -65,6 +65,38 @@ is_there || fail "not stopped: $(cat "$dir/at")"
 gone
 revert
 
+case_name="a keeper that dies with its proof: its spare says so"
+held
+attach "$(brink_pids brink-keeper)" pwrite64 2
+kill -INT $run
+is_there || fail "not stopped: $(cat "$dir/at")"
+kill -KILL "$stopped"
+ended 15000 || fail "the run does not end"
+[ $rc = 6 ] || fail "exit $rc instead of 6: $(cat "$dir/err")"
+said '^CLEAN' || fail "no proof: $(cat "$dir/err")"
+[ -z "$(record)" ] || fail "a record is left"
+as_before
+
+case_name="a prober that does not end costs the runner nothing"
+cat >"$dir/x.yaml" <<YAML
+brink: 1
+name: unfit
+steady_state:
+  - {id: api, tcp: "10.78.0.2:7001", netns: cr_a, every: 500ms, pass_after: 50}
+  - {id: closed, tcp: "10.78.0.2:7999", netns: cr_b, every: 1s, fail_after: 4}
+faults:
+  - {net.drop: {to: "10.78.0.2:7002", netns: cr_a}, for: 60s}
+YAML
+start
+prober() { in_netns=$(grep -lx brink-prober $(ip netns pids cr_a | sed 's|.*|/proc/&/comm|') 2>/dev/null) && [ -n "$in_netns" ]; }
+poll 3000 prober || fail "no prober: $(cat "$dir/err")"
+kill -STOP "$(cut -d / -f 3 <<<"$in_netns")"
+ended 15000 || fail "the run does not end"
+[ $rc = 5 ] || fail "exit $rc instead of 5: $(cat "$dir/err")"
+said 'closed is not in its steady state' || fail "says: $(cat "$dir/err")"
+poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
+as_before
+
 case_name="a keeper that is stopped as it leaves holds no resource"
 sleep 1000 &
 victim=$!

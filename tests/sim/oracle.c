@@ -182,7 +182,8 @@ static void judge_times(struct oracle *o, const struct controller *c, int64_t no
 			must(o, f->told || f->reverted, "FINISH with a fault on");
 		if (o->finish && f->fired && !cfg->one_shot)
 			must(o,
-			     f->reverted || f->stuck || now_ns - f->told_ns >= o->cfg->undo_ns ||
+			     f->reverted || f->stuck ||
+				     now_ns - f->told_ns >= o->cfg->undo_ns + cfg->drain_ns ||
 				     o->finish_ns < now_ns,
 			     "FINISH before the answer to an undo");
 	}
@@ -265,7 +266,8 @@ static bool cause_is_true(const struct oracle *o, const struct controller *c,
 		return w->item == CTL_ALL ? tick : !o->faults[w->item].landed;
 	case CTL_CAUSE_NOT_REVERTED:
 		return ev->kind == CTL_NOT_REVERTED ||
-		       (tick && now_ns - o->faults[w->item].told_ns >= g->undo_ns);
+		       (tick && now_ns - o->faults[w->item].told_ns >=
+					g->undo_ns + g->faults[w->item].drain_ns);
 	default:
 		return false;
 	}

@@ -146,6 +146,8 @@ static void make_faults(struct world *w)
 			w->faults[i].after_ns = ms_between(r, 0, 4) * 50;
 		if (!w->faults[i].one_shot)
 			w->faults[i].for_ns = ms_between(r, 1, 400);
+		if (chance(r, 20))
+			w->faults[i].drain_ns = ms_between(r, 1, 300);
 		make_recover(w, i);
 	}
 }

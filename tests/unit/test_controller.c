@@ -346,6 +346,23 @@ static void a_revert_that_never_answers_is_not_clean(void **state)
 	assert_int_equal(finish(r), EXIT_NOT_CLEAN);
 }
 
+static void packets_that_a_fault_still_holds_have_their_time(void **state)
+{
+	struct run *r = *state;
+	struct ctl_fault_view v;
+
+	r->cfg.undo_ns = 5 * S;
+	r->faults[0].drain_ns = 40 * S;
+	to_hold(r);
+	event(r, CTL_HALT, 0);
+	tick_at(r, r->now_ns + 45 * S - 1);
+	controller_fault(r->c, 0, &v);
+	assert_int_equal(v.phase, CTL_UNDOING);
+	tick_at(r, r->now_ns + 1);
+	controller_fault(r->c, 0, &v);
+	assert_int_equal(v.phase, CTL_STUCK);
+}
+
 static void a_late_proof_heals_an_undo_that_was_not_confirmed(void **state)
 {
 	struct run *r = *state;
@@ -541,6 +558,7 @@ int main(void)
 		TEST(a_fault_that_is_over_before_its_time_stops_the_run),
 		TEST(the_run_waits_for_every_revert_before_it_finishes),
 		TEST(a_revert_that_never_answers_is_not_clean),
+		TEST(packets_that_a_fault_still_holds_have_their_time),
 		TEST(a_late_proof_heals_an_undo_that_was_not_confirmed),
 		TEST(not_clean_overrides_every_other_verdict),
 		TEST(an_end_that_never_answers_is_not_clean),

@@ -279,6 +279,31 @@ static void a_pid_file_is_read_and_checked(void **state)
 	assert_int_equal(resolve(f, &s, NULL, id), -EINVAL); /* and does not wait for a writer */
 }
 
+static void who_writes_a_pid_file_names_his_own(void **state)
+{
+	struct fixture *f = *state;
+	char path[80], text[32];
+	struct proc_select s = { .pid_file = path };
+	struct proc_id id[CHILDREN];
+
+	if (geteuid() != 0)
+		skip();
+	snprintf(path, sizeof(path), "%s/pid", f->dir);
+	snprintf(text, sizeof(text), "%d\n", child(f, f->comm, NULL));
+	write_file(path, text);
+	assert_int_equal(chown(path, 4242, 0), 0);
+	assert_int_equal(resolve(f, &s, NULL, id), -ENOENT);
+	assert_true(says(f, "pid_file belongs to another user"));
+	assert_int_equal(chown(path, 0, 0), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(resolve(f, &s, NULL, id), -EPERM);
+	assert_true(says(f, "mode 0666"));
+	assert_int_equal(chmod(path, 0664), 0); /* root's group */
+	assert_int_equal(resolve(f, &s, NULL, id), 1);
+	assert_int_equal(chown(path, 0, 4242), 0);
+	assert_int_equal(resolve(f, &s, NULL, id), -EPERM);
+}
+
 static void a_zombie_never_matches(void **state)
 {
 	struct fixture *f = *state;
@@ -579,6 +604,7 @@ int main(void)
 		TEST(an_executable_matches_through_links_but_not_by_a_hard_link),
 		TEST(a_replaced_executable_still_matches),
 		TEST(a_pid_file_is_read_and_checked),
+		TEST(who_writes_a_pid_file_names_his_own),
 		TEST(a_zombie_never_matches),
 		TEST(a_process_whose_first_thread_has_ended_is_alive),
 		TEST(a_thread_is_no_process),
