@@ -73,18 +73,19 @@ for words in 'rate 1Mbit' 'rate 1Mbit packetoverhead 1250' 'limit 10 .*rate 1Mbi
 done
 expect "afterwards" "$(in_a "$meter" udp 10.77.0.2 7103 50 0 1208)" lost 0
 
-# What still waits when a fault ends is let out before its device goes: nothing is lost.
+# What still waits when a fault ends is let out before its device goes: nothing is lost. That is no slow revert.
 experiment late <<END
+abort: {revert_within: 1s}
 faults:
   - net.rate: {to: "10.77.0.2:7103", rate: 50kbit, netns: $a}
-    for: 100s
+    for: 15s
 END
 hold late 1
 in_a "$meter" udp 10.77.0.2 7103 100 0 1208 >"$dir/m.late" & # twenty seconds' worth, more than the keeper waits without a reason
 last=$!
 await "[ \$(tc -n '$a' -s qdisc show | sed -n 's/.* backlog [0-9A-Za-z]*b \\([0-9]*\\)p.*/\\1/p' | sort -n | tail -n 1) -ge 40 ]" 10 ||
 	fail "nothing waits: $(tc -n "$a" -s qdisc show)"
-stop late
+finish late 0
 wait $last
 same
 within "what still waited takes its time" "$(of late took_ms)" 19900 60000
