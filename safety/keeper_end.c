@@ -261,12 +261,12 @@ void keeper_finish(struct keeper *k)
 		release_locks(k);
 		disarm_deadman(k);
 	}
-	end_spare(k);
-	disarmer_end(&k->disarmer);
 	/* without a runner nobody reported what was changed: the record stays for the next brink
 	 * command */
 	if (!k->outcome && k->run_dir >= 0 && (k->sock >= 0 || !k->guarded))
 		remove_record(k);
 	m.code = k->outcome ? -EBUSY : 0;
 	keeper_send(k, &m);
+	end_spare(k); /* until then it would have said so in our place */
+	disarmer_end(&k->disarmer);
 }

@@ -65,16 +65,19 @@ is_there || fail "not stopped: $(cat "$dir/at")"
 gone
 revert
 
-case_name="a keeper that dies with its proof: its spare says so"
-held
-attach "$(brink_pids brink-keeper)" pwrite64 2
-kill -INT $run
-is_there || fail "not stopped: $(cat "$dir/at")"
-kill -KILL "$stopped"
-ended 15000 || fail "the run does not end"
-[ $rc = 6 ] || fail "exit $rc instead of 6: $(cat "$dir/err")"
-said '^CLEAN' || fail "no proof: $(cat "$dir/err")"
-[ -z "$(record)" ] || fail "a record is left"
+case_name="a keeper that dies with its proof, or as its record goes: its spare says so"
+for call in 'pwrite64 2' 'unlinkat 1' 'unlinkat 4'; do
+	held
+	# shellcheck disable=SC2086 # two words
+	attach "$(brink_pids brink-keeper)" $call
+	kill -INT $run
+	is_there || fail "not stopped: $(cat "$dir/at")"
+	kill -KILL "$stopped"
+	ended 15000 || fail "the run does not end, $call"
+	[ $rc = 6 ] || fail "exit $rc instead of 6, $call: $(cat "$dir/err")"
+	said '^CLEAN' || fail "no proof, $call: $(cat "$dir/err")"
+	[ -z "$(record)" ] || fail "a record is left, $call"
+done
 as_before
 
 case_name="a prober that does not end costs the runner nothing"
