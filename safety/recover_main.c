@@ -298,7 +298,7 @@ static void look_at_restored(struct recovery *r)
 		if (rc == 0)
 			continue;
 		snprintf(s->left, sizeof(s->left), "%s", words[0] ? words : e.msg[0]);
-		s->last_errno = -EEXIST; /* it is somebody's: ours was gone */
+		s->last_errno = rc < 0 ? rc : -EEXIST; /* it is somebody's: ours was gone */
 		if (give_up(r, i))
 			continue;
 		r->dirty = true;

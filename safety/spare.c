@@ -102,12 +102,12 @@ static int take_over(struct keeper *k)
 	struct err e;
 
 	journal_again(&k->journal);
+	/* at work, not to be taken for one that hangs: for as long as all that can take */
+	pulse_rest(&k->pulse->spare, TAKEOVER_NS + k->journal.head.n_slots * RECOVER_SLOT_NS);
 	if (k->journal.head.state == HEAD_CLEAN) { /* it was, and had still to say so */
 		keeper_finish(k);
 		return k->outcome ? 20 : 0;
 	}
-	/* at work, not to be taken for one that hangs: for as long as all that can take */
-	pulse_rest(&k->pulse->spare, TAKEOVER_NS + k->journal.head.n_slots * RECOVER_SLOT_NS);
 	keeper_say(k, KMSG_HALT, "the keeper died; its spare took over");
 	snprintf(k->journal.head.why, sizeof(k->journal.head.why), "the keeper died");
 	recover_end_holders(&k->journal, &e);

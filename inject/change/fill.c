@@ -146,7 +146,9 @@ static int open_unnamed(const struct change *c, struct err *e)
 		return err_right(e, NEEDS_FOLDER, "cannot make a file in '%s'", spec_of(c)->path);
 	if (unlinkat(l->dir, name, 0) < 0)
 		err_sys(e, "cannot remove '%s/%s'", spec_of(c)->path, name);
-	else if (fstat(fd, &st) < 0 || st.st_nlink) /* it would outlive us under another name */
+	else if (fstat(fd, &st) < 0)
+		err_sys(e, "cannot look at the file that was '%s/%s'", spec_of(c)->path, name);
+	else if (st.st_nlink) /* it would outlive us under another name */
 		err_set(e, EBUSY,
 			"somebody has moved '%s/%s', and may keep that file (it is empty)",
 			spec_of(c)->path, name);
