@@ -395,17 +395,15 @@ static void wait_and_hear(struct run *r)
  * Faults with a lease have ended by now. */
 static bool hangs_for_ever(const struct run *r)
 {
-	int64_t last = r->keeper.pulse->keeper;
-
-	return last && clock_mono_ns() - last > STUCK_NS &&
-	       io_wait(r->keeper.pidfd, POLLIN, 0) == 0;
+	return r->keeper_watch.silent_ns > STUCK_NS && io_wait(r->keeper.pidfd, POLLIN, 0) == 0;
 }
 
 /* A keeper that hangs is killed, so that its spare takes over; it has our user id. */
 static void watch_keeper(struct run *r)
 {
 	const struct pulse *p = r->keeper.pulse;
-	bool spare_beats = p->spare && !pulse_stale(&p->spare);
+	bool spare_beats = !pulse_hangs(&r->spare_watch, &p->spare) && p->spare;
+	bool hangs = pulse_hangs(&r->keeper_watch, &p->keeper);
 
 	pulse_beat(&r->keeper.pulse->runner);
 	notify_beat(&r->notify);
@@ -418,7 +416,7 @@ static void watch_keeper(struct run *r)
 	}
 	if (spare_beats)
 		return;
-	if (pulse_stale(&p->keeper))
+	if (hangs)
 		pidfd_send_signal(r->keeper.pidfd, SIGKILL, NULL, 0);
 	/* a spare that is stopped keeps the socket open and will never speak: the keeper's death is
 	 * the end of both */

@@ -54,6 +54,7 @@ struct run {
 	struct ctl_config config;
 	struct controller *ctl;
 	struct keeper_client keeper;
+	struct pulse_watch keeper_watch, spare_watch;
 	struct run_prober prober[RUN_PROBERS];
 	unsigned n_probers;
 	int command_prober;     /* index; -1 = none */

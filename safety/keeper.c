@@ -298,11 +298,12 @@ static void hear_holders(struct keeper *k, const struct pollfd *p, size_t n)
 static void check_beats(struct keeper *k)
 {
 	pulse_beat(&k->pulse->keeper);
-	/* keeper_arm() begins its time anew */
-	if (k->runner_pidfd >= 0 && k->stage != STAGE_ARMING && pulse_stale(&k->pulse->runner))
+	/* while arming, hundreds of holders of real-time class keep it from its beats */
+	if (k->runner_pidfd >= 0 && k->stage != STAGE_ARMING &&
+	    pulse_hangs(&k->runner_watch, &k->pulse->runner))
 		kill_runner(k);
-	if (k->spare_pidfd >= 0 &&
-	    pulse_stale(&k->pulse->spare)) /* its death ends the run: keeper_listen() */
+	/* its death ends the run: keeper_listen() */
+	if (k->spare_pidfd >= 0 && pulse_hangs(&k->spare_watch, &k->pulse->spare))
 		pidfd_send_signal(k->spare_pidfd, SIGKILL, NULL, 0);
 	if (clock_boot_ns() > k->deadline_boot_ns && something_armed(k))
 		end_run(k, "the run passed its longest time", false);

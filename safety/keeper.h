@@ -75,6 +75,7 @@ struct keeper {
 	char brink[PROTO_DIR];
 	struct kmsg_begin begin;
 	struct pulse *pulse;
+	struct pulse_watch runner_watch, spare_watch;
 	struct journal journal;
 	struct shield shield;
 	unsigned n_faults, n_changes;

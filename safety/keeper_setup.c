@@ -22,6 +22,9 @@
 
 #define ARM_NS   (30 * NS_PER_S)
 #define SPARE_NS (10 * NS_PER_S)
+/* Holders that arm at the same time. The kernel changes devices one after the other (RTNL): each of
+ * many would wait for all of them, without a beat, and longer than its own lease. */
+#define ARM_ABREAST 4
 #define RUN_MAX_NS \
 	(48 * INT64_C(3600) * NS_PER_S) /* beyond any policy: a damaged number, not a long run */
 
@@ -459,13 +462,25 @@ out:
 	return rc;
 }
 
-static bool still_arming(const struct keeper *k)
+static unsigned count_arming(const struct keeper *k)
 {
-	for (unsigned i = 0; i < k->n_faults; i++) {
-		if (k->fault[i].state == FAULT_ARMING)
-			return true;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < k->n_faults; i++)
+		n += k->fault[i].state == FAULT_ARMING;
+	return n;
+}
+
+/* Until no more than `most` are at it. */
+static int await_arming(struct keeper *k, unsigned most, int64_t deadline, struct err *e)
+{
+	while (count_arming(k) > most) {
+		keeper_listen(k, clock_mono_ns() + PULSE_BEAT_NS / 2);
+		if (clock_mono_ns() > deadline)
+			return err_set(e, ETIMEDOUT, "arming takes longer than %d s",
+				       (int)(ARM_NS / NS_PER_S));
 	}
-	return false;
+	return 0;
 }
 
 /* Everybody is born: from here on nothing needs a program, a process or a new file. */
@@ -484,24 +499,18 @@ int keeper_arm(struct keeper *k, struct err *e)
 	k->stage = STAGE_ARMING;
 	pulse_beat(&k->pulse->keeper);
 	rc = start_spare(k, e);
-	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {
+	for (unsigned i = 0; i < k->n_faults && rc == 0 && !k->lifting_all; i++) {
 		rc = start_holder(k, i, e);
 		if (rc < 0)
 			err_ctx(e, "fault '%s'", k->fault[i].info.label);
 		pulse_beat(&k->pulse->keeper);
+		if (rc == 0)
+			rc = await_arming(k, ARM_ABREAST - 1, deadline, e);
 	}
 	if (rc == 0)
 		rc = confine(k, e);
-	while (rc == 0 && still_arming(k)) {
-		keeper_listen(k, clock_mono_ns() + PULSE_BEAT_NS / 2);
-		if (clock_mono_ns() > deadline)
-			rc = err_set(e, ETIMEDOUT, "arming takes longer than %d s",
-				     (int)(ARM_NS / NS_PER_S));
-	}
-	/* nothing is in force yet, and hundreds of holders of real-time class take all CPUs: it was
-	 * we who kept the runner from its beats. One that never beat is not judged: pulse.h */
-	if (k->pulse->runner)
-		pulse_beat(&k->pulse->runner);
+	if (rc == 0)
+		rc = await_arming(k, 0, deadline, e);
 	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {
 		struct keeper_fault *f = &k->fault[i];
 

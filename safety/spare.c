@@ -22,6 +22,8 @@
  * on one journal. */
 static void await_death(struct keeper *k, int keeper_pidfd)
 {
+	struct pulse_watch watch = { 0 };
+
 	for (;;) {
 		int rc;
 
@@ -33,7 +35,7 @@ static void await_death(struct keeper *k, int keeper_pidfd)
 			return;
 		if (rc < 0) /* it would fail again at once, at our priority */
 			short_nap();
-		if (pulse_stale(&k->pulse->keeper))
+		if (pulse_hangs(&watch, &k->pulse->keeper))
 			pidfd_send_signal(keeper_pidfd, SIGKILL, NULL, 0);
 	}
 }
@@ -69,21 +71,23 @@ static void tell_fault(struct keeper *k, unsigned index)
  */
 static void end_silent_runner(struct keeper *k)
 {
+	struct pulse_watch watch = { 0 };
 	int64_t now = clock_mono_ns();
+	bool hangs = false;
 
 	if (k->runner_pidfd < 0)
 		return;
-	/* one that has never beaten is never stale */
-	while (k->pulse->runner <= now && !pulse_stale(&k->pulse->runner) &&
-	       clock_mono_ns() - now < 2 * PULSE_STALE_NS) {
+	/* one that has never beaten does not hang */
+	while (!hangs && k->pulse->runner <= now && clock_mono_ns() - now < 2 * PULSE_STALE_NS) {
 		int rc = io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + PULSE_BEAT_NS / 2);
 
 		if (rc > 0)
 			break;
 		if (rc < 0)
 			short_nap();
+		hangs = pulse_hangs(&watch, &k->pulse->runner);
 	}
-	if (!pulse_stale(&k->pulse->runner))
+	if (!hangs)
 		return;
 	pidfd_send_signal(k->runner_pidfd, SIGKILL, NULL, 0);
 	if (io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + NS_PER_S) > 0) {

@@ -36,6 +36,29 @@ blocked || fail "the fault went away"
 kill -INT $run
 clean 6
 
+# As when its guest is paused, or has no CPU: nobody beats meanwhile, and none of them hangs. The lease is 3 s.
+all() { ps -eo pid=,stat=,comm= | awk '$3 ~ /^brink/ && $2 !~ /^Z/ { print $1 }'; }
+stand_still() { # $1: seconds. The time is what is tested.
+	them=$(all)
+	# shellcheck disable=SC2086 # several pids; one kill(1) for all
+	{ kill -STOP $them; sleep "$1"; kill -CONT $them; }
+}
+
+case_name="all of it stands still for two seconds, and goes on"
+held
+stand_still 2
+sleep 1.5 # whoever takes another for one that hangs does it within a second
+[ "$(all)" = "$them" ] || fail "not the same processes: $(cat "$dir/err")"
+blocked || fail "the fault went away"
+kill -INT $run
+clean 6
+
+case_name="all of it stands still beyond the lease, and ends"
+held
+stand_still 5
+clean 6
+end_of | grep -q 'its holder died' || fail "the reason is '$(end_of)'"
+
 # A run that waits for another one's lock has nothing to take back, and lets itself be told to end.
 cat >"$dir/one.yaml" <<YAML
 brink: 1
