@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -100,7 +101,10 @@ static int say_dead(const struct paths *p, const struct left_run *r)
 	return EXIT_NOT_CLEAN;
 }
 
-static int halt_one(const struct options *o, const struct paths *p, const struct left_run *r)
+#define TOLD (-1)
+
+/* TOLD, or the exit code of one that cannot be told. */
+static int tell(const struct options *o, const struct paths *p, const struct left_run *r)
 {
 	char path[PATHS_LEN + 64];
 	struct control_answer a;
@@ -119,7 +123,14 @@ static int halt_one(const struct options *o, const struct paths *p, const struct
 		say_error(o, &e);
 		return say_dead(p, r);
 	}
-	return say_end(o, p, r, await_end(p, r));
+	return TOLD;
+}
+
+static int halt_one(const struct options *o, const struct paths *p, const struct left_run *r)
+{
+	int code = tell(o, p, r);
+
+	return code == TOLD ? say_end(o, p, r, await_end(p, r)) : code;
 }
 
 /* A user sees the ids of root's runs only; group brink may halt them. */
@@ -161,7 +172,7 @@ static int halt_many(const struct options *o, const struct paths *p, const struc
 		     size_t n)
 {
 	struct err e = { 0 };
-	int worst = EXIT_PASS;
+	int worst = EXIT_PASS, *code;
 
 	if (n > 1 && !o->all) {
 		err_set(&e, EINVAL, "name one, or write: brink halt --all");
@@ -173,11 +184,22 @@ static int halt_many(const struct options *o, const struct paths *p, const struc
 		}
 		return EXIT_USAGE;
 	}
-	for (size_t i = 0; i < l->n; i++) {
-		int code = may_run(&l->at[i]) ? halt_one(o, p, &l->at[i]) : EXIT_PASS;
-
-		worst = code > worst ? code : worst;
+	code = calloc(l->n + 1, sizeof(*code));
+	if (!code) {
+		err_set(&e, ENOMEM, "no memory");
+		say_error(o, &e);
+		return EXIT_UNABLE;
 	}
+	/* all are told before one is waited for: its packets in flight must not keep the others
+	 * going */
+	for (size_t i = 0; i < l->n; i++)
+		code[i] = may_run(&l->at[i]) ? tell(o, p, &l->at[i]) : EXIT_PASS;
+	for (size_t i = 0; i < l->n; i++) {
+		if (code[i] == TOLD)
+			code[i] = say_end(o, p, &l->at[i], await_end(p, &l->at[i]));
+		worst = code[i] > worst ? code[i] : worst;
+	}
+	free(code);
 	return worst;
 }
 

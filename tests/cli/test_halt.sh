@@ -18,6 +18,7 @@ first() {
 	run=$!
 	poll 8000 grep -q ' held ' "$dir/err1" || fail "never held: $(cat "$dir/err1")"
 }
+id_of() { sed -n 's/.* run=\([0-9A-Z]*\).*/\1/p' "$dir/$1" | head -n 1; }
 ends_6() { # $1: pid
 	wait "$1"
 	rc=$?
@@ -72,12 +73,19 @@ b halt "$one"
 is_rc 0
 ends_6 $run
 kill -0 $other || fail "the other one ended too"
+
+case_name="--all tells every run before it waits for one"
 first
+# shellcheck disable=SC2046 # several pids: lifting takes both more than a second
+kill -STOP $(brink_pids brink-holder)
 b halt --all
 is_rc 0
 ends_6 $run
 ends_6 $other
 as_before
+jq -rn '[inputs | select(.ev == "run.halt" or .ev == "run.end")] | sort_by(.mono_ns)[].ev' \
+	/var/lib/brink/runs/{"$(id_of err1)","$(id_of err2)"}/events.ndjson >"$dir/order"
+[ "$(xargs <"$dir/order")" = 'run.halt run.halt run.end run.end' ] || fail "the order is: $(xargs <"$dir/order")"
 
 case_name="somebody else may not halt it, and cannot hold its keeper up"
 first
