@@ -333,7 +333,7 @@ static void look_around(const struct keeper *k, struct pollfd *p)
 		p[2 * n + 2].revents = POLLIN;
 }
 
-static void serve_caller(struct keeper *k)
+void keeper_serve_caller(struct keeper *k)
 {
 	char why[160];
 	int rc = control_serve(k->control, k->begin.starter_uid, k->control_gid, why, sizeof(why));
@@ -379,7 +379,7 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 			end_run(k, "the spare keeper died", false);
 		}
 		if (p[2 * n + 3].revents)
-			serve_caller(k);
+			keeper_serve_caller(k);
 	}
 	check_beats(k);
 }

@@ -40,6 +40,7 @@ struct keeper_fault {
 	int64_t retry_ns;         /* when to look again */
 	int64_t lift_ns;          /* when lifting began */
 	int64_t deadline_boot_ns; /* live: lifted at the latest then */
+	int64_t killed_ns;        /* exiting: when its holder was killed for being late */
 	int64_t drain_ns;         /* longest time that packets can be in flight */
 	bool heard_quiet;         /* its holder obeyed: it can fire no more */
 	int arm_code;             /* of arming, 0 = armed and without effect */
@@ -117,6 +118,8 @@ void keeper_send(struct keeper *k, struct kmsg *m);
 void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...) PRINTF_FMT(3, 4);
 /* One wait until deadline_ns: holders, runner, control; hands on what came. */
 void keeper_listen(struct keeper *k, int64_t deadline_ns);
+/* Somebody is at the control socket: heard, and the run ended if that was a halt. */
+void keeper_serve_caller(struct keeper *k);
 /* Serves the runner and everything else until the run is over. Returns the process's exit code. */
 int keeper_live(struct keeper *k);
 /* The keeper's life: serves the runner on sock until the run is over. pool_fd: of pool_seal(), -1 =

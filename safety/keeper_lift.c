@@ -466,11 +466,14 @@ static void step_exiting(struct keeper *k, struct keeper_fault *f, int64_t now)
 		f->sock = -1;
 	}
 	f->retry_ns = now + ANSWER_NS;
-	if (now - f->since_ns > ANSWER_NS)
-		end_holder(f);
-	/* the kernel frees what they own one after the other: patience begins anew with each death
-	 */
-	if (now - f->since_ns > ANSWER_NS + VERIFY_NS && now - k->last_death_ns > VERIFY_NS)
+	if (now - f->since_ns <= ANSWER_NS)
+		return;
+	end_holder(f);
+	/* Not by one look after a time in which the machine stood still. The kernel frees what they
+	 * own one after the other: patience begins anew with each death. */
+	if (!f->killed_ns)
+		f->killed_ns = now;
+	if (now - f->killed_ns > VERIFY_NS && now - k->last_death_ns > VERIFY_NS)
 		give_up_holder(k, f);
 }
 

@@ -185,10 +185,32 @@ static int grow_locks(struct keeper *k, struct err *e)
 	return 0;
 }
 
+/* Whoever asks the run to end is heard while it waits; who may not asks in vain, and it waits on.
+ */
+static int await_lock(struct keeper *k, const char *key, struct err *e)
+{
+	char dir[PROTO_DIR + 8];
+	int64_t deadline =
+		k->begin.lock_timeout_ns ? clock_mono_ns() + k->begin.lock_timeout_ns : 0;
+
+	snprintf(dir, sizeof(dir), "%s/locks", k->begin.state_dir);
+	for (;;) {
+		int fd = lock_take(dir, key, k->begin.run_id, deadline,
+				   (int[LOCK_STOPS]){ k->sock, k->control }, e);
+
+		/* nothing comes from the runner before the answer but its end */
+		if (fd != -ECANCELED || io_wait(k->sock, POLLIN, 0) != 0)
+			return fd;
+		keeper_serve_caller(k);
+		if (k->lifting_all)
+			return err_set(e, ECANCELED, "%s", k->journal.head.why);
+	}
+}
+
 static int take_lock(struct keeper *k, const struct change_spec *s, struct err *e)
 {
 	const struct change_ops *ops = change_ops_of(s->kind);
-	char dir[PROTO_DIR + 8], key[sizeof(k->lock->key)];
+	char key[sizeof(k->lock->key)];
 	struct text t = text_on(key, sizeof(key));
 	int fd;
 
@@ -201,10 +223,7 @@ static int take_lock(struct keeper *k, const struct change_spec *s, struct err *
 	fd = grow_locks(k, e);
 	if (fd < 0)
 		return fd;
-	snprintf(dir, sizeof(dir), "%s/locks", k->begin.state_dir);
-	fd = lock_take(dir, key, k->begin.run_id,
-		       k->begin.lock_timeout_ns ? clock_mono_ns() + k->begin.lock_timeout_ns : 0,
-		       k->sock, e); /* nothing comes there before the answer but its end */
+	fd = await_lock(k, key, e);
 	if (fd == -EBUSY) {
 		char words[ERR_LINE];
 		struct text what = text_on(words, sizeof(words));
@@ -462,6 +481,18 @@ out:
 	return rc;
 }
 
+/* The run is being ended, or will be because one cannot be armed: no more of them are started. */
+static bool arming_failed(const struct keeper *k)
+{
+	if (k->lifting_all)
+		return true;
+	for (unsigned i = 0; i < k->n_faults; i++) {
+		if (k->fault[i].arm_code < 0 || k->fault[i].state > FAULT_ARMED)
+			return true;
+	}
+	return false;
+}
+
 static unsigned count_arming(const struct keeper *k)
 {
 	unsigned n = 0;
@@ -493,13 +524,14 @@ static int confine(struct keeper *k, struct err *e)
 
 int keeper_arm(struct keeper *k, struct err *e)
 {
+	struct err ignored;
 	int64_t deadline = clock_mono_ns() + ARM_NS;
 	int rc;
 
 	k->stage = STAGE_ARMING;
 	pulse_beat(&k->pulse->keeper);
 	rc = start_spare(k, e);
-	for (unsigned i = 0; i < k->n_faults && rc == 0 && !k->lifting_all; i++) {
+	for (unsigned i = 0; i < k->n_faults && rc == 0 && !arming_failed(k); i++) {
 		rc = start_holder(k, i, e);
 		if (rc < 0)
 			err_ctx(e, "fault '%s'", k->fault[i].info.label);
@@ -509,6 +541,8 @@ int keeper_arm(struct keeper *k, struct err *e)
 	}
 	if (rc == 0)
 		rc = confine(k, e);
+	else
+		confine(k, &ignored); /* the lifting needs no more */
 	if (rc == 0)
 		rc = await_arming(k, 0, deadline, e);
 	for (unsigned i = 0; i < k->n_faults && rc == 0; i++) {

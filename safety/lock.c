@@ -128,20 +128,24 @@ static int sign(int fd, const char *owner_run, struct err *e)
 	return 0;
 }
 
-/* Has the one we wait for gone away? */
-static bool is_over(int stop_fd, int64_t deadline_ns)
+/* Has the one we wait for gone away, or does somebody want a word? */
+static bool is_over(const int stop_fd[LOCK_STOPS], int64_t deadline_ns)
 {
-	int64_t until = clock_mono_ns() + POLL_NS;
-	const struct timespec nap = { 0, POLL_NS };
-	int rc = io_wait(stop_fd, POLLIN, until < deadline_ns ? until : deadline_ns);
+	struct pollfd p[LOCK_STOPS];
+	int64_t left = deadline_ns - clock_mono_ns();
+	const struct timespec nap = { 0, left < 0 ? 0 : left < POLL_NS ? left : POLL_NS };
+	int rc;
 
+	for (size_t i = 0; i < LOCK_STOPS; i++)
+		p[i] = (struct pollfd){ .fd = stop_fd[i], .events = POLLIN };
+	rc = io_poll(p, LOCK_STOPS, &nap);
 	if (rc < 0)
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	return rc > 0;
 }
 
 int lock_take(const char *dir, const char *key, const char *owner_run, int64_t deadline_ns,
-	      int stop_fd, struct err *e)
+	      const int stop_fd[LOCK_STOPS], struct err *e)
 {
 	AUTO(auto_close) int dirfd = open_dir(dir, e);
 	char name[LOCK_NAME_BYTES];

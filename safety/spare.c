@@ -77,8 +77,11 @@ static void end_silent_runner(struct keeper *k)
 
 	if (k->runner_pidfd < 0)
 		return;
-	/* one that has never beaten does not hang */
-	while (!hangs && k->pulse->runner <= now && clock_mono_ns() - now < 2 * PULSE_STALE_NS) {
+	/* one that has never beaten does not hang; our own time without a CPU is none of its
+	 * silence
+	 */
+	while (!hangs && k->pulse->runner && k->pulse->runner <= now &&
+	       clock_mono_ns() - now < 10 * PULSE_STALE_NS) {
 		int rc = io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + PULSE_BEAT_NS / 2);
 
 		if (rc > 0)

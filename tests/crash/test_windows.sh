@@ -57,6 +57,34 @@ for i in 1 2 3; do
 done
 as_before
 
+case_name="a halt while some of many have armed: no more of them are born"
+many() { # FAULTS, all on one device
+	experiment 60s 0s "$SLOW"
+	for ((i = 1; i < $1; i++)); do
+		echo "  - {net.drop: {to: \"10.78.0.2:$((7100 + i))\", netns: cr_a}, for: 60s}"
+	done >>"$dir/x.yaml"
+	start
+	poll 3000 eval '[ -n "$(record)" ] && [ -n "$(brink_pids brink-keeper)" ]' || fail "no keeper"
+}
+holders() { brink_pids brink-holder | wc -l; }
+for i in 1 2 3 4 5; do
+	many 12
+	attach "$(brink_pids brink-keeper)" pwrite64 30 # the note of a holder, before it is told to arm
+	is_there || fail "not stopped: $(cat "$dir/at")"
+	born=$(holders)
+	[ "$born" -gt 2 ] && [ "$born" -lt 9 ] || fail "$born holders of 12 were born: this tests nothing"
+	halt /run/brink/*/control || fail "cannot halt"
+	kill -CONT "$stopped"
+	ended 15000 || fail "the run does not end: $(ps -eo pid,stat,comm | grep brink)"
+	said 'the keeper died' || break # a slow machine took the stopped keeper for one that hangs: again
+done
+[ $rc = 6 ] || fail "exit $rc instead of 6"
+lifted=$(jq -s 'map(select(.ev == "fault.reverted")) | length' /var/lib/brink/runs/*/events.ndjson)
+[ "$lifted" -lt 12 ] || fail "$born were born before the halt, $lifted were lifted"
+poll 3000 no_brink || fail "processes are left: $(ps -eo pid,stat,comm | grep brink)"
+[ -z "$(record)" ] || fail "a record is left"
+as_before
+
 case_name="a keeper that is stopped while it proves the end: revert comes through"
 held
 attach "$(brink_pids brink-keeper)" pwrite64 2 # the slot is restored, the head says clean

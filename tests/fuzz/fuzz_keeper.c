@@ -147,7 +147,7 @@ int __wrap_openat(int dir, const char *path, int flags, mode_t mode);
 int __real_mkdirat(int dir, const char *path, mode_t mode);
 int __wrap_mkdirat(int dir, const char *path, mode_t mode);
 int __wrap_lock_take(const char *dir, const char *key, const char *owner_run, int64_t deadline_ns,
-		     int stop_fd, struct err *e);
+		     const int *stop_fd, struct err *e);
 int __wrap_control_listen(int run_dir, struct err *e);
 int __wrap_control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size);
 int __wrap_fingerprint_take(struct fingerprint *fp, const char *scope, struct err *e);
@@ -756,7 +756,7 @@ static int fails(enum trait t, struct err *e)
 }
 
 int __wrap_lock_take(const char *dir, const char *key, const char *owner_run, int64_t deadline_ns,
-		     int stop_fd, struct err *e)
+		     const int *stop_fd, struct err *e)
 {
 	(void)deadline_ns;
 	(void)stop_fd;

@@ -522,7 +522,18 @@ proctype keeper() provided (!is_stopped(K))
 #endif
 			start_holder(0);
 #if FAULTS == 2
-			start_holder(1);
+			do /* await_arming(): of many, some arm before others are born */
+			:: is_arming(0) && is_stopped(H) && !timer[0] -> said_arm = BAD; goto next
+			HEAR(0)
+			LISTEN
+			:: break
+			od;
+			if
+#ifndef MISTAKE_LATE_BIRTH
+			:: lifting_all || state[0] > ARMED -> skip
+#endif
+			:: else -> start_holder(1)
+			fi;
 #endif
 			do
 			:: any(is_arming) && is_stopped(H) && !timer[0] -> said_arm = BAD; break /* ARM_NS */

@@ -22,6 +22,8 @@
 #define RUN_END "0000000001"
 #define OTHER   "01JD0000000000000000000002"
 
+static const int no_stop[LOCK_STOPS] = { -1, -1 };
+
 struct fixture {
 	char root[64], dir[96];
 	struct err e;
@@ -68,7 +70,7 @@ static int take(struct fixture *f, const char *key, const char *run, int64_t wai
 {
 	int64_t deadline = wait_ns ? clock_mono_ns() + wait_ns : 0;
 
-	return lock_take(f->dir, key, run, deadline, -1, &f->e);
+	return lock_take(f->dir, key, run, deadline, no_stop, &f->e);
 }
 
 static void the_second_one_is_told_who_holds_it(void **state)
@@ -148,7 +150,12 @@ static void waiting_ends_with_the_one_it_is_for(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
 	close(p[1]);
-	assert_int_equal(lock_take(f->dir, "k", OTHER, INT64_MAX, p[0], &f->e), -ECANCELED);
+	for (int i = 0; i < LOCK_STOPS; i++) {
+		int stop[LOCK_STOPS] = { -1, -1 };
+
+		stop[i] = p[0];
+		assert_int_equal(lock_take(f->dir, "k", OTHER, INT64_MAX, stop, &f->e), -ECANCELED);
+	}
 	close(p[0]);
 	lock_release(fd);
 }
@@ -199,14 +206,14 @@ static void symbolic_links_and_open_folders_are_refused(void **state)
 	assert_int_equal(chmod(f->dir, 0700), 0);
 	snprintf(path, sizeof(path), "%s/brink/via", f->root);
 	assert_int_equal(symlink(f->dir, path), 0);
-	assert_true(lock_take(path, "k", RUN, 0, -1, &f->e) < 0);
+	assert_true(lock_take(path, "k", RUN, 0, no_stop, &f->e) < 0);
 }
 
 static void a_folder_that_cannot_be_made_is_an_error(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(lock_take("/proc/no/such", "k", RUN, 0, -1, &f->e), -ENOENT);
+	assert_int_equal(lock_take("/proc/no/such", "k", RUN, 0, no_stop, &f->e), -ENOENT);
 	assert_int_equal(f->e.code, ENOENT);
 }
 
