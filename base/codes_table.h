@@ -135,6 +135,9 @@
 	  "It is harmless, but often the sign of a misspelt ${name} or of an old file.")                                   \
 	X(1203, NO_GATE, "no check can stop the run", NULL,                                                                \
 	  "All checks have role: observe, so nothing but time, a person or abort.when ends the faults early.")             \
+	X(1204, NOT_SEEN, "a fault that no check may see", NULL,                                                           \
+	  "It holds for less time than passes between two looks of every gate. The run still asks for a good sample "      \
+	  "afterwards, but it may pass without one of the time in which the fault was on.")                                \
 	X(1301, POLICY_RULE, "a rule of the policy that cannot work", NULL,                                                \
 	  "A flow is ADDRESS[/LEN][:PORT[-PORT]][/tcp|/udp] with numbers only, a path and a cgroup begin with /, a user "  \
 	  "exists on this machine, a fault is one of brink list faults or a pattern that fits one. A rule that never "     \

@@ -12,9 +12,9 @@
 #include "runner/say.h"
 #include "safety/control.h"
 
-#define END_NS                                                                                    \
-	(120 * NS_PER_S) /* packets in flight, stubborn targets: everything a revert waits for is \
-			    bounded */
+/* Packets in flight (two minutes of the slowest queue), stubborn targets: everything a revert waits
+ * for is bounded. */
+#define END_NS  (180 * NS_PER_S)
 #define STEP_NS (20 * NS_PER_MS)
 
 enum ending { GOES_ON, ENDED_CLEAN, ENDED_DIRTY };
@@ -118,6 +118,9 @@ static int tell(const struct options *o, const struct paths *p, const struct lef
 		say_error(o, &e);
 		return EXIT_REFUSED;
 	}
+	/* before the first change its keeper may wait for other programs; it hears us afterwards */
+	if (rc == -ETIMEDOUT && !is_dead(p, r->id))
+		return TOLD;
 	if (rc < 0 && look(r->dir, r->id) != ENDED_CLEAN) {
 		err_ctx(&e, "run %s", r->id);
 		say_error(o, &e);

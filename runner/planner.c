@@ -80,6 +80,12 @@ static int plan_one(const struct experiment *x, const struct targets *targets, u
 	rc = item->ops->plan(item->spec, &ctx, scratch, e);
 	if (rc < 0)
 		return rc;
+	for (unsigned k = 0; k < scratch->n_changes && !item->for_ns; k++) {
+		int64_t land = change_land_ns(&scratch->change[k]);
+
+		if (item->after_ns + land > end)
+			end = item->after_ns + land;
+	}
 	p->fault[i].item = item;
 	note_overlaps(p, i, item, scratch);
 	if (end > p->hold_ns)

@@ -55,6 +55,7 @@ struct run {
 	struct controller *ctl;
 	struct keeper_client keeper;
 	struct pulse_watch keeper_watch, spare_watch;
+	int64_t lenient_ns; /* until then nobody's silence is judged */
 	struct run_prober prober[RUN_PROBERS];
 	unsigned n_probers;
 	int command_prober;     /* index; -1 = none */

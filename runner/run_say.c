@@ -339,7 +339,10 @@ static void add_cause(struct run *r, struct text *t, const struct ctl_result *re
 			 trouble[0] ? trouble : "it was not taken back in time");
 		break;
 	case CTL_CAUSE_NO_ANSWER:
-		text_add(t, "the keeper did not answer in time");
+		if (c->item < r->config.nfaults)
+			text_add(t, "%s was not in force in time", fault_id(r, c->item));
+		else
+			text_add(t, "the keeper did not answer in time");
 		break;
 	default:
 		text_add(t, "everything expected happened");

@@ -71,16 +71,26 @@ static int fill_recovery(struct run *r, const struct fault_item *item, struct ct
 	return 0;
 }
 
-static int64_t longest_drain(const struct planned_fault *f)
+static int64_t longest(const struct planned_fault *f, int64_t (*of)(const struct change_spec *s))
 {
-	int64_t longest = 0;
+	int64_t ns = 0;
 
 	for (unsigned i = 0; i < f->n_changes; i++) {
-		int64_t one = change_drain_ns(&f->change[i]);
+		int64_t one = of(&f->change[i]);
 
-		longest = one > longest ? one : longest;
+		ns = one > ns ? one : ns;
 	}
-	return longest;
+	return ns;
+}
+
+/* Where a disk can only be filled by writing, that may go on until its time is over. */
+static int64_t landing(const struct planned_fault *f)
+{
+	for (unsigned i = 0; i < f->n_changes; i++) {
+		if (f->change[i].kind == CHANGE_FILL)
+			return f->item->for_ns;
+	}
+	return longest(f, change_land_ns);
 }
 
 static int fill_faults(struct run *r, struct err *e)
@@ -99,7 +109,8 @@ static int fill_faults(struct run *r, struct err *e)
 		f[i].after_ns = item->after_ns;
 		f[i].for_ns = item->for_ns;
 		f[i].one_shot = item->for_ns == 0;
-		f[i].drain_ns = longest_drain(&p->fault[i]);
+		f[i].land_ns = landing(&p->fault[i]);
+		f[i].drain_ns = longest(&p->fault[i], change_drain_ns);
 	}
 	r->config.faults = f;
 	r->config.nfaults = p->n_faults;
@@ -277,6 +288,18 @@ static int ask(struct run *r, struct kmsg *m, struct err *e)
 	return keeper_client_ask(&r->keeper, m, until, keep_note, r, e);
 }
 
+/* Of faults that end together, and of the last one. */
+static int64_t longest_drain(const struct run *r)
+{
+	int64_t ns = 0;
+
+	for (size_t i = 0; i < r->config.nfaults; i++) {
+		if (r->config.faults[i].drain_ns > ns)
+			ns = r->config.faults[i].drain_ns;
+	}
+	return ns;
+}
+
 static int ask_begin(struct run *r, struct err *e)
 {
 	const struct run_request *rq = r->rq;
@@ -293,7 +316,7 @@ static int ask_begin(struct run *r, struct err *e)
 	snprintf(b->brink, sizeof(b->brink), "%s", n > 0 ? self : "");
 	b->starter_uid = getuid();
 	b->duration_ns = (rq->command ? command_max(rq) : rq->plan->longest_ns) +
-			 controller_before_ns(r->ctl) + ROOM_NS;
+			 controller_before_ns(r->ctl) + ROOM_NS + longest_drain(r);
 	b->lock_timeout_ns = rq->lock_timeout_ns;
 	b->fault_max_ns = rq->fault_max_ns;
 	b->max_faults = rq->plan->n_faults;

@@ -37,7 +37,8 @@ int control_listen(int run_dir, struct err *e);
  * *why says by whom and why; 0: served; -errno: the caller cannot be let in and still waits.
  */
 int control_serve(int fd, uint32_t starter_uid, uint32_t gid, char *why, size_t size);
-/* The other end: asks a run to halt. path: of the socket. */
+/* The other end: asks a run to halt. path: of the socket. -ETIMEDOUT: asked, and not answered yet.
+ */
 int control_halt(const char *path, const char *why, struct control_answer *ret, struct err *e);
 
 #endif

@@ -179,7 +179,10 @@ static void flow_rules(struct controller *c)
 	for (unsigned i = 0; i < c->cfg.nrules; i++) {
 		const struct rule *r = &c->rules[i];
 
-		if (r->on && ctl_due(c, r->since_ns + r->cfg->for_ns)) {
+		int64_t end = r->since_ns + r->cfg->for_ns;
+
+		/* "without a break" is an absence too */
+		if (r->on && (r->cfg->for_ns ? ctl_overdue(c, end) : ctl_due(c, end))) {
 			ctl_stop(c, &(struct ctl_cause){ .kind = CTL_CAUSE_RULE,
 							 .item = i,
 							 .since_ns = r->since_ns });
@@ -213,7 +216,7 @@ static void fire_faults(struct controller *c)
 		f->view.fired_ns = c->now_ns;
 		f->view.ends_ns = f->cfg->one_shot ? 0 : c->now_ns + f->cfg->for_ns;
 		c->fire[c->out.nfire++] = i;
-		ctl_overdue(c, c->now_ns + c->cfg.live_ns);
+		ctl_overdue(c, c->now_ns + c->cfg.live_ns + f->cfg->land_ns);
 		if (!f->cfg->one_shot)
 			ctl_due(c, f->view.ends_ns);
 	}
@@ -227,10 +230,11 @@ static void want_answers(struct controller *c)
 	for (unsigned i = 0; i < c->cfg.nfaults && c->phase == phase; i++) {
 		const struct ctl_fault_view *v = &c->faults[i].view;
 		int64_t undo_ns = c->cfg.undo_ns + c->faults[i].cfg->drain_ns;
+		int64_t live_ns = c->cfg.live_ns + c->faults[i].cfg->land_ns;
 
 		if (v->phase == CTL_UNDOING && ctl_overdue(c, v->undo_ns + undo_ns))
 			ctl_stick(c, i);
-		else if (v->phase == CTL_FIRED && ctl_overdue(c, v->fired_ns + c->cfg.live_ns))
+		else if (v->phase == CTL_FIRED && ctl_overdue(c, v->fired_ns + live_ns))
 			ctl_stop_item(c, CTL_CAUSE_NO_ANSWER, i);
 	}
 }

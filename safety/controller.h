@@ -25,6 +25,7 @@
 
 enum ctl_event_kind {
 	CTL_TICK,           /* time, nothing else */
+	CTL_WOKE,           /* the same, but who was to speak may have had no time to */
 	CTL_SAMPLE,         /* item = check, status, value, began_ns */
 	CTL_ARMED,          /* everything armed */
 	CTL_ARM_FAILED,     /* item = fault */

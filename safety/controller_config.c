@@ -52,8 +52,9 @@ static int recover_check(const struct ctl_config *cfg, const struct ctl_recover 
 
 int ctl_fault_check(const struct ctl_config *cfg, const struct ctl_fault *f, struct err *e)
 {
-	if (!is_time(f->after_ns) || !is_time(f->for_ns) || !is_time(f->drain_ns))
-		return err_set(e, EINVAL, "after, for or drain is out of range");
+	if (!is_time(f->after_ns) || !is_time(f->for_ns) || !is_time(f->land_ns) ||
+	    !is_time(f->drain_ns))
+		return err_set(e, EINVAL, "after, for, land or drain is out of range");
 	if (!f->one_shot && !f->for_ns)
 		return err_set(e, EINVAL, "no end");
 	return recover_check(cfg, &f->recover, e);

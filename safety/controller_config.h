@@ -35,6 +35,7 @@ struct ctl_recover {
 struct ctl_fault {
 	int64_t after_ns; /* from the start of HOLD */
 	int64_t for_ns;   /* from its firing; > 0 unless one_shot */
+	int64_t land_ns;  /* its firing takes so long by itself, on top of live_ns */
 	int64_t drain_ns; /* what it holds has this time to leave, on top of undo_ns */
 	bool one_shot;    /* nothing to revert */
 	struct ctl_recover recover;

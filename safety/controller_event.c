@@ -280,8 +280,8 @@ static void on_live(struct controller *c, const struct ctl_event *ev)
 	f->view.live_ns = c->now_ns;
 	if (f->view.phase == CTL_FIRED)
 		f->view.phase = CTL_ON;
-	if (f->cfg->one_shot)
-		start_clock(c, ev->item, f->view.fired_ns);
+	if (f->cfg->one_shot) /* during a grace nobody has been killed yet */
+		start_clock(c, ev->item, f->cfg->land_ns ? c->now_ns : f->view.fired_ns);
 }
 
 static void on_live_failed(struct controller *c, const struct ctl_event *ev)

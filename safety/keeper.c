@@ -108,14 +108,16 @@ static void runner_gone(struct keeper *k, const char *why)
 static void kill_runner(struct keeper *k)
 {
 	static const char why[] = "the runner hung and was killed";
+	int64_t began = clock_mono_ns();
 
 	pidfd_send_signal(k->runner_pidfd, SIGKILL, NULL, 0);
 	end_run(k, why, false);
-	for (int64_t until = clock_mono_ns() + DEATH_NS; clock_mono_ns() < until;) {
+	for (int64_t until = began + DEATH_NS; clock_mono_ns() < until;) {
 		pulse_beat(&k->pulse->keeper); /* or the spare takes us for one that hangs */
 		if (io_wait(k->runner_pidfd, POLLIN, clock_mono_ns() + PULSE_BEAT_NS) != 0)
 			break;
 	}
+	keeper_forgive(k, clock_mono_ns() - began); /* the holders' answers wait to be read */
 	runner_gone(k, why);
 }
 
@@ -348,7 +350,7 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 {
 	static struct pollfd p[2 * PROTO_FAULTS + HOLDER_POLLS];
 	size_t n = k->n_faults;
-	int64_t left = deadline_ns - clock_mono_ns();
+	int64_t began = clock_mono_ns(), left = deadline_ns - began, late;
 	struct timespec t = { left > 0 ? left / NS_PER_S : 0, left > 0 ? left % NS_PER_S : 0 };
 	int ready;
 
@@ -364,6 +366,9 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 	p[2 * n + 2] = (struct pollfd){ .fd = k->spare_pidfd, .events = POLLIN };
 	p[2 * n + 3] = (struct pollfd){ .fd = k->control, .events = POLLIN };
 	ready = io_poll(p, 2 * n + HOLDER_POLLS, &t);
+	late = clock_mono_ns() - began - (left > 0 ? left : 0);
+	if (late > PULSE_LOOK_NS) /* the machine stood still, or we had no CPU */
+		keeper_forgive(k, late);
 	if (ready < 0) {
 		nap();
 		look_around(k, p);

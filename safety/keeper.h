@@ -118,6 +118,8 @@ void keeper_send(struct keeper *k, struct kmsg *m);
 void keeper_say(struct keeper *k, enum kmsg_type type, const char *fmt, ...) PRINTF_FMT(3, 4);
 /* One wait until deadline_ns: holders, runner, control; hands on what came. */
 void keeper_listen(struct keeper *k, int64_t deadline_ns);
+/* So long the keeper itself did not look: nobody else is late for it. */
+void keeper_forgive(struct keeper *k, int64_t ns);
 /* Somebody is at the control socket: heard, and the run ended if that was a halt. */
 void keeper_serve_caller(struct keeper *k);
 /* Serves the runner and everything else until the run is over. Returns the process's exit code. */

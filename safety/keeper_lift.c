@@ -559,6 +559,18 @@ void keeper_advance(struct keeper *k)
 	}
 }
 
+void keeper_forgive(struct keeper *k, int64_t ns)
+{
+	for (unsigned i = 0; i < k->n_faults; i++) {
+		struct keeper_fault *f = &k->fault[i];
+
+		f->since_ns += ns;
+		if (f->killed_ns)
+			f->killed_ns += ns;
+	}
+	k->last_death_ns += ns;
+}
+
 int64_t keeper_next(const struct keeper *k)
 {
 	int64_t next = clock_mono_ns() + PULSE_BEAT_NS;

@@ -25,8 +25,8 @@
 /* Holders that arm at the same time. The kernel changes devices one after the other (RTNL): each of
  * many would wait for all of them, without a beat, and longer than its own lease. */
 #define ARM_ABREAST 4
-#define RUN_MAX_NS \
-	(48 * INT64_C(3600) * NS_PER_S) /* beyond any policy: a damaged number, not a long run */
+/* after, for and recovery of 366 days each: a damaged number, not a long run */
+#define RUN_MAX_NS (1100 * INT64_C(86400) * NS_PER_S)
 
 static bool plain_name(const char *s, size_t size)
 {

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "inject/proc_fs.h"
 #include "inject/target.h"
+#include "safety/pulse.h"
 
 #define RETRY_NS     (10 * NS_PER_MS) /* at first; what takes long is asked for less often */
 #define RETRY_MAX_NS (100 * NS_PER_MS)
@@ -160,7 +161,7 @@ static int attempt_here(struct journal_slot *s, struct err *e)
 int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err *e)
 {
 	struct journal_slot *s = &j->slot[i];
-	int64_t began = clock_mono_ns();
+	int64_t began = clock_mono_ns(), slept;
 	struct err ignored;
 	int rc;
 
@@ -176,7 +177,11 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 		/* EEXIST: somebody else's now; asking again changes nothing */
 		if (rc == 0 || rc == -EEXIST || clock_mono_ns() >= deadline_ns)
 			break;
+		slept = clock_mono_ns();
 		recover_pause(began);
+		slept = clock_mono_ns() - slept;
+		if (slept > PULSE_LOOK_NS) /* so did what is waited for */
+			deadline_ns += slept;
 	}
 	s->last_errno = rc;
 	if (rc == 0)

@@ -205,6 +205,30 @@ static bool has_duration(const struct fault_item *f)
 	return !f->ops->one_shot || fields_given(f->ops->fields, f->spec, "every");
 }
 
+/* Between two looks of every gate there may be a whole fault. */
+static void warn_not_seen(struct loader *l, const struct fault_item *f, struct span at)
+{
+	char held[32], every[32];
+	struct text t = text_on(held, sizeof(held)), u = text_on(every, sizeof(every));
+	int64_t shortest = INT64_MAX;
+	struct diag *g;
+
+	for (size_t i = 0; i < l->x->n_checks; i++) {
+		const struct check_spec *c = &l->x->checks[i];
+
+		if (c->role == ROLE_GATE && c->every_ns && c->every_ns < shortest)
+			shortest = c->every_ns;
+	}
+	if (shortest == INT64_MAX || !f->for_ns || f->for_ns >= shortest)
+		return;
+	units_add_duration(&t, f->for_ns);
+	units_add_duration(&u, shortest);
+	g = diag_add(l->d, DIAG_WARNING, MSG_NOT_SEEN, at,
+		     "this fault holds for %s, and no check looks more often than every %s", held,
+		     every);
+	diag_caret(g, "a longer 'for', or a check with a shorter 'every'");
+}
+
 static void check_times(struct loader *l, struct fault_item *f, const struct node *item)
 {
 	const struct node *at = node_get(item, "for");
@@ -221,6 +245,7 @@ static void check_times(struct loader *l, struct fault_item *f, const struct nod
 		}
 		f->for_ns = 0;
 	}
+	warn_not_seen(l, f, at ? at->at : (struct span){ item->at.line, item->at.col, 0 });
 	if (!limit || f->after_ns + f->for_ns <= limit)
 		return;
 	units_add_duration(&t, f->after_ns + f->for_ns);

@@ -76,6 +76,11 @@ int64_t change_drain_ns(const struct change_spec *s)
 	}
 }
 
+int64_t change_land_ns(const struct change_spec *s)
+{
+	return s->kind == CHANGE_SIGNAL && !s->u.signal.every_ns ? s->u.signal.grace_ns : 0;
+}
+
 const struct netns_ref *change_netns(const struct change_spec *s)
 {
 	switch (s->kind) {

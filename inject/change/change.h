@@ -476,6 +476,9 @@ const struct netns_ref *change_netns(const struct change_spec *s);
 /* The longest time that packets which it holds need to leave once its gate is closed; 0: it holds
  * none. */
 int64_t change_drain_ns(const struct change_spec *s);
+/* How long its firing takes by itself, while all goes well: the grace of a single signal. 0 = it is
+ * done at once. */
+int64_t change_land_ns(const struct change_spec *s);
 /* The process that a change was made to; NULL = it is about none. */
 const struct change_proc *change_proc_of(const struct undo *u);
 /* Is every number, length and string of a spec that came over a socket within its bounds? pooled:

@@ -204,8 +204,10 @@ static void judge_arming(struct oracle *o, const struct ctl_actions *acts, int64
 	}
 }
 
-/* From the sample that breaks the rule to UNDO_ALL: the same step. */
-static void judge_abort(struct oracle *o, enum ctl_phase before, int64_t now_ns)
+/* From the sample that breaks the rule to UNDO_ALL: the same step. "For so long" is judged when
+ * nothing waits to be heard. */
+static void judge_abort(struct oracle *o, enum ctl_phase before, const struct ctl_event *ev,
+			int64_t now_ns)
 {
 	if (before != CTL_HOLD)
 		return;
@@ -216,7 +218,10 @@ static void judge_abort(struct oracle *o, enum ctl_phase before, int64_t now_ns)
 			must(o, o->undo_all, "a broken gate did not abort in the same step");
 	}
 	for (size_t r = 0; r < o->cfg->nrules; r++) {
-		if (o->rule_on[r] && now_ns - o->rule_since[r] >= o->cfg->rules[r].for_ns)
+		int64_t for_ns = o->cfg->rules[r].for_ns;
+
+		if (o->rule_on[r] && now_ns - o->rule_since[r] >= for_ns &&
+		    (!for_ns || ev->kind == CTL_TICK))
 			must(o, o->undo_all, "a true rule did not abort in the same step");
 	}
 }
@@ -440,7 +445,7 @@ void oracle_step(struct oracle *o, const struct controller *c, const struct ctl_
 	if (before <= CTL_GATE && controller_phase(c) >= CTL_HOLD)
 		memset(o->rule_on, 0, sizeof(o->rule_on));
 	judge_times(o, c, now_ns);
-	judge_abort(o, before, now_ns);
+	judge_abort(o, before, ev, now_ns);
 	judge_cause(o, c, ev, now_ns, acts);
 	judge_stop(o, ev, before);
 	if (acts->done)

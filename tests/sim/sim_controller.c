@@ -148,6 +148,8 @@ static void make_faults(struct world *w)
 			w->faults[i].for_ns = ms_between(r, 1, 400);
 		if (chance(r, 20))
 			w->faults[i].drain_ns = ms_between(r, 1, 300);
+		if (chance(r, 20))
+			w->faults[i].land_ns = ms_between(r, 1, 300);
 		make_recover(w, i);
 	}
 }
@@ -325,9 +327,9 @@ static void print_step(const struct world *w, const struct ctl_event *ev,
 		       const struct ctl_actions *a, enum ctl_phase before)
 {
 	static const char *const events[CTL_EVENTS] = {
-		"tick",        "sample", "armed",          "arm failed",   "live",
-		"live failed", "lost",   "reverted",       "not reverted", "clean",
-		"not clean",   "halt",   "command exited", "deadline",
+		"tick",  "woke",        "sample", "armed",          "arm failed",
+		"live",  "live failed", "lost",   "reverted",       "not reverted",
+		"clean", "not clean",   "halt",   "command exited", "deadline",
 	};
 
 	if (ev->kind == CTL_TICK && !a->undo_all && !a->nundo && !a->arm_all && !a->nfire &&

@@ -216,9 +216,26 @@ static void a_failing_rule_on_an_observed_check_aborts(void **state)
 	event(r, CTL_LIVE, 0);
 	sample(r, 0, CTL_FAIL, 100 * MS);
 	sample(r, 0, CTL_FAIL, S);
+	tick_at(r, r->now_ns);
 	assert_true(r->acts.undo_all);
 	event(r, CTL_REVERTED, 0);
 	assert_int_equal(finish(r), EXIT_FAIL);
+}
+
+static void a_rule_is_not_judged_by_what_was_not_heard_yet(void **state)
+{
+	struct run *r = *state;
+
+	r->cfg.nrules = 1;
+	r->cfg.nchecks = 2;
+	r->rules[0] = (struct ctl_rule){ .check = 1, .is = { .failing = true }, .for_ns = S };
+	to_hold(r);
+	sample(r, 1, CTL_FAIL, S);
+	sample(r, 0, CTL_PASS, 2 * S); /* we had no CPU for a while */
+	assert_quiet(r);
+	sample(r, 1, CTL_PASS, 0);
+	tick_at(r, r->now_ns);
+	assert_quiet(r);
 }
 
 static void the_limit_of_the_run_is_a_fail(void **state)
@@ -305,6 +322,61 @@ static void a_fault_that_never_answers_aborts(void **state)
 	tick_at(r, r->now_ns + S);
 	assert_true(r->acts.undo_all);
 	assert_int_equal(result(r).cause.kind, CTL_CAUSE_NO_ANSWER);
+}
+
+static void a_fault_that_lands_slowly_has_its_time(void **state)
+{
+	struct run *r = *state;
+	int64_t fired;
+
+	r->cfg.live_ns = S;
+	r->faults[0] = (struct ctl_fault){ .one_shot = true,
+					   .land_ns = 30 * S,
+					   .recover = { .given = true, .within_ns = 10 * S } };
+	to_gate(r);
+	sample(r, 0, CTL_PASS, 10 * MS);
+	fired = r->now_ns;
+	healthy_until(r, fired + 31 * S);
+	tick_at(r, fired + 31 * S - 1);
+	assert_quiet(r);
+	event(r, CTL_LIVE, 0);
+	assert_int_equal(phase(r), CTL_RECOVER);
+	assert_int_equal(recovery(r, 0).clock_ns, r->now_ns); /* nobody was killed before */
+}
+
+static void a_fault_that_lands_slowly_and_never_does_aborts(void **state)
+{
+	struct run *r = *state;
+
+	r->cfg.live_ns = S;
+	r->faults[0] = (struct ctl_fault){ .one_shot = true, .land_ns = 30 * S };
+	to_gate(r);
+	sample(r, 0, CTL_PASS, 10 * MS);
+	tick_at(r, r->now_ns + 31 * S);
+	assert_true(r->acts.undo_all);
+	assert_int_equal(result(r).cause.kind, CTL_CAUSE_NO_ANSWER);
+}
+
+static void who_woke_late_judges_nobody_but_ends_what_is_due(void **state)
+{
+	struct run *r = *state;
+
+	r->cfg.nfaults = 2;
+	r->cfg.live_ns = S;
+	r->faults[0].for_ns = 20 * S;
+	r->faults[1].after_ns = 5 * S;
+	r->checks[0].fail_after = 1;
+	to_hold(r);
+	r->now_ns = controller_hold_ns(r->c) + 15 * S; /* the machine stood still */
+	event(r, CTL_WOKE, 0);
+	assert_fired(r, 1, 1);
+	assert_false(r->acts.undo_all);
+	r->now_ns += 5 * S;
+	event(r, CTL_WOKE, 0);
+	assert_int_equal(r->acts.nundo, 1);
+	assert_false(r->acts.undo_all);
+	tick_at(r, r->now_ns);
+	assert_true(r->acts.undo_all);
 }
 
 static void one_undo_that_fails_takes_back_all_the_others(void **state)
@@ -412,6 +484,7 @@ int main(void)
 		TEST(the_same_sample_twice_counts_once),
 		TEST(a_rule_aborts_when_it_was_true_for_its_time),
 		TEST(a_failing_rule_on_an_observed_check_aborts),
+		TEST(a_rule_is_not_judged_by_what_was_not_heard_yet),
 		TEST(the_limit_of_the_run_is_a_fail),
 		TEST(a_lost_lease_aborts),
 		TEST(a_fault_that_is_lost_before_its_time_aborts),
@@ -419,6 +492,9 @@ int main(void)
 		TEST(a_fault_that_cannot_be_placed_is_unable_if_nothing_landed),
 		TEST(a_fault_that_cannot_be_placed_beside_another_is_aborted),
 		TEST(a_fault_that_never_answers_aborts),
+		TEST(a_fault_that_lands_slowly_has_its_time),
+		TEST(a_fault_that_lands_slowly_and_never_does_aborts),
+		TEST(who_woke_late_judges_nobody_but_ends_what_is_due),
 		TEST(one_undo_that_fails_takes_back_all_the_others),
 		TEST(a_fault_that_ended_and_never_landed_is_no_pass),
 		TEST(a_halt_undoes_all_and_skips_the_watch),
