@@ -433,15 +433,16 @@ static void watch_keeper(struct run *r)
 
 /*
  * The machine stood still, or we had no CPU: then keeper and probers may have had none either. For
- * a second nobody's silence is held against him; at most every other second, so that what never
- * answers has an end on the slowest machine too.
+ * a second nobody's silence is held against him; not twice in a row, so that what never answers has
+ * an end on the slowest machine too.
  */
-static void note_standstill(struct run *r, int64_t looked_ns)
+static void note_standstill(struct run *r, int64_t *looked_ns)
 {
 	int64_t now = clock_mono_ns();
 
-	if (now - looked_ns > PULSE_LOOK_NS && now > r->lenient_ns + LENIENT_NS)
+	if (now - *looked_ns > PULSE_LOOK_NS && *looked_ns >= r->lenient_ns)
 		r->lenient_ns = now + LENIENT_NS;
+	*looked_ns = now;
 }
 
 void run_loop(struct run *r)
@@ -451,10 +452,9 @@ void run_loop(struct run *r)
 	step(r, &(struct ctl_event){ .kind = CTL_TICK });
 	while (!r->done) {
 		wait_and_hear(r);
-		note_standstill(r, looked_ns);
-		looked_ns = clock_mono_ns();
 		watch_keeper(r);
 		live_draw(r, false);
+		note_standstill(r, &looked_ns);
 		if (controller_next(r->ctl) <= looked_ns)
 			step(r, &(struct ctl_event){
 					.kind = looked_ns < r->lenient_ns ? CTL_WOKE : CTL_TICK });

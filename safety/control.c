@@ -110,8 +110,8 @@ int control_halt(const char *path, const char *why, struct control_answer *ret, 
 		return err_set(e, ENAMETOOLONG, "the path '%s' is too long for a socket", path);
 	snprintf(m.why, sizeof(m.why), "%s", why ? why : "");
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return errno == EAGAIN ? /* as many as may wait do already */
-			       err_set(e, EAGAIN, "the run's keeper does not answer") :
+		return errno == EAGAIN ? /* as many as may wait do already: they are heard */
+			       err_set(e, ETIMEDOUT, "the run's keeper does not answer") :
 			       err_sys(e, "cannot reach the run's keeper at '%s'", path);
 	/* one who may not halt gets the answer unasked: EPIPE here is not the last word */
 	if (send(fd, &m, sizeof(m), MSG_NOSIGNAL) != sizeof(m) && errno != EPIPE)

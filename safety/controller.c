@@ -179,10 +179,10 @@ static void flow_rules(struct controller *c)
 	for (unsigned i = 0; i < c->cfg.nrules; i++) {
 		const struct rule *r = &c->rules[i];
 
-		int64_t end = r->since_ns + r->cfg->for_ns;
-
-		/* "without a break" is an absence too */
-		if (r->on && (r->cfg->for_ns ? ctl_overdue(c, end) : ctl_due(c, end))) {
+		/* without such a sample "without a break" is an absence: its end may not be heard
+		 * yet
+		 */
+		if (r->on && (r->proven || ctl_overdue(c, r->since_ns + r->cfg->for_ns))) {
 			ctl_stop(c, &(struct ctl_cause){ .kind = CTL_CAUSE_RULE,
 							 .item = i,
 							 .since_ns = r->since_ns });

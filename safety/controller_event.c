@@ -180,16 +180,14 @@ static void rules_hear(struct controller *c, unsigned check, enum ctl_status sta
 {
 	for (size_t i = 0; i < c->cfg.nrules; i++) {
 		struct rule *r = &c->rules[i];
-		bool was = r->on;
+		bool was = r->on, says = r->cfg->is.failing ? status != CTL_NO_DATA : !isnan(value);
 
-		if (r->cfg->check != check)
+		if (r->cfg->check != check || !says)
 			continue;
-		if (r->cfg->is.failing && status != CTL_NO_DATA)
-			r->on = status == CTL_FAIL;
-		else if (!r->cfg->is.failing && !isnan(value))
-			r->on = compare_holds(&r->cfg->is, value);
+		r->on = r->cfg->is.failing ? status == CTL_FAIL : compare_holds(&r->cfg->is, value);
 		if (r->on && !was)
 			r->since_ns = c->now_ns;
+		r->proven = r->on && c->now_ns - r->since_ns >= r->cfg->for_ns;
 	}
 }
 
@@ -297,7 +295,8 @@ static void on_lost(struct controller *c, const struct ctl_event *ev)
 {
 	struct fault *f = fault_of(c, ev);
 
-	if (f && (ctl_is_on(f) || f->view.phase == CTL_WAITING))
+	/* fired: also what happens once, while it lands */
+	if (f && (ctl_is_on(f) || f->view.phase == CTL_WAITING || f->view.phase == CTL_FIRED))
 		ctl_stop_item(c, CTL_CAUSE_LOST, ev->item);
 }
 

@@ -24,7 +24,7 @@ struct fault {
 
 struct rule {
 	const struct ctl_rule *cfg;
-	bool on;
+	bool on, proven; /* proven: a sample says that it was on for all of its time */
 	int64_t since_ns;
 };
 

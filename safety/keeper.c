@@ -368,7 +368,7 @@ void keeper_listen(struct keeper *k, int64_t deadline_ns)
 	ready = io_poll(p, 2 * n + HOLDER_POLLS, &t);
 	late = clock_mono_ns() - began - (left > 0 ? left : 0);
 	if (late > PULSE_LOOK_NS) /* the machine stood still, or we had no CPU */
-		keeper_forgive(k, late);
+		keeper_forgive(k, late - PULSE_LOOK_NS);
 	if (ready < 0) {
 		nap();
 		look_around(k, p);

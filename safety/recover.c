@@ -181,7 +181,7 @@ int recover_slot(struct journal *j, unsigned i, int64_t deadline_ns, struct err 
 		recover_pause(began);
 		slept = clock_mono_ns() - slept;
 		if (slept > PULSE_LOOK_NS) /* so did what is waited for */
-			deadline_ns += slept;
+			deadline_ns += slept - PULSE_LOOK_NS;
 	}
 	s->last_errno = rc;
 	if (rc == 0)

@@ -51,15 +51,13 @@ static void sample(struct oracle *o, unsigned i, enum ctl_status status, double 
 		const struct ctl_rule *rule = &o->cfg->rules[r];
 		bool on = o->rule_on[r];
 
-		if (rule->check != i)
+		if (rule->check != i || (rule->is.failing ? status == CTL_NO_DATA : isnan(value)))
 			continue;
-		if (rule->is.failing)
-			on = status == CTL_NO_DATA ? on : status == CTL_FAIL;
-		else if (!isnan(value))
-			on = compare_holds(&rule->is, value);
+		on = rule->is.failing ? status == CTL_FAIL : compare_holds(&rule->is, value);
 		if (on && !o->rule_on[r])
 			o->rule_since[r] = now_ns;
 		o->rule_on[r] = on;
+		o->rule_proven[r] = on && now_ns - o->rule_since[r] >= rule->for_ns;
 	}
 }
 
@@ -204,8 +202,8 @@ static void judge_arming(struct oracle *o, const struct ctl_actions *acts, int64
 	}
 }
 
-/* From the sample that breaks the rule to UNDO_ALL: the same step. "For so long" is judged when
- * nothing waits to be heard. */
+/* From the sample that breaks the rule to UNDO_ALL: the same step. "For so long" is judged by a
+ * sample that says so, or when nothing waits to be heard. */
 static void judge_abort(struct oracle *o, enum ctl_phase before, const struct ctl_event *ev,
 			int64_t now_ns)
 {
@@ -218,10 +216,9 @@ static void judge_abort(struct oracle *o, enum ctl_phase before, const struct ct
 			must(o, o->undo_all, "a broken gate did not abort in the same step");
 	}
 	for (size_t r = 0; r < o->cfg->nrules; r++) {
-		int64_t for_ns = o->cfg->rules[r].for_ns;
+		bool late = now_ns - o->rule_since[r] >= o->cfg->rules[r].for_ns;
 
-		if (o->rule_on[r] && now_ns - o->rule_since[r] >= for_ns &&
-		    (!for_ns || ev->kind == CTL_TICK))
+		if (o->rule_on[r] && late && (o->rule_proven[r] || ev->kind == CTL_TICK))
 			must(o, o->undo_all, "a true rule did not abort in the same step");
 	}
 }

@@ -38,7 +38,7 @@ struct oracle {
 	const struct ctl_config *cfg;
 	struct oracle_check checks[ORACLE_CHECKS];
 	struct oracle_fault faults[ORACLE_FAULTS];
-	bool rule_on[ORACLE_RULES];
+	bool rule_on[ORACLE_RULES], rule_proven[ORACLE_RULES];
 	int64_t rule_since[ORACLE_RULES];
 	bool lost; /* this event: the lease of a fault that was on */
 	bool arm_all, armed, undo_all, command, finish, done, clean, answered;

@@ -215,8 +215,7 @@ static void a_failing_rule_on_an_observed_check_aborts(void **state)
 	event(r, CTL_ARMED, 0);
 	event(r, CTL_LIVE, 0);
 	sample(r, 0, CTL_FAIL, 100 * MS);
-	sample(r, 0, CTL_FAIL, S);
-	tick_at(r, r->now_ns);
+	sample(r, 0, CTL_FAIL, S); /* says so itself: no tick is needed */
 	assert_true(r->acts.undo_all);
 	event(r, CTL_REVERTED, 0);
 	assert_int_equal(finish(r), EXIT_FAIL);
@@ -357,6 +356,18 @@ static void a_fault_that_lands_slowly_and_never_does_aborts(void **state)
 	assert_int_equal(result(r).cause.kind, CTL_CAUSE_NO_ANSWER);
 }
 
+static void a_fault_that_is_lost_while_it_lands_aborts(void **state)
+{
+	struct run *r = *state;
+
+	r->faults[0] = (struct ctl_fault){ .one_shot = true, .land_ns = 300 * S };
+	to_gate(r);
+	sample(r, 0, CTL_PASS, 10 * MS);
+	event(r, CTL_LOST, 0);
+	assert_true(r->acts.undo_all);
+	assert_int_equal(result(r).cause.kind, CTL_CAUSE_LOST);
+}
+
 static void who_woke_late_judges_nobody_but_ends_what_is_due(void **state)
 {
 	struct run *r = *state;
@@ -494,6 +505,7 @@ int main(void)
 		TEST(a_fault_that_never_answers_aborts),
 		TEST(a_fault_that_lands_slowly_has_its_time),
 		TEST(a_fault_that_lands_slowly_and_never_does_aborts),
+		TEST(a_fault_that_is_lost_while_it_lands_aborts),
 		TEST(who_woke_late_judges_nobody_but_ends_what_is_due),
 		TEST(one_undo_that_fails_takes_back_all_the_others),
 		TEST(a_fault_that_ended_and_never_landed_is_no_pass),
