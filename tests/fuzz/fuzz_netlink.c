@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* link: -fsanitize=fuzzer -Wl,--wrap=fp_open,--wrap=fp_sysctls,--wrap=nlsock_open */
 /* link: -Wl,--wrap=nlsock_close,--wrap=netns_sock,--wrap=io_wait,--wrap=send,--wrap=sendto */
-/* link: -Wl,--wrap=recvmsg,--wrap=recvfrom,--wrap=if_nametoindex */
+/* link: -Wl,--wrap=recvmsg,--wrap=recvfrom,--wrap=if_nametoindex,--wrap=qdisc_watch_open */
 /* fuzz: -max_len=16384 */
 /*
  * Answers of the kernel, as datagrams: the first byte says which reader gets them, the second how
@@ -34,6 +34,7 @@ int __wrap_fp_open(struct fp_take *t, int protocol);
 int __wrap_fp_sysctls(struct fp_take *t);
 int __wrap_nlsock_open(int protocol, struct nlsock *ret, struct err *e);
 void __wrap_nlsock_close(struct nlsock *s);
+int __wrap_qdisc_watch_open(struct err *e);
 int __wrap_netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret,
 		      struct err *e);
 int __wrap_io_wait(int fd, short events, int64_t deadline_ns);
@@ -78,6 +79,13 @@ int __wrap_nlsock_open(int protocol, struct nlsock *ret, struct err *e)
 void __wrap_nlsock_close(struct nlsock *s)
 {
 	*s = (struct nlsock){ .fd = -1 };
+}
+
+/* A holder's end closes it; here thousands live in one process. */
+int __wrap_qdisc_watch_open(struct err *e)
+{
+	(void)e;
+	return STDERR_FILENO;
 }
 
 int __wrap_netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, struct err *e)
