@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* link: -Wl,--wrap=openat,--wrap=unlinkat */
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -21,6 +24,34 @@ struct fixture {
 	char dir[64], image[80];
 	bool mounted;
 };
+
+/* A file system that knows no files without a name, and somebody who is quick there: a process that
+ * does something to the file of a name before its holder has removed that. */
+static bool no_unnamed;
+static int somebody = -1;
+
+int __real_openat(int dir, const char *path, int flags, mode_t mode);
+int __wrap_openat(int dir, const char *path, int flags, mode_t mode);
+int __real_unlinkat(int dir, const char *path, int flags);
+int __wrap_unlinkat(int dir, const char *path, int flags);
+
+int __wrap_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	if (!no_unnamed || (flags & O_TMPFILE) != O_TMPFILE)
+		return __real_openat(dir, path, flags, mode);
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+int __wrap_unlinkat(int dir, const char *path, int flags)
+{
+	char done;
+
+	if (somebody >= 0 &&
+	    (write(somebody, "", 1) != 1 || read(somebody, &done, sizeof(done)) != 1))
+		abort();
+	return __real_unlinkat(dir, path, flags);
+}
 
 /* A program that must succeed. */
 static void run(const char *const argv[])
@@ -64,6 +95,10 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
+	no_unnamed = false;
+	if (somebody >= 0)
+		close(somebody);
+	somebody = -1;
 	rig_kill(&f->r);
 	if (f->mounted)
 		assert_int_equal(umount(f->dir), 0);
@@ -369,6 +404,91 @@ static void a_named_file_is_found_and_removed_by_undo(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static unsigned names_in(const char *dir)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2; /* "." and ".." */
+}
+
+static void without_unnamed_files_one_of_a_name_is_removed_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	no_unnamed = true;
+	mount_tmpfs(f);
+	set_spec(f, 2 * MIB, 0);
+	fill_it(f);
+	assert_int_equal(f->r.undo.u.fill.by_path, 1);
+	assert_int_equal(names_in(f->dir), 0);
+	rig_must(&f->r, RIG_QUIET);
+	assert_int_equal(rig_ended(&f->r), 0);
+}
+
+static pid_t start_somebody(const char *from, const char *to,
+			    int (*does)(const char *, const char *))
+{
+	int pair[2];
+	pid_t pid;
+	char go;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(pair[0]);
+		if (read(pair[1], &go, sizeof(go)) != 1 || does(from, to) < 0)
+			_exit(1);
+		_exit(write(pair[1], &go, sizeof(go)) != 1);
+	}
+	close(pair[1]);
+	somebody = pair[0];
+	return pid;
+}
+
+/* Who moves it, or keeps it by another name, would keep what it holds when its holder has ended. */
+static void what_somebody_keeps_is_never_filled(struct fixture *f,
+						int (*does)(const char *, const char *),
+						const char *said)
+{
+	char path[128], his[80];
+	struct stat st;
+	int status;
+	pid_t pid;
+
+	no_unnamed = true;
+	mount_tmpfs(f);
+	set_spec(f, 2 * MIB, 0);
+	snprintf(path, sizeof(path), "%s/.brink-%s-0", f->dir, "01JD3W9K7Q0000000000000000");
+	snprintf(his, sizeof(his), "%s/his", f->dir);
+	pid = start_somebody(path, his, does);
+	assert_int_equal(rig_start(&f->r), 0);
+	rig_must(&f->r, RIG_ARM);
+	assert_true(rig_do(&f->r, RIG_FIRE) < 0);
+	assert_true(rig_says(&f->r, said));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(stat(his, &st), 0);
+	assert_int_equal(st.st_blocks, 0);
+	assert_int_equal(unlink(his), 0);
+	assert_int_equal(names_in(f->dir), 0);
+}
+
+static void a_moved_file_is_never_filled(void **state)
+{
+	what_somebody_keeps_is_never_filled(*state, rename, "cannot remove");
+}
+
+static void a_linked_file_is_never_filled(void **state)
+{
+	what_somebody_keeps_is_never_filled(*state, link, "somebody has moved");
+}
+
 /* The next run, or the user who takes the disk away, does not wait for the holder. */
 static void drain_lets_go_of_the_file_system(void **state)
 {
@@ -402,6 +522,9 @@ int main(void)
 		TEST(the_reserve_stays_free_and_is_given_back_when_others_need_it),
 		TEST(a_reserve_is_kept_only_where_it_matters),
 		TEST(a_named_file_is_found_and_removed_by_undo),
+		TEST(without_unnamed_files_one_of_a_name_is_removed_at_once),
+		TEST(a_moved_file_is_never_filled),
+		TEST(a_linked_file_is_never_filled),
 		TEST(drain_lets_go_of_the_file_system),
 	};
 
