@@ -225,7 +225,8 @@ check-vm-2: all $(HOOKED) $(VM) $(NETNS) $(HELPERS) installed
 installed: all	# as a package would leave it, for the tests of the units
 	@rm -rf '$(O)/installed' && $(MAKE) --no-print-directory install DESTDIR='$(abspath $(O))/installed' >/dev/null
 check-static:
-	+@MAKE='$(MAKE)' $(call run,static) 'make fmt-check' 'make layers' 'make spdx' 'make hdrcheck' 'make linkage'
+	+@MAKE='$(MAKE)' $(call run,static) 'make fmt-check' 'make layers' 'make spdx' 'make hdrcheck' 'make linkage' \
+		'make controls-apply'
 check-tidy:
 	+@MAKE='$(MAKE)' $(call run,tidy) 'make tidy'
 check-warnings:	# the other compiler
@@ -275,6 +276,9 @@ CONTROLS    := $(sort $(basename $(notdir $(wildcard tests/crash/controls/*.patc
 CONTROLS_VM := $(shell grep -l '^test: vm/' tests/crash/controls/*.patch | sed 's|.*/||; s|\.patch$$||')
 controls: CONTROLS_NOW = $(CONTROLS)
 check-controls: CONTROLS_NOW = $(filter-out $(CONTROLS_VM),$(CONTROLS))
+controls-apply:	# as tests/support/controls will
+	@for p in tests/crash/controls/*.patch; do \
+		patch --dry-run -p1 --fuzz=0 -s <$$p || { echo "$$p: make the mistake anew in what the code is now"; exit 1; }; done
 controls check-controls: all $(HOOKED) $(CRASH) $(HELPERS) $(O)/tests/unit/test_journal
 	+@O='$(O)' tests/support/controls prepare
 	+@MAKE='$(MAKE)' $(call run,controls) $(CONTROLS_NOW:%='make control NAME=%')
@@ -347,6 +351,6 @@ endef
 
 .PHONY: all tests objs soak-vm check check-unit check-sim check-model check-cli check-netns check-crash check-vm check-vm-1 \
 	check-vm-2 check-static check-tidy check-warnings asan asan-build fuzz fuzz-programs fuzz-build check-fuzz mutate controls \
-	check-controls control check-malloc soak bench bench-queue bench-vm demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
+	check-controls controls-apply control check-malloc soak bench bench-queue bench-vm demo deps deps-test fmt fmt-check tidy hdrcheck layers spdx \
 	linkage install installed clean FORCE
 -include $(patsubst %.c,$(O)/%.d,$(SRC) $(DEMO) $(TOOLS) $(TESTC))

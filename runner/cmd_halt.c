@@ -146,14 +146,13 @@ static int halt_named(const struct options *o, const struct paths *p, const stru
 {
 	const struct left_run *r;
 	struct err e = { 0 };
-	int rc = leftovers_pick(l, o->args.at[0], &r, &e);
-	int past = rc == -ENOENT ? leftovers_past(p, o->args.at[0], &e) : 0;
+	int rc = leftovers_choose(p, l, o->args.at[0], &r, &e);
 
-	if (past < 0) {
+	if (rc == -ENODATA) {
 		say_refused(o, &e);
 		return EXIT_NOT_CLEAN;
 	}
-	if (past > 0) {
+	if (rc > 0) {
 		fprintf(stderr, "nothing to halt: run %s has ended\n", o->args.at[0]);
 		return EXIT_PASS;
 	}
@@ -230,7 +229,7 @@ int cmd_halt(const struct options *o)
 		code = halt_named(o, &p, &l);
 	else
 		code = halt_many(o, &p, &l, n);
-	if (!o->args.n && !n)
+	if (!o->args.n && leftovers_say_lost(&p) == 0 && !n)
 		fputs("nothing to halt: no run goes on here\n", stderr);
 	leftovers_done(&l);
 	return code;

@@ -123,24 +123,52 @@ static int refuse_given_away(const struct revert *r, const struct left_run *run)
 	return refuse(r->o, EPERM, EXIT_NOT_CLEAN, what, help);
 }
 
+/*
+ * A record that is gone says nothing; the events of its run may. They are no proof: where they
+ * could not be written their end is missing too. So this is said, and no verdict. Whose unit it
+ * was, or that it is of an earlier boot, only the record could tell. Returns how many.
+ */
+static int look_for_lost(const struct revert *r)
+{
+	return r->o->at_boot || r->o->unit ? 0 : leftovers_say_lost(&r->paths);
+}
+
+/* The caller has looked, and says that it is fine as it is. */
+static int accept_lost(const struct revert *r, const char *id)
+{
+	struct past_run run;
+
+	if (history_find(r->paths.runs, id, &run) == 0) {
+		history_add_recovery(r->paths.runs, run.id, 0, true);
+		fprintf(stderr, "note   run %s: left as it is, without its record\n", run.id);
+	}
+	return EXIT_PASS;
+}
+
+/* Its record is lost. */
+static int refuse_lost(const struct revert *r, const char *id, const struct err *e)
+{
+	if (r->o->accept_conflict && !r->o->print)
+		return accept_lost(r, id);
+	say_refused(r->o, e);
+	return EXIT_NOT_CLEAN;
+}
+
 static int choose_named(struct revert *r)
 {
 	const char *id = r->o->args.at[0];
 	const struct left_run *run = NULL;
 	struct err e = { 0 };
 	char what[120], help[120], owner[64];
-	int rc = leftovers_pick(&r->all, id, &run, &e);
-	int past = rc == -ENOENT ? leftovers_past(&r->paths, id, &e) : 0;
+	int rc = leftovers_choose(&r->paths, &r->all, id, &run, &e);
 
-	if (past < 0) {
-		say_refused(r->o, &e);
-		return EXIT_NOT_CLEAN;
-	}
-	if (past > 0) {
+	if (rc == -ENODATA && !(run && r->o->accept_conflict && !r->o->print))
+		return refuse_lost(r, id, &e);
+	if (rc > 0) {
 		fprintf(stderr, "nothing to revert: run %s left nothing behind\n", id);
 		return EXIT_PASS;
 	}
-	if (rc < 0 || !run) {
+	if (!run) {
 		say_error(r->o, &e);
 		return EXIT_USAGE;
 	}
@@ -156,26 +184,6 @@ static int choose_named(struct revert *r)
 		return refuse_alive(r, run);
 	r->run[r->n++] = run;
 	return EXIT_PASS;
-}
-
-static void say_lost(const struct err *e)
-{
-	fprintf(stderr, "brink: warning: %s\n  = help: %s\n", e->msg[e->depth - 1], e->msg[0]);
-}
-
-/*
- * A record that is gone says nothing; the events of its run may. They are no proof: where they
- * could not be written their end is missing too. So this is said, and no verdict. Whose unit it
- * was, or that it is of an earlier boot, only the record could tell. Returns how many.
- */
-static int look_for_lost(struct revert *r)
-{
-	struct err e = { 0 };
-	int n = r->o->at_boot || r->o->unit ? 0 : leftovers_lost(&r->paths, &r->all, say_lost, &e);
-
-	if (n < 0)
-		say_lost(&e);
-	return n;
 }
 
 /* What is said when there is nothing to do. */
@@ -212,7 +220,7 @@ static int choose_many(struct revert *r, int *ret_code)
 			code = refuse_given_away(r, run);
 		else if (is_meant(r, run) && is_at_work(run))
 			code = refuse_alive(r, run);
-		else if (is_meant(r, run))
+		else if (is_meant(r, run) && !leftovers_is_lost(&r->paths, run))
 			r->run[r->n++] = run;
 		foreign += run->foreign && !is_given_away(r, run);
 		*ret_code = code > *ret_code ? code : *ret_code;

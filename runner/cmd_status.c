@@ -220,14 +220,13 @@ static int show(const struct options *o, const struct paths *p, const struct lef
 {
 	const struct left_run *only = NULL;
 	struct err e = { 0 };
-	int rc = o->args.n ? leftovers_pick(l, o->args.at[0], &only, &e) : 0;
-	int past = rc == -ENOENT ? leftovers_past(p, o->args.at[0], &e) : 0;
+	int rc = o->args.n ? leftovers_choose(p, l, o->args.at[0], &only, &e) : 0;
 
-	if (past < 0) {
+	if (rc == -ENODATA) {
 		say_refused(o, &e);
 		return EXIT_NOT_CLEAN;
 	}
-	if (past > 0) {
+	if (rc > 0) {
 		fprintf(stderr, "run %s has ended and left nothing behind. See: brink runs\n",
 			o->args.at[0]);
 		return EXIT_PASS;
@@ -244,7 +243,7 @@ static int show(const struct options *o, const struct paths *p, const struct lef
 		else
 			print_text(o, p, &l->at[i]);
 	}
-	if (!l->n && !o->json)
+	if (!only && leftovers_say_lost(p) == 0 && !l->n && !o->json)
 		fputs("no run goes on here, and none has left anything behind\n", stderr);
 	return EXIT_PASS;
 }

@@ -10,10 +10,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/exit.h"
 #include "base/io.h"
 #include "inject/cgroup.h"
 #include "inject/proc_fs.h"
 #include "runner/history.h"
+#include "runner/say.h"
 
 #define RUNS_MAX 4096
 #define LOOKS    3
@@ -258,14 +260,15 @@ int leftovers_pick(const struct left_runs *l, const char *id, const struct left_
 
 static int lost(const struct paths *p, const char *id, struct err *e)
 {
-	err_set(e, ENODATA,
-		"look for brink_* in nft list tables and ip link, for devices that are down, frozen "
-		"cgroups and stopped processes; a reboot ends all of it");
+	err_set(e, ENODATA, "nothing is left of it? brink revert --accept-conflict %s", id);
+	err_ctx(e, "look for brink_* in nft list tables and ip link, for devices that are down, "
+		   "frozen cgroups and stopped processes; a reboot ends all of it");
 	return err_ctx(e, "run %s has no record in %s, and its events do not say that it was clean",
 		       id, p->state);
 }
 
-int leftovers_past(const struct paths *p, const char *id, struct err *e)
+/* 1 = its events say that nothing of it is left, 0 = there was none. */
+static int ask_events(const struct paths *p, const char *id, struct err *e)
 {
 	struct past_run run;
 
@@ -274,56 +277,85 @@ int leftovers_past(const struct paths *p, const char *id, struct err *e)
 	return history_is_over(&run) ? 1 : lost(p, run.id, e);
 }
 
-static bool on_record(const struct left_runs *l, const char *id)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		if (strcmp(l->at[i].id, id) == 0)
-			return true;
-	}
-	return false;
-}
-
+/* A directory alone is none: its keeper dies before it makes one, or somebody has removed it. */
 static bool has_record(const char *dir, const char *id)
 {
 	char path[PATHS_LEN + ULID_LEN + 2];
+	AUTO(auto_close) int fd = -1;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, id);
-	return access(path, F_OK) == 0;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? errno != ENOENT : journal_trace(fd) != JOURNAL_NEVER;
 }
 
-/* Looked at again: it may have begun after the records were read, or ended after its events were.
- */
-static bool is_lost(const struct paths *p, const struct left_runs *l, struct past_run *r)
+static bool is_without_record(const struct left_run *r)
+{
+	return r->life == RUN_BLIND && r->err.code == ENOENT && !has_record(r->dir, r->id);
+}
+
+bool leftovers_is_lost(const struct paths *p, const struct left_run *r)
+{
+	struct err ignored;
+
+	return is_without_record(r) && ask_events(p, r->id, &ignored) < 0;
+}
+
+int leftovers_choose(const struct paths *p, const struct left_runs *l, const char *id,
+		     const struct left_run **ret, struct err *e)
+{
+	struct err unread;
+	int rc, past;
+
+	*ret = NULL;
+	rc = leftovers_pick(l, id, ret, e);
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	if (*ret && !is_without_record(*ret))
+		return 0;
+	past = ask_events(p, *ret ? (*ret)->id : id, &unread);
+	if (past < 0)
+		*e = unread;
+	return past < 0 || (past > 0 && !*ret) ? past : rc;
+}
+
+/* One that says that it is not clean is not asked again when its keeper was lost to it: that may
+ * have cleaned up since without being heard. */
+static bool told_its_end(const struct past_run *r)
+{
+	return r->ended && (r->keeper_lost || r->exit != EXIT_NOT_CLEAN);
+}
+
+/* Looked at again: it may have ended after its events were read. */
+static bool is_lost(const struct paths *p, struct past_run *r)
 {
 	char boot_id[40] = "";
 	struct err ignored;
 
 	journal_boot_id(boot_id, &ignored);
-	/* one that has said its end has told whoever started it, and its keeper may have cleaned up
-	 * since without being heard */
-	if (r->ended || strcmp(r->boot, boot_id) != 0 || history_is_over(r) || on_record(l, r->id))
-		return false;
-	if (has_record(p->state, r->id))
+	if (told_its_end(r) || strcmp(r->boot, boot_id) != 0 || history_is_over(r) ||
+	    has_record(p->state, r->id))
 		return false;
 	for (unsigned i = 0; i < p->n_others; i++) {
 		if (has_record(p->other[i], r->id))
 			return false;
 	}
-	return history_read_run(p->runs, r->id, r) < 0 || !(r->ended || history_is_over(r));
+	return history_read_run(p->runs, r->id, r) < 0 || !(told_its_end(r) || history_is_over(r));
 }
 
-int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell,
-		   struct err *e)
+int leftovers_say_lost(const struct paths *p)
 {
 	struct history h = { 0 };
-	int rc = history_read(p->runs, &h, e);
+	struct err e = { 0 };
+	int rc = history_read(p->runs, &h, &e);
 	int n = 0;
 
-	for (size_t i = 0; rc == 0 && i < h.n; i++) {
-		if (!is_lost(p, l, &h.at[i]))
+	if (rc < 0)
+		say_warning(&e);
+	for (size_t i = 0; i < h.n; i++) {
+		if (!is_lost(p, &h.at[i]))
 			continue;
-		lost(p, h.at[i].id, e);
-		tell(e);
+		lost(p, h.at[i].id, &e);
+		say_warning(&e);
 		n++;
 	}
 	history_done(&h);
@@ -401,7 +433,8 @@ static void warn_about(const struct left_run *r, const struct paths *p)
 	char why[400];
 
 	/* ENOENT: just being made, or it died before it had a journal, let alone a change */
-	if (r->life == RUN_LEFT || (r->life == RUN_BLIND && !r->foreign && r->err.code != ENOENT))
+	if (r->life == RUN_LEFT || (r->life == RUN_BLIND && !r->foreign &&
+				    (r->err.code != ENOENT || leftovers_is_lost(p, r))))
 		fprintf(stderr,
 			"brink: warning: run %s died and is not clean. See: %sbrink revert %s\n",
 			r->id, p->root ? "sudo " : "", r->id);

@@ -47,19 +47,21 @@ int leftovers_pick(const struct left_runs *l, const char *id, const struct left_
 		   struct err *e);
 
 /*
- * Of a run that no record tells of: 1 = its events say that nothing of it is left, 0 = there was
- * none, -ENODATA = they do not say that, and *e says where to look.
+ * The same for a person who may mean one that is over: 0 with *ret, 1 = it has no record, and its
+ * events say that nothing of it is left; -ENODATA = it has none, and they do not say that: *e says
+ * where to look (*ret: its directory is there, else NULL). Else as leftovers_pick().
  */
-int leftovers_past(const struct paths *p, const char *id, struct err *e);
+int leftovers_choose(const struct paths *p, const struct left_runs *l, const char *id,
+		     const struct left_run **ret, struct err *e);
+
+/* Its directory is there and no record in it, and its events do not say that it was clean. */
+bool leftovers_is_lost(const struct paths *p, const struct left_run *r);
 
 /*
- * The runs of this boot that are neither on record (l: all of leftovers_find()) nor over, and whose
- * events tell no end: `tell` hears of each, in words as of leftovers_past(). Returns how many;
- * -errno = the history cannot be read.
+ * The runs of this boot that are neither on record nor over, as far as their events tell: a warning
+ * on stderr for each. Their number; -errno = the history cannot be read, which is said too.
  */
-typedef void left_lost_fn(const struct err *e);
-int leftovers_lost(const struct paths *p, const struct left_runs *l, left_lost_fn *tell,
-		   struct err *e);
+int leftovers_say_lost(const struct paths *p);
 
 /* "root", "alice", "4711" */
 const char *leftovers_owner(const struct left_run *r, char *buf, size_t size);

@@ -57,6 +57,13 @@ void say_refused(const struct options *o, const struct err *e)
 		put_line("  = help: ", e->msg[i]);
 }
 
+void say_warning(const struct err *e)
+{
+	put_line("brink: warning: ", e->msg[e->depth - 1]);
+	for (unsigned i = e->depth - 1; i-- > 0;)
+		put_line("  = help: ", e->msg[i]);
+}
+
 int say_flush(int rc)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))

@@ -16,6 +16,8 @@ const char *say_off(bool color, enum say_color c);
 void say_error(const struct options *o, const struct err *e);
 /* "brink: error: outermost", then "  = help: root": an err that has its remedy as root. */
 void say_refused(const struct options *o, const struct err *e);
+/* The same as a warning. */
+void say_warning(const struct err *e);
 /*
  * Flushes stdout. Output that could not be written (a full disk) is said, and makes a 0 EXIT_USAGE,
  * so that a cut file never looks whole; a reader that went away (EPIPE) is no error.

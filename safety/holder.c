@@ -202,6 +202,7 @@ static void fire_step(struct holder *h)
 	if (rc < 0) {
 		struct err ignored;
 
+		m.value += h->job->change[h->fired].touched;
 		quiet_all(h, &ignored);
 	}
 	answer(h, &m, rc);

@@ -140,8 +140,8 @@ static int mark_fired(struct keeper *k, const struct keeper_fault *f, struct err
 	return rc < 0 ? err_ctx(e, "fault '%s'", f->info.label) : 0;
 }
 
-/* That one, and those behind it, were not touched: the order never came, or somebody else was
- * first. */
+/* That one, and those behind it, were not touched: the order never came, or its firing failed
+ * before. They are not taken back either: they may be somebody else's by now. */
 static void unmark_fired(struct keeper *k, const struct keeper_fault *f, uint64_t from)
 {
 	struct err ignored;
@@ -228,19 +228,6 @@ void keeper_lift_all(struct keeper *k)
 		start_lift(&k->fault[i]);
 }
 
-/* Of a fault whose firing failed after so many of its changes. What was never touched is not taken
- * back either: it may be somebody else's by now. */
-static uint64_t first_untouched(int rc, uint64_t fired)
-{
-	switch (rc) {
-	case -EALREADY:  /* was so before, and stays */
-	case -ECANCELED: /* not begun: the lease had been given up */
-		return fired;
-	default:
-		return fired + 1; /* the one that failed may have left something */
-	}
-}
-
 /* The gate is open as far as the holder knows: ask the kernel. */
 static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct hmsg *m)
 {
@@ -252,7 +239,7 @@ static void heard_fired(struct keeper *k, struct keeper_fault *f, const struct h
 	int rc = m->code;
 
 	if (rc < 0 && f->state < FAULT_UNDOING) /* also when it is being lifted by now */
-		unmark_fired(k, f, first_untouched(rc, m->value));
+		unmark_fired(k, f, m->value);
 	if (f->state != FAULT_FIRING)
 		return;
 	if (rc == 0 && has_effect_to_read(k, f)) {

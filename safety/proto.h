@@ -120,7 +120,8 @@ struct hmsg {
 	uint32_t type;
 	int32_t code;
 	int64_t took_ns;
-	/* HMSG_EFFECT and HMSG_QUIET: struct effect. value of a JOIN: comes back */
+	/* HMSG_EFFECT and HMSG_QUIET: struct effect. value of a JOIN: comes back; of a FIRE that
+	 * failed: the first change that was not touched */
 	uint64_t value, bytes;
 	struct err err;
 	struct gate_join join;

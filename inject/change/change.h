@@ -387,6 +387,9 @@ struct change {
 	const struct shield *shield;     /* what a repeated signal must never hit. Borrowed */
 	const struct address_pool *pool; /* of the run; NULL = none. Borrowed */
 	void *live;
+	/* A guarded kind's fire has written, or may have: before that a failure leaves nothing to
+	 * take back, and what is there is somebody else's. */
+	bool touched;
 	/* What the holder waits for beside its orders, from arm on: whenever one of them can be
 	 * read, work() is called. */
 	unsigned n_watched;

@@ -356,7 +356,7 @@ static int begin(struct change *c, struct err *e)
 		return err_set(e, EALREADY, "cgroup '%s' was frozen by somebody else",
 			       spec_of(c)->cgroup);
 	l->n_procs = k.n_procs;
-	l->written = true;
+	l->written = c->touched = true;
 	l->firing = true;
 	l->deadline_ns = clock_mono_ns() + FREEZE_NS;
 	rc = write_knob(l->knob, '1');

@@ -121,7 +121,7 @@ static int link_fire(struct change *c, struct err *e)
 		rc = link_count(&l->sock, now.ifindex, &l->had, e);
 	if (rc < 0)
 		return rc;
-	l->written = true;
+	l->written = c->touched = true;
 	rc = write_link(&l->sock, u, false, e);
 	l->held = rc == 0;
 	return rc;

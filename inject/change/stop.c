@@ -139,7 +139,7 @@ static int send_stop(struct change *c, struct err *e)
 			       s->proc.pid, s->name);
 	if (pidfd_send_signal(l->pidfd, SIGSTOP, NULL, 0) < 0)
 		return err_sys(e, "cannot stop process %d (%s)", s->proc.pid, s->name);
-	l->sent = true;
+	l->sent = c->touched = true;
 	l->stopped = true;
 	return 0;
 }

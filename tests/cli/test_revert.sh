@@ -61,17 +61,27 @@ kill_brink
 wait $run 2>/dev/null
 poll 5000 no_brink || fail "processes are left"
 rm -r "/run/brink/$id"
-for command in "revert $id" "status $id" "halt $id" revert "revert --all" "revert --print"; do
-	# shellcheck disable=SC2086 # words
-	b $command
-	case $command in
-	*"$id") is_rc 20 ;;
-	*) is_rc 0 && says '^brink: warning: ' ;; # where events cannot be written their end is missing too
-	esac
-	says "run $id has no record in /run/brink, and its events do not say that it was clean"
-	says 'look for brink_'
-	! grep -q 'nothing to revert' "$dir/err" || fail "$command: nothing to revert"
-done
+lost() { # $1: run
+	local command
+	for command in "revert $1" "revert --print $1" "status $1" "halt $1" revert "revert --all" "revert --print" status halt; do
+		# shellcheck disable=SC2086 # words
+		b $command
+		case $command in
+		*"$1") is_rc 20 ;;
+		*) is_rc 0 && says '^brink: warning: ' ;; # where events cannot be written their end is missing too
+		esac
+		says "run $1 has no record in /run/brink, and its events do not say that it was clean"
+		says 'look for brink_'
+		! grep -qE 'nothing to|no run goes on|CLEAN' "$dir/err" || fail "$command: nothing"
+		! grep -q . "$dir/out" || case $command in status*) ;; *) fail "$command prints something" ;; esac
+	done
+}
+lost "$id"
+mkdir -m 700 "/run/brink/$id" # it has its directory, and nothing in it
+lost "$id"
+b version
+says "run $id died and is not clean"
+rmdir "/run/brink/$id"
 plant a1
 "$old" /run/brink $A label=one netns=cr_a table=brink_a1
 b revert
@@ -80,9 +90,12 @@ says "^CLEAN  run $A"
 says "run $id has no record"
 b revert --unit nobody.service # whose the lost one was nobody can say
 is_rc 0
-rm -r "/var/lib/brink/runs/$id"
+b revert --accept-conflict "$id" # somebody has looked
+is_rc 0
 b revert
 is_rc 0
+says 'nothing to revert'
+rm -r "/var/lib/brink/runs/$id"
 as_before
 
 case_name="what the events of a run tell when it could not say how it ended"
@@ -118,6 +131,16 @@ b revert
 is_rc 0
 b revert $A
 is_rc 20
+echo '{"ev":"run.end","clean":false,"exit":20}' >>$runs/$A/events.ndjson # not clean, and then its record went
+b revert
+is_rc 0
+says "warning: run $A has no record"
+mkdir -m 700 /run/brink/$A
+b revert --accept-conflict $A
+is_rc 0
+[ ! -e /run/brink/$A ] || fail "its directory is left"
+b revert
+says 'nothing to revert'
 told $A run.guarded fault.reverted fault.reverted # killed behind the last call that removes the record
 echo '{"ev":"run.end","clean":false,"keeper_lost":true}' >>$runs/$A/events.ndjson
 b revert $A

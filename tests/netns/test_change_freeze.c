@@ -140,6 +140,7 @@ static void freeze_it(struct fixture *f)
 	assert_int_equal(rig_ended(&f->r), 0);
 	assert_true(moves(f));
 	rig_must(&f->r, RIG_FIRE);
+	assert_true(f->r.touched);
 	assert_true(file_has(f->dir, "cgroup.events", "frozen 1"));
 	assert_int_equal(rig_ended(&f->r), 1);
 	assert_false(moves(f));
@@ -204,6 +205,7 @@ static void frozen_by_others_before_the_shot_is_refused(void **state)
 	rig_must(&f->r, RIG_ARM);
 	write_file(f->dir, "cgroup.freeze", "1");
 	assert_int_equal(rig_do(&f->r, RIG_FIRE), -EALREADY);
+	assert_false(f->r.touched);
 	rig_must(&f->r, RIG_QUIET);
 	assert_true(file_has(f->dir, "cgroup.freeze", "1"));
 }
@@ -441,6 +443,7 @@ static void the_shield_is_asked_again_when_it_fires(void **state)
 	write_file(f->below, "cgroup.procs", pid);
 	assert_int_equal(rig_do(&f->r, RIG_FIRE), -EPERM);
 	assert_true(rig_says(&f->r, "brink itself"));
+	assert_false(f->r.touched); /* should others freeze it by now, it stays frozen */
 	assert_true(moves(f));
 }
 

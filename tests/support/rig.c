@@ -22,6 +22,7 @@ struct answer {
 	int rc;
 	uint64_t value;
 	int64_t step_ns;
+	bool touched;
 	struct err e;
 };
 
@@ -63,6 +64,7 @@ static void obey(struct change *c, int order, struct answer *a)
 		took = clock_mono_ns() - began;
 		a->step_ns = took > a->step_ns ? took : a->step_ns;
 	} while (a->rc == -EINPROGRESS);
+	a->touched = c->touched;
 }
 
 static void holder(struct rig *r, int sock)
@@ -137,6 +139,7 @@ int rig_do(struct rig *r, enum rig_order order)
 	r->e = a.e;
 	r->value = a.value;
 	r->step_ns = a.step_ns;
+	r->touched = a.touched;
 	return a.rc;
 }
 

@@ -26,6 +26,7 @@ struct rig {
 	struct err e;
 	uint64_t value;  /* of the last RIG_EFFECT */
 	int64_t step_ns; /* the longest call of the last order */
+	bool touched;    /* by the last order or one before: see struct change */
 	pid_t holder;
 	int sock;
 	char left[256];
