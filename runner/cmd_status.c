@@ -83,7 +83,7 @@ static const char *state_of(const struct left_run *r, const struct fault_view *f
 		if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED)
 			continue;
 		rc = s->state == SLOT_UNKNOWN || is_elsewhere(r, s) ? -1 : is_felt(s);
-		felt += rc > 0;
+		felt += rc > 0 && s->state != SLOT_ENDED; /* else it came after our end */
 		blind += rc < 0;
 		there += s->state != SLOT_UNKNOWN && is_there(s);
 	}

@@ -114,9 +114,10 @@ static void print_slot(struct printer *p, unsigned i)
 	const struct change_ops *ops = change_ops_of(s->undo.kind);
 	char words[256] = "";
 	struct text left = text_on(words, sizeof(words));
-	char command[sizeof(s->undo.by_hand) + sizeof(s->undo.netns.path) + 80] = "";
+	char command[sizeof(s->undo.by_hand) + 4 * sizeof(s->undo.netns.path) + 80] = "";
 	struct text by_hand = text_on(command, sizeof(command));
 	struct err e = { 0 };
+	bool again = s->state == SLOT_ENDED; /* what is there now came after our end */
 	int ended = 0, gone = 0, now;
 
 	if (s->state == SLOT_RESTORED || s->state == SLOT_PLANNED ||
@@ -132,6 +133,8 @@ static void print_slot(struct printer *p, unsigned i)
 		return;
 	if (ops->ended)
 		ended = ops->ended(&s->undo, &left, &e);
+	if (ended > 0 && again)
+		text_add(&left, ", since the fault has ended: not by brink");
 	if (ended == -ESTALE) /* its command would meet something else, or nothing */
 		snprintf(words, sizeof(words), "%s", e.msg[0]);
 	if (!ended && ops->gone)
@@ -145,7 +148,7 @@ static void print_slot(struct printer *p, unsigned i)
 		return;
 	}
 	print_head(p);
-	if (gone == -EEXIST || gone == -ESTALE || ended == -ESTALE || !command[0]) {
+	if (gone == -EEXIST || gone == -ESTALE || ended == -ESTALE || !command[0] || again) {
 		printf("# left as it is: %s\n", words[0] ? words : s->undo.label);
 		p->code = EXIT_NOT_CLEAN;
 		return;

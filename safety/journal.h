@@ -16,7 +16,7 @@
 #define JOURNAL_BLOCK   4096
 #define JOURNAL_SLOTS   2048
 #define JOURNAL_FILE    "journal"
-#define JOURNAL_VERSION 2
+#define JOURNAL_VERSION 3
 /*
  * Beside it, mode 0600: held locked (flock(2)) by the keeper and, through the same open file, by
  * its spare. Free exactly when both are dead; whoever takes back afterwards holds it meanwhile.

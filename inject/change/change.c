@@ -9,6 +9,7 @@
 #include "inject/change/netns.h"
 #include "inject/change/nft_dns.h"
 #include "inject/change/port.h"
+#include "inject/change/proc_state.h"
 #include "inject/change/shaper.h"
 
 #define LEASE_MIN_MS 200
@@ -34,34 +35,48 @@ const struct change_ops *change_ops_of(unsigned kind)
 	return kind < CHANGE_KIND_COUNT ? kinds[kind] : NULL;
 }
 
-/* The words that make a command act in that namespace stand before it, or what a person has to see
- * to stands behind it. */
-static void add_inside(struct text *t, const struct netns_ref *n, const char *command)
+static void add_word(struct text *t, const char *word)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789/_.:@%+=,-";
+
+	if (word[strspn(word, plain)])
+		shell_quote(t, word);
+	else
+		text_add(t, "%s", word);
+}
+
+/* The words that make a command act in that namespace stand before it. */
+static void add_inside(struct text *t, const char *path, const char *command)
 {
 	static const char named[] = "/run/netns/";
 
-	if (strncmp(n->path, named, sizeof(named) - 1) == 0)
-		text_add(t, "ip netns exec %s ", n->path + sizeof(named) - 1);
-	else if (n->path[0])
-		text_add(t, "nsenter --net=%s -- ", n->path);
+	if (strncmp(path, named, sizeof(named) - 1) == 0) {
+		text_add(t, "ip netns exec ");
+		add_word(t, path + sizeof(named) - 1);
+		text_add(t, " ");
+	} else if (path[0]) {
+		text_add(t, "nsenter --net=");
+		add_word(t, path);
+		text_add(t, " -- ");
+	}
 	text_add(t, "%s", command);
-	if (n->cookie && !n->path[0] && !netns_is_home(n))
-		text_add(t, " # in the network namespace that the run was started in");
 }
 
 int change_by_hand(const struct undo *u, struct text *ret, struct err *e)
 {
 	const struct change_ops *ops = change_ops_of(u->kind);
-	char now[sizeof(u->by_hand)] = "";
-	struct text t = text_on(now, sizeof(now));
+	char now[sizeof(u->by_hand)] = "", path[sizeof(u->netns.path)] = "";
+	struct text t = text_on(now, sizeof(now)), where = text_on(path, sizeof(path));
 	int rc = ops && ops->by_hand ? ops->by_hand(u, &t, e) : -EOPNOTSUPP;
 	const char *command = rc == 0 ? now : u->by_hand;
 
 	if (rc == -ENOENT)
 		return rc;
-	if (command[0])
-		add_inside(ret, &u->netns, command);
-	return 0;
+	rc = u->netns.cookie ? netns_where(&u->netns, &where, e) : 0;
+	if (command[0] && rc == 0)
+		add_inside(ret, path, command);
+	return rc;
 }
 
 int64_t change_drain_ns(const struct change_spec *s)
@@ -337,7 +352,9 @@ static bool undo_union_ok(const struct undo *u)
 		return port_ok(&u->u.port);
 	case CHANGE_LINK:
 		return device_ok(u->u.link.dev) && u->u.link.ifindex > 0 &&
-		       u->u.link.mtu_set <= u->u.link.mtu_before && mtu_ok(u->u.link.mtu_set);
+		       u->u.link.mtu_set <= u->u.link.mtu_before && mtu_ok(u->u.link.mtu_set) &&
+		       terminated(u->u.link.type, sizeof(u->u.link.type)) &&
+		       u->u.link.address_n <= sizeof(u->u.link.address);
 	case CHANGE_QUEUE:
 		return queue_number_ok(u->u.queue.number);
 	default:

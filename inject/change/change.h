@@ -366,6 +366,9 @@ struct undo {
 			int32_t ifindex;
 			uint32_t mtu_before, mtu_set; /* 0, 0: it was up and went down */
 			uint32_t had;                 /* routes and addresses in use, before */
+			char type[16]; /* "veth": by these and its name it is told from one that
+					  got its index */
+			uint8_t address_n, address[32];
 		} link;
 		struct {
 			uint32_t number;
@@ -469,8 +472,9 @@ struct change_ops {
 
 /* NULL for a number that is no kind (a damaged journal, a forged message). */
 const struct change_ops *change_ops_of(unsigned kind);
-/* The shell command that takes it back now, from wherever it is typed; that of the record where
- * nobody knows better. -ENOENT: there is nothing left, *e says why. */
+/* The shell command that takes it back now, from where this process stands; that of the record
+ * where nobody knows better. -ENOENT: there is nothing left, *e says why. Any other -errno: where
+ * it would have to be typed cannot be told, and there is none. */
 int change_by_hand(const struct undo *u, struct text *ret, struct err *e);
 /* What resource() stands for, in words: "the network device 'eth0'", "process 12 (nginx)". */
 void change_resource_words(const struct change_spec *s, struct text *ret);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -286,6 +287,13 @@ static int cannot(const char *cgroup, int rc, struct err *e)
 	return err_set(e, -rc, "cannot read cgroup '%s': %s", cgroup, strerror(-rc));
 }
 
+static void add_command(struct text *t, const char *cgroup)
+{
+	text_add(t, "echo 0 > ");
+	shell_quote(t, cgroup);
+	text_add(t, "/cgroup.freeze");
+}
+
 static int freeze_prepare(struct change *c, struct undo *ret, struct err *e)
 {
 	const struct freeze_spec *s = spec_of(c);
@@ -300,11 +308,8 @@ static int freeze_prepare(struct change *c, struct undo *ret, struct err *e)
 	ret->u.freeze.dev = s->dev;
 	ret->u.freeze.ino = s->ino;
 	ret->u.freeze.was_frozen = asked;
-	if (!asked) {
-		text_add(&by_hand, "echo 0 > ");
-		shell_quote(&by_hand, s->cgroup);
-		text_add(&by_hand, "/cgroup.freeze");
-	}
+	if (!asked)
+		add_command(&by_hand, s->cgroup);
 	return 0;
 }
 
@@ -500,6 +505,26 @@ static int freeze_gone(const struct undo *u, struct text *ret_left, struct err *
 	return 1;
 }
 
+/* By its path of now: see freeze_open(). */
+static int freeze_by_hand(const struct undo *u, struct text *ret, struct err *e)
+{
+	AUTO(auto_close)
+	int dir = freeze_open(u->u.freeze.cgroup, u->u.freeze.dev, u->u.freeze.ino);
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	if (dir < 0)
+		return cannot(u->u.freeze.cgroup, dir, e);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return err_sys(e, "cannot tell the path of cgroup '%s'", u->u.freeze.cgroup);
+	path[n] = '\0';
+	if (!u->u.freeze.was_frozen)
+		add_command(ret, path);
+	return 0;
+}
+
 static int freeze_resource(const struct change_spec *s, struct text *ret_key)
 {
 	text_add(ret_key, "cgroup-%llu-%llu", (unsigned long long)s->u.freeze.dev,
@@ -538,6 +563,7 @@ const struct change_ops freeze_ops = {
 	.undo = freeze_undo,
 	.ended = freeze_ended,
 	.gone = freeze_gone,
+	.by_hand = freeze_by_hand,
 	.resource = freeze_resource,
 	.print = freeze_print,
 };

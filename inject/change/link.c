@@ -52,6 +52,9 @@ static int link_prepare(struct change *c, struct undo *ret, struct err *e)
 	ret->u.link.ifindex = l.ifindex;
 	ret->u.link.mtu_before = s->mtu ? l.mtu : 0;
 	ret->u.link.mtu_set = s->mtu;
+	memcpy(ret->u.link.type, l.kind, sizeof(ret->u.link.type));
+	ret->u.link.address_n = l.address.n;
+	memcpy(ret->u.link.address, l.address.at, sizeof(ret->u.link.address));
 	add_command(&by_hand, ret, s->dev);
 	return link_count(sock, l.ifindex, &ret->u.link.had, e);
 }
@@ -75,13 +78,24 @@ static int link_arm(struct change *c, struct err *e)
 	return nlsock_open(NETLINK_ROUTE, &l->sock, e);
 }
 
+/* An index is given again: to a new device on request, and one that comes from another namespace
+ * brings its own. Neither its name nor its address alone says that it is another. */
+static bool is_another(const struct undo *u, const struct link_state *l)
+{
+	bool renamed = strcmp(l->name, u->u.link.dev) != 0;
+	bool readdressed = l->address.n != u->u.link.address_n ||
+			   memcmp(l->address.at, u->u.link.address, l->address.n) != 0;
+
+	return strcmp(l->kind, u->u.link.type) != 0 || (renamed && readdressed);
+}
+
 /* The device of the record, whatever it is called now: 1, with what it is like; 0 = it is gone. */
 static int same_link(struct nlsock *sock, const struct undo *u, struct link_state *ret,
 		     struct err *e)
 {
 	int rc = link_state_read(sock, NULL, u->u.link.ifindex, ret, e);
 
-	if (rc == -ENODEV)
+	if (rc == -ENODEV || (rc == 0 && is_another(u, ret)))
 		return 0;
 	return rc < 0 ? rc : 1;
 }

@@ -127,9 +127,15 @@ int netns_identify(const char *name, struct netns_ref *ret, struct err *e)
 	return rc;
 }
 
+/* A namespace, open, and where it was found; "" where that is too long for a reference. */
+struct place {
+	int fd;
+	char path[sizeof(((struct netns_ref *)0)->path)];
+};
+
 /* Opens path when it is the namespace of that cookie. 1 = found, 0 = it is another one or is not
  * there. */
-static int try_path(const char *path, uint64_t cookie, int *ret_fd, struct err *e)
+static int try_path(const char *path, uint64_t cookie, struct place *ret, struct err *e)
 {
 	AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	uint64_t found = 0;
@@ -144,7 +150,9 @@ static int try_path(const char *path, uint64_t cookie, int *ret_fd, struct err *
 			       -e->code; /* EINVAL: a plain file where a bind mount was */
 	if (found != cookie)
 		return 0;
-	*ret_fd = take_fd(&fd);
+	ret->fd = take_fd(&fd);
+	if (snprintf(ret->path, sizeof(ret->path), "%s", path) >= (int)sizeof(ret->path))
+		ret->path[0] = '\0';
 	return 1;
 }
 
@@ -155,7 +163,7 @@ static bool is_gone(int code)
 }
 
 /* A process's namespace whose inode is not *seen. As try_path(). */
-static int try_process(const char *path, uint64_t cookie, uint64_t *seen, int *ret_fd,
+static int try_process(const char *path, uint64_t cookie, uint64_t *seen, struct place *ret,
 		       struct err *e)
 {
 	struct stat st;
@@ -165,13 +173,13 @@ static int try_process(const char *path, uint64_t cookie, uint64_t *seen, int *r
 	if (st.st_ino == *seen) /* neighbours in /proc mostly share one: ask once */
 		return 0;
 	*seen = st.st_ino;
-	return try_path(path, cookie, ret_fd, e);
+	return try_path(path, cookie, ret, e);
 }
 
 struct hunt {
 	uint64_t cookie, seen_ino;
 	unsigned processes;
-	int fd;            /* the namespace, once it is found */
+	struct place *found;
 	struct err hidden; /* of the first process that may not be looked at */
 };
 
@@ -184,7 +192,7 @@ static int hunt_in(void *arg, int32_t pid)
 
 	h->processes++;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	rc = try_process(path, h->cookie, &h->seen_ino, &h->fd, &e);
+	rc = try_process(path, h->cookie, &h->seen_ino, h->found, &e);
 	/* a container's PID 1 may be closed even to its root; those that it started share
 	 * its namespace */
 	if (rc < 0 && !h->hidden.code && pid != 1)
@@ -210,7 +218,7 @@ static void unescape(char *path)
 
 /* A line of mountinfo: "36 35 0:4 net:[4026532281] /run/netns/blue rw - nsfs nsfs rw". As
  * try_path(). */
-static int try_mount(char *line, uint64_t cookie, int *ret_fd, struct err *e)
+static int try_mount(char *line, uint64_t cookie, struct place *ret, struct err *e)
 {
 	char *rest = line, *field[5];
 
@@ -222,14 +230,14 @@ static int try_mount(char *line, uint64_t cookie, int *ret_fd, struct err *e)
 	if (strncmp(field[3], "net:[", 5) != 0 || !strstr(rest, " - nsfs "))
 		return 0;
 	unescape(field[4]);
-	return try_path(field[4], cookie, ret_fd, e);
+	return try_path(field[4], cookie, ret, e);
 }
 
 /*
  * A namespace needs no process: ip-netns(8) and container engines keep theirs by a mount. Those of
  * this mount namespace. As try_path(); a mount that cannot be looked at goes into *hidden.
  */
-static int search_mounts(uint64_t cookie, int *ret_fd, struct err *hidden, struct err *e)
+static int search_mounts(uint64_t cookie, struct place *ret, struct err *hidden, struct err *e)
 {
 	AUTO(auto_close) int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	char buf[2048];
@@ -248,7 +256,7 @@ static int search_mounts(uint64_t cookie, int *ret_fd, struct err *hidden, struc
 			int rc;
 
 			*end = '\0';
-			rc = cut ? 0 : try_mount(line, cookie, ret_fd, &trouble);
+			rc = cut ? 0 : try_mount(line, cookie, ret, &trouble);
 			if (rc > 0)
 				return rc;
 			if (rc < 0 && !hidden->code)
@@ -270,10 +278,10 @@ static int search_mounts(uint64_t cookie, int *ret_fd, struct err *hidden, struc
  * cannot be looked at may have it: then not finding it elsewhere is an error. Allocates nothing:
  * the undo path.
  */
-static int search(uint64_t cookie, int *ret_fd, struct err *e)
+static int search(uint64_t cookie, struct place *ret, struct err *e)
 {
 	AUTO(auto_close) int proc = proc_fs_open(e);
-	struct hunt h = { .cookie = cookie };
+	struct hunt h = { .cookie = cookie, .found = ret };
 	int rc;
 
 	if (proc < 0) /* never ENOENT, which reads as "the namespace is gone" */
@@ -281,11 +289,9 @@ static int search(uint64_t cookie, int *ret_fd, struct err *e)
 	rc = proc_each(proc, hunt_in, &h);
 	if (rc < 0)
 		return err_set(e, EIO, "cannot list '/proc': %s", strerror(-rc));
-	if (rc > 0) {
-		*ret_fd = h.fd;
+	if (rc > 0)
 		return 1;
-	}
-	rc = search_mounts(cookie, ret_fd, &h.hidden, e);
+	rc = search_mounts(cookie, ret, &h.hidden, e);
 	if (rc != 0)
 		return rc;
 	if (h.hidden.code) {
@@ -320,8 +326,22 @@ int netns_is_own(const struct netns_ref *ref, struct err *e)
 	return rc < 0 ? rc : own == ref->cookie;
 }
 
+/* By its path, then wherever it is. */
+static int find(const struct netns_ref *ref, struct place *ret, struct err *e)
+{
+	int rc = ref->path[0] ? try_path(ref->path, ref->cookie, ret, e) : 0;
+
+	if (rc == 0)
+		rc = search(ref->cookie, ret, e);
+	if (rc == 0)
+		return err_set(e, ENOENT, "the network namespace '%s' is gone",
+			       ref->path[0] ? ref->path : "of the run");
+	return rc < 0 ? rc : 0;
+}
+
 int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
 {
+	struct place at;
 	uint64_t own = 0;
 	int rc = ask_home(&own, e);
 
@@ -333,13 +353,28 @@ int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
 			*ret_fd = rc;
 		return rc < 0 ? rc : 0;
 	}
-	rc = ref->path[0] ? try_path(ref->path, ref->cookie, ret_fd, e) : 0;
+	rc = find(ref, &at, e);
 	if (rc == 0)
-		rc = search(ref->cookie, ret_fd, e);
-	if (rc == 0)
-		return err_set(e, ENOENT, "the network namespace '%s' is gone",
-			       ref->path[0] ? ref->path : "of the run");
-	return rc < 0 ? rc : 0;
+		*ret_fd = at.fd;
+	return rc;
+}
+
+int netns_where(const struct netns_ref *ref, struct text *ret, struct err *e)
+{
+	struct place at;
+	int rc = netns_is_own(ref, e);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = find(ref, &at, e);
+	if (rc < 0)
+		return rc;
+	close(at.fd);
+	if (!at.path[0])
+		return err_set(e, ENAMETOOLONG,
+			       "the network namespace of the change has too long a path");
+	text_add(ret, "%s", at.path);
+	return 0;
 }
 
 struct opening {

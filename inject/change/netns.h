@@ -25,6 +25,10 @@ bool netns_is_home(const struct netns_ref *ref);
  */
 int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e);
 
+/* The path under which this process finds it now; "": it stands in it. The path of the record may
+ * be gone by then, or lead to another one of that name. -ENOENT: it does not exist any more. */
+int netns_where(const struct netns_ref *ref, struct text *ret, struct err *e);
+
 /*
  * A netlink socket in that namespace, opened once and kept for this process: undo and read-back
  * must find it without opening or allocating anything. Borrowed. -ENOENT: the namespace is gone.

@@ -141,8 +141,66 @@ reverts
 ip netns exec cr_x nft -j list ruleset | cmp -s - "$dir/theirs" || fail "the wrong namespace was touched"
 unbox
 
-case_name="all of brink dies in a namespace that nothing but a mount keeps"
+case_name="another namespace has the name, and the old one lives on"
 poll 5000 gone || fail "the namespace lives on"
+box
+fault "$MTU"
+hold
+kill_all
+ip netns exec cr_x sleep 1000 7>&- &
+keeper_of_it=$!
+poll 5000 eval '[ "$(readlink /proc/$keeper_of_it/ns/net)" != "$(readlink /proc/self/ns/net)" ]' || fail "nobody in it"
+umount /run/netns/cr_x && rm /run/netns/cr_x
+ip netns add cr_x
+ip -n cr_x link add vx mtu 1400 type bridge # as if it were the one
+b revert --print
+prints "^nsenter --net=/proc/[0-9]*/ns/net -- ip link set dev vx mtu 1500$"
+sh "$dir/out" || fail "what is printed does not run"
+mtu_is 1400
+nsenter --net=/proc/$keeper_of_it/ns/net ip -o link show vx | grep -q 'mtu 1500 ' || fail "the right one is as it was"
+reverts
+mtu_is 1400
+kill -KILL $keeper_of_it
+wait $keeper_of_it 2>/dev/null
+away
+
+case_name="the name of a namespace is no part of a command"
+box
+box_y='cr_y;touch${IFS}pwned;'
+ip netns add "$box_y" || fail "no such name"
+ip -n "$box_y" link add vq type veth peer name vr
+fault "net.mtu: {dev: vq, mtu: 1400, netns: '${box_y/\$/\$\$}'}"
+hold
+kill_all
+b revert --print
+(cd "$dir" && sh out) || fail "what is printed does not run"
+[ ! -e "$dir/pwned" ] || fail "it is"
+ip -n "$box_y" -o link show vq | grep -q 'mtu 1500 ' || fail "it does not take back"
+reverts
+ip netns del "$box_y"
+away
+
+case_name="its index is another device's by now"
+for how in alive dead; do
+	box
+	fault "$DOWN"
+	hold
+	index=$(ip netns exec cr_x cat /sys/class/net/vx/ifindex)
+	[ $how = alive ] || kill_all
+	ip -n cr_x link del vx
+	ip -n cr_x link add other index "$index" type bridge || fail "no such index"
+	if [ $how = alive ]; then
+		ends 6 "somebody has changed the device 'vx'"
+	else
+		b revert --print
+		prints 'nothing is to be put back'
+		reverts
+	fi
+	ip -n cr_x -o link show other | grep -q 'state DOWN' || fail "brink has set up another device"
+	away
+done
+
+case_name="all of brink dies in a namespace that nothing but a mount keeps"
 box
 fault 'net.mtu: {dev: vx, mtu: 1400}'
 start ip netns exec cr_x
@@ -151,7 +209,7 @@ kill_all
 [ -z "$(ip netns pids cr_x)" ] || fail "somebody is in it: $(ip netns pids cr_x)"
 mtu_is 1400
 b revert --print
-prints 'ip link set dev vx mtu 1500  *# in the network namespace that the run was started in'
+prints '^ip netns exec cr_x ip link set dev vx mtu 1500$'
 reverts
 mtu_is 1500
 away
@@ -210,6 +268,11 @@ ip -n cr_x link set vx down
 ended 60000 || fail "the run does not end"
 [ $rc = 20 ] || fail "exit $rc, not 20"
 said "since the fault has ended: not by brink" || fail "says: $(cat "$dir/err")"
+b revert --print
+is_rc 20
+prints '^# left as it is: .*, since the fault has ended: not by brink$'
+b status
+prints 'LEFT '
 b revert
 is_rc 20
 is_down || fail "brink has set up what somebody has set down"
