@@ -120,6 +120,12 @@ static int check_kill(const void *spec, struct err *e)
 {
 	const struct proc_kill *k = spec;
 
+	if (k->signal == SIGSTOP || k->signal == SIGTSTP || k->signal == SIGTTIN ||
+	    k->signal == SIGTTOU)
+		return err_set(
+			e, EINVAL,
+			"%s would leave the process stopped for ever: proc.pause takes it back",
+			units_signal_name(k->signal));
 	if (k->grace_ns && k->signal == SIGTERM)
 		return err_set(e, EINVAL,
 			       "'grace' sends TERM first: choose another signal for after it");

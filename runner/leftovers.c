@@ -101,6 +101,10 @@ static void read_run(int state_dir, const char *boot_id, struct left_run *r)
 		err_set(&r->err, EACCES, "run %s belongs to user %u", r->id, st.st_uid);
 		return;
 	}
+	if (st.st_mode & 022) { /* nor of somebody's who can write there */
+		err_set(&r->err, EPERM, "others can write into '%s/%s'", r->dir, r->id);
+		return;
+	}
 	if (judge_run(dir, boot_id, r) < 0)
 		return;
 	if (r->life == RUN_LEFT) { /* what it wrote last, before it ended, counts */

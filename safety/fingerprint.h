@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "inject/change/change.h"
 
 #define FINGERPRINT_ENTRIES 8192
 
@@ -42,6 +43,16 @@ struct fingerprint {
  * is not usable. -E2BIG: more objects than fit.
  */
 int fingerprint_take(struct fingerprint *fp, const char *scope, struct err *e);
+
+/* The same of that namespace, wherever it is: see netns_open(). Gone = nothing to add. */
+int fingerprint_take_in(struct fingerprint *fp, const struct netns_ref *ref, struct err *e);
+
+/* An empty one, for as long as the process lives. NULL with *e. */
+struct fingerprint *fingerprint_map(struct err *e);
+
+/* Is this the name of an object of that run? They carry the end of its id, in lower case:
+ * inject/net.c. */
+bool fingerprint_is_of(const char *run_id, const char *name);
 
 enum fp_change { FP_ADDED, FP_REMOVED, FP_CHANGED };
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,40 +9,15 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
-#include "inject/change/netns.h"
 #include "safety/deadman.h"
 #include "safety/keeper.h"
 #include "safety/lock.h"
 
 #define SPARE_NS (2 * NS_PER_S)
-#define MARK_LEN 6
 /* Objects that others may add during a run before the look at the end needs more memory. */
 #define MORE_LATER 512
 
-/* Goes into one namespace after the other; the run's own one, with the machine's sysctls, comes
- * first. */
-static int take_there(struct fingerprint *fp, const struct netns_ref *ref, struct err *e)
-{
-	AUTO(auto_close) int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	AUTO(auto_close) int fd = -1;
-	const char *name = strrchr(ref->path, '/');
-	int rc;
-
-	if (home < 0)
-		return err_sys(e, "cannot open '/proc/self/ns/net'");
-	rc = netns_open(ref, &fd, e);
-	if (rc == -ENOENT) /* gone, and all of it with it */
-		return 0;
-	if (rc < 0)
-		return rc;
-	if (setns(fd, CLONE_NEWNET) < 0)
-		return err_sys(e, "cannot enter the network namespace '%s'", ref->path);
-	rc = fingerprint_take(fp, name ? name + 1 : "netns", e);
-	if (setns(home, CLONE_NEWNET) < 0)
-		abort();
-	return rc;
-}
-
+/* One namespace after the other; the run's own one, with the machine's sysctls, comes first. */
 static int take_all(struct keeper *k, struct fingerprint *fp, struct err *e)
 {
 	int rc;
@@ -54,21 +26,9 @@ static int take_all(struct keeper *k, struct fingerprint *fp, struct err *e)
 	rc = fingerprint_take(fp, "", e);
 	for (unsigned i = 0; i < k->n_netns && rc == 0; i++) {
 		if (k->netns[i].path[0])
-			rc = take_there(fp, &k->netns[i], e);
+			rc = fingerprint_take_in(fp, &k->netns[i], e);
 	}
 	return rc;
-}
-
-static struct fingerprint *map_fingerprint(struct err *e)
-{
-	void *p = mmap(NULL, sizeof(struct fingerprint), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED) {
-		err_sys(e, "no memory for a fingerprint");
-		return NULL;
-	}
-	return p;
 }
 
 /* Gives the pages behind entry n back. */
@@ -86,7 +46,7 @@ int keeper_baseline(struct keeper *k, struct err *e)
 {
 	int rc;
 
-	k->before = map_fingerprint(e);
+	k->before = fingerprint_map(e);
 	if (!k->before)
 		return -e->code;
 	rc = take_all(k, k->before, e);
@@ -94,7 +54,7 @@ int keeper_baseline(struct keeper *k, struct err *e)
 		return err_ctx(e, "cannot take the fingerprint of the machine");
 	trim(k->before, k->before->n);
 	/* for the look at the end: on the undo path there may be no memory to be had */
-	k->after = map_fingerprint(e);
+	k->after = fingerprint_map(e);
 	if (!k->after)
 		return -e->code;
 	if (k->before->n + MORE_LATER < FINGERPRINT_ENTRIES) {
@@ -141,19 +101,6 @@ static void disarm_deadman(struct keeper *k)
 			   err_format(&e, words, sizeof(words)));
 }
 
-/* The names of a run's objects carry the end of its id, in lower case: inject/net.c. */
-static bool is_of_this_run(const struct keeper *k, const char *name)
-{
-	char mark[MARK_LEN + 1];
-	size_t len = strlen(k->begin.run_id);
-
-	if (len < MARK_LEN)
-		return true;
-	for (size_t i = 0; i <= MARK_LEN; i++)
-		mark[i] = (char)tolower((unsigned char)k->begin.run_id[len - MARK_LEN + i]);
-	return strstr(name, mark) != NULL;
-}
-
 static void tell_difference(void *arg, enum fp_change what, const struct fp_entry *entry)
 {
 	static const char *const words[] = { "added", "removed", "changed" };
@@ -164,7 +111,7 @@ static void tell_difference(void *arg, enum fp_change what, const struct fp_entr
 		keeper_say(k, KMSG_FOREIGN, "%s: %s", words[what], entry->name);
 		return;
 	}
-	if (!is_of_this_run(k, entry->name)) /* another run's: it proves its own */
+	if (!fingerprint_is_of(k->begin.run_id, entry->name)) /* another run's: it proves its own */
 		return;
 	k->outcome = 1;
 	snprintf(left.u.left.what, sizeof(left.u.left.what), "%s: %s", words[what], entry->name);
@@ -179,7 +126,7 @@ static int look_again(struct keeper *k, struct err *e)
 
 	if (rc != -E2BIG || !k->after->room)
 		return rc;
-	larger = map_fingerprint(e);
+	larger = fingerprint_map(e);
 	if (!larger)
 		return -e->code;
 	k->after = larger;

@@ -19,6 +19,7 @@
 #include "inject/target.h"
 #include "safety/deadman.h"
 #include "safety/disarmer.h"
+#include "safety/fingerprint.h"
 #include "safety/openers.h"
 #include "safety/proto.h"
 #include "safety/recover.h"
@@ -306,6 +307,64 @@ static void look_at_restored(struct recovery *r)
 	}
 }
 
+/* One that no record of a change tells of. */
+static void tell_marked(struct recovery *r, const char *what)
+{
+	struct kmsg m = { .type = KMSG_LEFT, .fault = UINT16_MAX };
+	char text[400];
+
+	if (r->flags & RECOVER_ACCEPT_CONFLICT) {
+		snprintf(text, sizeof(text), "left as it is: %.300s", what);
+		note(r, text);
+		return;
+	}
+	r->dirty = true;
+	snprintf(m.u.left.what, sizeof(m.u.left.what), "%.250s", what);
+	snprintf(m.u.left.by_hand, sizeof(m.u.left.by_hand),
+		 "brink revert --accept-conflict %s # leaves it as it is", r->run_id);
+	say(r, &m);
+}
+
+static bool is_first_of_netns(const struct journal *j, unsigned at)
+{
+	uint64_t cookie = j->slot[at].undo.netns.cookie;
+
+	for (unsigned i = 0; i < at && cookie; i++) {
+		if (j->slot[i].undo.netns.cookie == cookie)
+			return false;
+	}
+	return cookie != 0;
+}
+
+/* What the keeper's comparison met may be an object of the run's that none of its changes tells of.
+ */
+static void look_for_marked(struct recovery *r)
+{
+	char words[ERR_LINE * 2], text[ERR_LINE * 3];
+	struct err e;
+	struct fingerprint *fp = fingerprint_map(&e);
+
+	for (unsigned i = 0; fp && i < r->j.head.n_slots; i++) {
+		const struct undo *u = &r->j.slot[i].undo;
+
+		if (!is_first_of_netns(&r->j, i))
+			continue;
+		fp->n = 0;
+		if (fingerprint_take_in(fp, &u->netns, &e) < 0) {
+			snprintf(text, sizeof(text),
+				 "the network namespace of '%s' cannot be looked at: %s", u->label,
+				 err_format(&e, words, sizeof(words)));
+			tell_marked(r, text);
+		}
+		for (uint32_t k = 0; k < fp->n; k++) {
+			if (fp->entry[k].ours && fingerprint_is_of(r->run_id, fp->entry[k].name))
+				tell_marked(r, fp->entry[k].name);
+		}
+	}
+	if (!fp)
+		tell_marked(r, err_format(&e, words, sizeof(words)));
+}
+
 static bool all_restored(const struct journal *j)
 {
 	for (unsigned i = 0; i < j->head.n_slots; i++) {
@@ -328,8 +387,10 @@ static void take_back(struct recovery *r)
 		note(r, err_format(&e, words, sizeof(words)));
 	if (this_boot)
 		recover_end_effects(&r->j, 0, r->j.head.n_slots);
-	if (this_boot && r->j.head.state == HEAD_DIRTY && all_restored(&r->j))
+	if (this_boot && r->j.head.state == HEAD_DIRTY && all_restored(&r->j)) {
 		look_at_restored(r);
+		look_for_marked(r);
+	}
 	for (unsigned i = r->j.head.n_slots; i-- > 0;) {
 		struct journal_slot *s = &r->j.slot[i];
 		int rc;

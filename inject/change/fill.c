@@ -132,7 +132,8 @@ static int open_unnamed(const struct change *c, struct err *e)
 	const struct fill_live *l = c->live;
 	struct stat st;
 	char name[64];
-	int fd = openat(l->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	/* O_EXCL: nobody can link it, see open(2) */
+	int fd = openat(l->dir, ".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd >= 0)
 		return fd;
@@ -375,7 +376,9 @@ static int fill_quiet(struct change *c, struct err *e)
 
 	(void)e;
 	while (l && l->n) {
-		auto_close(&l->fd[--l->n]);
+		/* who has opened it too, through /proc, keeps an empty one */
+		(void)!ftruncate(l->fd[--l->n], 0);
+		auto_close(&l->fd[l->n]);
 		l->fd[l->n] = -1;
 	}
 	return 0;

@@ -252,6 +252,36 @@ is_rc 0
 says 'one: left as it is'
 ip netns exec cr_a nft delete table inet brink_a1
 "$old" /run/brink $A state=dirty label=one netns=cr_a slot=restored table=brink_a1
+marked=brink_$(printf %s "${A: -6}" | tr A-Z a-z)zz # the run's, and none of its changes tells of it
+ip netns exec cr_a nft "add table inet $marked; add table inet brink_zzzzzz01"
+b revert
+is_rc 20
+says "NOT CLEAN  .*nft table inet $marked"
+! grep -q brink_zzzzzz01 "$dir/err" || fail "another run's"
+ip netns exec cr_a nft delete table inet brink_zzzzzz01
+b revert --accept-conflict
+is_rc 0
+says "left as it is: .*$marked"
+ip netns exec cr_a nft delete table inet $marked
+"$old" /run/brink $A state=dirty label=one netns=cr_a slot=restored table=brink_a1
+b revert
+is_rc 0
+as_before
+
+case_name="a record in a directory that others can write into is not believed"
+plant a1
+"$old" /run/brink $A label=one netns=cr_a table=brink_a1
+chmod 777 /run/brink/$A
+b status
+prints "$A  cannot be read  others can write into"
+b revert --print
+is_rc 20
+prints "others can write into"
+! grep -q '^[^#]' "$dir/out" || fail "it prints a command"
+b revert
+is_rc 20
+says 'others can write into'
+chmod 700 /run/brink/$A
 b revert
 is_rc 0
 as_before

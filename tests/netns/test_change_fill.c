@@ -430,6 +430,45 @@ static void without_unnamed_files_one_of_a_name_is_removed_at_once(void **state)
 	assert_int_equal(rig_ended(&f->r), 0);
 }
 
+/* The descriptor of the holder's file, as anybody finds it: its number, and *ret its path. */
+static void holders_file(const struct fixture *f, char *ret, size_t size)
+{
+	char link[256], want[80];
+
+	snprintf(want, sizeof(want), "%s/", f->dir);
+	for (int fd = 3; fd < 64; fd++) {
+		ssize_t n;
+
+		snprintf(ret, size, "/proc/%d/fd/%d", f->r.holder, fd);
+		n = readlink(ret, link, sizeof(link) - 1);
+		if (n > 0 && strncmp(link, want, strlen(want)) == 0)
+			return;
+	}
+	fail_msg("the holder has no file there");
+}
+
+static void nobody_else_keeps_the_space(void **state)
+{
+	struct fixture *f = *state;
+	char path[64], his[80];
+	uint64_t before;
+	int fd;
+
+	mount_tmpfs(f);
+	before = avail(f);
+	set_spec(f, UINT64_MAX, MIB);
+	fill_it(f);
+	holders_file(f, path, sizeof(path));
+	snprintf(his, sizeof(his), "%s/his", f->dir);
+	assert_int_equal(linkat(AT_FDCWD, path, AT_FDCWD, his, AT_SYMLINK_FOLLOW), -1);
+	assert_int_equal(errno, ENOENT);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	rig_must(&f->r, RIG_QUIET);
+	assert_true(avail(f) >= before - MIB);
+	close(fd);
+}
+
 static pid_t start_somebody(const char *from, const char *to,
 			    int (*does)(const char *, const char *))
 {
@@ -523,6 +562,7 @@ int main(void)
 		TEST(a_reserve_is_kept_only_where_it_matters),
 		TEST(a_named_file_is_found_and_removed_by_undo),
 		TEST(without_unnamed_files_one_of_a_name_is_removed_at_once),
+		TEST(nobody_else_keeps_the_space),
 		TEST(a_moved_file_is_never_filled),
 		TEST(a_linked_file_is_never_filled),
 		TEST(drain_lets_go_of_the_file_system),

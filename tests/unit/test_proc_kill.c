@@ -184,6 +184,23 @@ static void times_that_contradict_each_other_are_refused(void **state)
 	assert_true(says(f, "TERM first"));
 }
 
+/* Nobody would let it go on. */
+static void a_signal_that_stops_is_refused(void **state)
+{
+	static const char *const stops[] = { "STOP", "SIGTSTP", "TTIN", "TTOU" };
+	struct fixture *f = *state;
+
+	start(f, f->comm);
+	give(f, "name", f->comm);
+	for (size_t i = 0; i < ARRAY_LEN(stops); i++) {
+		give(f, "signal", stops[i]);
+		assert_int_equal(plan(f), -EINVAL);
+		assert_true(says(f, "proc.pause"));
+	}
+	give(f, "signal", "CONT");
+	assert_int_equal(plan(f), 0);
+}
+
 static void a_pid_is_that_process_for_ever(void **state)
 {
 	struct fixture *f = *state;
@@ -262,6 +279,7 @@ int main(void)
 		TEST(by_default_one_sigkill_that_cannot_be_undone),
 		TEST(grace_and_every_are_in_the_plan),
 		TEST(times_that_contradict_each_other_are_refused),
+		TEST(a_signal_that_stops_is_refused),
 		TEST(a_pid_is_that_process_for_ever),
 		TEST(a_named_target_brings_its_pick),
 		TEST(what_is_shielded_or_brink_itself_is_refused),
