@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inject/change/link_above.h"
 #include "inject/change/link_state.h"
 #include "inject/change/netns.h"
 #include "inject/link_carry.h"
@@ -27,7 +28,9 @@ static int check_device(const struct link_spec *s, const struct plan_context *ct
 			       "the device '%s' is shielded: it is the loopback of this machine",
 			       s->dev);
 	rc = link_carry_check(&s->netns, s->dev, own, ctx->targets->flows, e);
-	return rc < 0 ? rc : link_check(sock, s, ret, e);
+	if (rc == 0)
+		rc = link_check(sock, s, ret, e);
+	return rc < 0 ? rc : link_above_check(&s->netns, s->dev, ret->ifindex, e);
 }
 
 int link_plan(const char *dev, const char *netns, uint32_t mtu, const struct plan_context *ctx,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,7 +25,6 @@ static struct {
 	struct nlsock sock;
 } socks[SOCKS_MAX];
 static unsigned n_socks;
-static uint64_t home_cookie; /* of the namespace of this process, once it was asked; else 0 */
 
 /* SO_NETNS_COOKIE (kernel 5.14) of the namespace that this thread is in. Never reused, unlike the
  * inode. */
@@ -133,10 +133,19 @@ struct place {
 	char path[sizeof(((struct netns_ref *)0)->path)];
 };
 
-/* Opens path when it is the namespace of that cookie. 1 = found, 0 = it is another one or is not
- * there. */
-static int try_path(const char *path, uint64_t cookie, struct place *ret, struct err *e)
+/* Called for the paths of namespaces: 1 = no more are needed, 0 = go on, -errno: it cannot be
+ * looked at. */
+typedef int path_fn(void *arg, const char *path, struct err *e);
+
+struct wanted {
+	uint64_t cookie;
+	struct place *ret;
+};
+
+/* Opens path when it is the namespace that is wanted. 0 = it is another one or is not there. */
+static int is_wanted(void *arg, const char *path, struct err *e)
 {
+	const struct wanted *w = arg;
 	AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	uint64_t found = 0;
 
@@ -148,11 +157,11 @@ static int try_path(const char *path, uint64_t cookie, struct place *ret, struct
 		return e->code == EINVAL ?
 			       0 :
 			       -e->code; /* EINVAL: a plain file where a bind mount was */
-	if (found != cookie)
+	if (found != w->cookie)
 		return 0;
-	ret->fd = take_fd(&fd);
-	if (snprintf(ret->path, sizeof(ret->path), "%s", path) >= (int)sizeof(ret->path))
-		ret->path[0] = '\0';
+	w->ret->fd = take_fd(&fd);
+	if (snprintf(w->ret->path, sizeof(w->ret->path), "%s", path) >= (int)sizeof(w->ret->path))
+		w->ret->path[0] = '\0';
 	return 1;
 }
 
@@ -162,24 +171,11 @@ static bool is_gone(int code)
 	return code == ENOENT || code == ESRCH;
 }
 
-/* A process's namespace whose inode is not *seen. As try_path(). */
-static int try_process(const char *path, uint64_t cookie, uint64_t *seen, struct place *ret,
-		       struct err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return is_gone(errno) ? 0 : err_sys(e, "cannot look at '%s'", path);
-	if (st.st_ino == *seen) /* neighbours in /proc mostly share one: ask once */
-		return 0;
-	*seen = st.st_ino;
-	return try_path(path, cookie, ret, e);
-}
-
 struct hunt {
-	uint64_t cookie, seen_ino;
+	path_fn *fn;
+	void *arg;
+	uint64_t seen_ino;
 	unsigned processes;
-	struct place *found;
 	struct err hidden; /* of the first process that may not be looked at */
 };
 
@@ -187,12 +183,18 @@ static int hunt_in(void *arg, int32_t pid)
 {
 	struct hunt *h = arg;
 	char path[64];
+	struct stat st;
 	struct err e;
-	int rc;
+	int rc = 0;
 
 	h->processes++;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	rc = try_process(path, h->cookie, &h->seen_ino, h->found, &e);
+	if (stat(path, &st) < 0) {
+		rc = is_gone(errno) ? 0 : err_sys(&e, "cannot look at '%s'", path);
+	} else if (st.st_ino != h->seen_ino) { /* neighbours mostly share one: ask once */
+		h->seen_ino = st.st_ino;
+		rc = h->fn(h->arg, path, &e);
+	}
 	/* a container's PID 1 may be closed even to its root; those that it started share
 	 * its namespace */
 	if (rc < 0 && !h->hidden.code && pid != 1)
@@ -216,9 +218,9 @@ static void unescape(char *path)
 	*to = '\0';
 }
 
-/* A line of mountinfo: "36 35 0:4 net:[4026532281] /run/netns/blue rw - nsfs nsfs rw". As
- * try_path(). */
-static int try_mount(char *line, uint64_t cookie, struct place *ret, struct err *e)
+/* A line of mountinfo: "36 35 0:4 net:[4026532281] /run/netns/blue rw - nsfs nsfs
+ * rw". */
+static int try_mount(char *line, path_fn *fn, void *arg, struct err *e)
 {
 	char *rest = line, *field[5];
 
@@ -230,14 +232,14 @@ static int try_mount(char *line, uint64_t cookie, struct place *ret, struct err 
 	if (strncmp(field[3], "net:[", 5) != 0 || !strstr(rest, " - nsfs "))
 		return 0;
 	unescape(field[4]);
-	return try_path(field[4], cookie, ret, e);
+	return fn(arg, field[4], e);
 }
 
 /*
  * A namespace needs no process: ip-netns(8) and container engines keep theirs by a mount. Those of
- * this mount namespace. As try_path(); a mount that cannot be looked at goes into *hidden.
+ * this mount namespace. A mount that cannot be looked at goes into h->hidden.
  */
-static int search_mounts(uint64_t cookie, struct place *ret, struct err *hidden, struct err *e)
+static int search_mounts(struct hunt *h, struct err *e)
 {
 	AUTO(auto_close) int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	char buf[2048];
@@ -256,11 +258,11 @@ static int search_mounts(uint64_t cookie, struct place *ret, struct err *hidden,
 			int rc;
 
 			*end = '\0';
-			rc = cut ? 0 : try_mount(line, cookie, ret, &trouble);
+			rc = cut ? 0 : try_mount(line, h->fn, h->arg, &trouble);
 			if (rc > 0)
 				return rc;
-			if (rc < 0 && !hidden->code)
-				*hidden = trouble;
+			if (rc < 0 && !h->hidden.code)
+				h->hidden = trouble;
 		}
 		have = strlen(line);
 		memmove(buf, line, have + 1);
@@ -274,14 +276,14 @@ static int search_mounts(uint64_t cookie, struct place *ret, struct err *hidden,
 }
 
 /*
- * Searches every process and every mount for the namespace. 1 = found, 0 = none has it. One that
- * cannot be looked at may have it: then not finding it elsewhere is an error. Allocates nothing:
- * the undo path.
+ * Every network namespace that a process or a mount has, some of them more than once, until fn has
+ * what it wants. 1 = it has, 0 = none is it. One that cannot be looked at may be it: then 0 is an
+ * error. Allocates nothing: the undo path.
  */
-static int search(uint64_t cookie, struct place *ret, struct err *e)
+static int search(path_fn *fn, void *arg, struct err *e)
 {
 	AUTO(auto_close) int proc = proc_fs_open(e);
-	struct hunt h = { .cookie = cookie, .found = ret };
+	struct hunt h = { .fn = fn, .arg = arg };
 	int rc;
 
 	if (proc < 0) /* never ENOENT, which reads as "the namespace is gone" */
@@ -291,7 +293,7 @@ static int search(uint64_t cookie, struct place *ret, struct err *e)
 		return err_set(e, EIO, "cannot list '/proc': %s", strerror(-rc));
 	if (rc > 0)
 		return 1;
-	rc = search_mounts(cookie, ret, &h.hidden, e);
+	rc = search_mounts(&h, e);
 	if (rc != 0)
 		return rc;
 	if (h.hidden.code) {
@@ -303,25 +305,10 @@ static int search(uint64_t cookie, struct place *ret, struct err *e)
 	return 0;
 }
 
-/* Not to be called inside another one. */
-static int ask_home(uint64_t *ret, struct err *e)
-{
-	int rc = current_cookie(ret, e);
-
-	if (rc == 0)
-		home_cookie = *ret;
-	return rc;
-}
-
-bool netns_is_home(const struct netns_ref *ref)
-{
-	return home_cookie && home_cookie == ref->cookie;
-}
-
 int netns_is_own(const struct netns_ref *ref, struct err *e)
 {
 	uint64_t own = 0;
-	int rc = ask_home(&own, e);
+	int rc = current_cookie(&own, e);
 
 	return rc < 0 ? rc : own == ref->cookie;
 }
@@ -329,10 +316,11 @@ int netns_is_own(const struct netns_ref *ref, struct err *e)
 /* By its path, then wherever it is. */
 static int find(const struct netns_ref *ref, struct place *ret, struct err *e)
 {
-	int rc = ref->path[0] ? try_path(ref->path, ref->cookie, ret, e) : 0;
+	struct wanted w = { ref->cookie, ret };
+	int rc = ref->path[0] ? is_wanted(&w, ref->path, e) : 0;
 
 	if (rc == 0)
-		rc = search(ref->cookie, ret, e);
+		rc = search(is_wanted, &w, e);
 	if (rc == 0)
 		return err_set(e, ENOENT, "the network namespace '%s' is gone",
 			       ref->path[0] ? ref->path : "of the run");
@@ -343,7 +331,7 @@ int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
 {
 	struct place at;
 	uint64_t own = 0;
-	int rc = ask_home(&own, e);
+	int rc = current_cookie(&own, e);
 
 	if (rc < 0)
 		return rc;
@@ -406,7 +394,7 @@ int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, s
 		return err_set(e, EMFILE, "more than %d network namespaces in one run",
 			       SOCKS_MAX / SOCKS_OF_ONE);
 	o.sock = &socks[n_socks].sock;
-	rc = ask_home(&own, e);
+	rc = current_cookie(&own, e);
 	if (rc < 0)
 		return rc;
 	if (own == ref->cookie) {
@@ -421,6 +409,56 @@ int netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret, s
 	socks[n_socks].protocol = protocol;
 	*ret = &socks[n_socks++].sock;
 	return 0;
+}
+
+#define TOUR 1024
+
+struct tour {
+	int (*fn)(void *arg, struct err *e);
+	void *arg;
+	unsigned n;
+	ino_t seen[TOUR]; /* beyond that many they are visited again */
+	int rc;
+	struct err *e;
+};
+
+static int visit(void *arg, const char *path, struct err *e)
+{
+	struct tour *t = arg;
+	AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return 0;
+	for (unsigned i = 0; i < t->n; i++) {
+		if (t->seen[i] == st.st_ino)
+			return 0;
+	}
+	if (t->n < TOUR)
+		t->seen[t->n++] = st.st_ino;
+	t->rc = inside(fd, t->fn, t->arg, e);
+	if (t->rc == -EACCES || t->rc == -EINVAL) /* may not be entered, or is none */
+		t->rc = 0;
+	if (t->rc < 0)
+		*t->e = *e;
+	return t->rc != 0;
+}
+
+int netns_each(int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
+{
+	struct tour *t = calloc(1, sizeof(*t));
+	struct err found = { 0 };
+	int rc;
+
+	if (!t)
+		return err_set(e, ENOMEM, "no memory for the list of network namespaces");
+	*t = (struct tour){ .fn = fn, .arg = arg, .e = &found };
+	rc = search(visit, t, e);
+	if (t->rc < 0)
+		*e = found;
+	rc = t->rc ? t->rc : rc < 0 ? rc : 0;
+	free(t);
+	return rc;
 }
 
 struct reading {

@@ -15,9 +15,6 @@ int netns_identify(const char *name, struct netns_ref *ret, struct err *e);
 /* 1 = this process stands in it, 0 = it does not, or -errno. */
 int netns_is_own(const struct netns_ref *ref, struct err *e);
 
-/* The same as far as this process knows: without a question, for the undo path. */
-bool netns_is_home(const struct netns_ref *ref);
-
 /*
  * Opens the namespace: by its path, then, where the path is gone or leads to another one, by the
  * cookie among all processes and mounts that this process sees. -ENOENT: it does not exist any more
@@ -28,6 +25,12 @@ int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e);
 /* The path under which this process finds it now; "": it stands in it. The path of the record may
  * be gone by then, or lead to another one of that name. -ENOENT: it does not exist any more. */
 int netns_where(const struct netns_ref *ref, struct text *ret, struct err *e);
+
+/*
+ * Calls fn inside every network namespace that a process or a mount has, as far as this process may
+ * enter it, until fn returns another value than 0, which is then returned. Not for the undo path.
+ */
+int netns_each(int (*fn)(void *arg, struct err *e), void *arg, struct err *e);
 
 /*
  * A netlink socket in that namespace, opened once and kept for this process: undo and read-back

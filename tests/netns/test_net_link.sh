@@ -129,4 +129,16 @@ refuse 4 "loopback of this machine" in_a "$BRINK" try net.link_down dev=lo
 refuse 4 "loopback of this machine" in_a "$BRINK" try net.mtu dev=lo mtu=1300
 refuse 8 "there is no device 'nodev'" in_a "$BRINK" try net.mtu dev=nodev mtu=1300
 refuse 3 "choose a lower one" "$BRINK" try net.mtu dev=va mtu=1500 netns="$a"
+ip -n "$a" route del default
+# a container's device on it: the kernel takes its MTU down too, and never up again
+for kind in "macvlan mode bridge" "ipvlan mode l2"; do
+	# shellcheck disable=SC2086 # words
+	ip -n "$a" link add link va name above type $kind 2>"$dir/no" || { grep -q 'Unknown device type' "$dir/no" && continue; fail "$kind: $(cat "$dir/no")"; }
+	ip -n "$a" link set above netns "$b"
+	refuse 8 "'above' of another network namespace stands on it" "$BRINK" try net.mtu dev=va mtu=1300 netns="$a"
+	refuse 8 "'above' of another network namespace stands on it" "$BRINK" try net.link_down dev=va netns="$a"
+	ip -n "$b" link del above
+	tried=1
+done
+[ -n "${tried:-}" ] || fail "this kernel has neither macvlan nor ipvlan"
 echo "# counted: devices_put_back 6"
