@@ -45,7 +45,7 @@ const struct flag option_flags[] = {
 	{ "unit", 0, FLAG_TEXT, "NAME", AT(unit), .verbs = ON(REVERT),
 	  .doc = "only runs that this systemd unit started (for ExecStopPost=)" },
 	{ "accept-conflict", 0, FLAG_SET, AT(accept_conflict), .verbs = ON(REVERT),
-	  .doc = "what others changed since then, or what cannot be looked at and ended with its run, stays as it is and counts as undone" },
+	  .doc = "what others changed since then, what cannot be looked at and ended with its run, or a run without its record, stays as it is and counts as undone" },
 	{ "from", 0, FLAG_TEXT, "web|db|queue", AT(from), .dflt = "web", .verbs = ON(NEW),
 	  .doc = "which starter" },
 

@@ -103,7 +103,7 @@ static int fill_prepare(struct change *c, struct undo *ret, struct err *e)
 		 "for p in $(grep -lx " HOLDER_COMM " /proc/[0-9]*/comm | cut -d/ -f3); do "
 		 "ls -l /proc/$p/fd | grep -F ");
 	shell_quote(&by_hand, s->path);
-	text_add(&by_hand, " | grep -q deleted && kill -KILL $p; done");
+	text_add(&by_hand, "%s | grep -q deleted && kill -KILL $p; done", s->path[1] ? "/" : "");
 	return 0;
 }
 
