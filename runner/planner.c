@@ -11,6 +11,8 @@
 #define WATCH_NS \
 	(15 * NS_PER_S) /* the controller's default for checks that no recovers_within names */
 
+#define APART_NS NS_PER_S /* for the first one to be taken back */
+
 static int keep(struct run_plan *p, struct planned_fault *f, const struct plan *plan, struct err *e)
 {
 	f->n_changes = plan->n_changes;
@@ -39,6 +41,52 @@ static int keep(struct run_plan *p, struct planned_fault *f, const struct plan *
 	return 0;
 }
 
+/* Closer than that long. */
+static bool at_once(const struct fault_item *a, const struct fault_item *b, int64_t ns)
+{
+	return a->after_ns < b->after_ns + b->for_ns + ns &&
+	       b->after_ns < a->after_ns + a->for_ns + ns;
+}
+
+/* Do both change the same of the same thing, which only one can take back? */
+static bool is_same_thing(const struct change_spec *a, const struct change_spec *b)
+{
+	const struct change_ops *ops = change_ops_of(a->kind);
+	char of_a[96], of_b[96];
+	struct text ta = text_on(of_a, sizeof(of_a)), tb = text_on(of_b, sizeof(of_b));
+
+	if (a->kind != b->kind || (a->kind == CHANGE_LINK && !a->u.link.mtu != !b->u.link.mtu) ||
+	    (a->kind != CHANGE_LINK && a->kind != CHANGE_PAUSE && a->kind != CHANGE_STOP &&
+	     a->kind != CHANGE_FREEZE))
+		return false;
+	return ops->resource(a, &ta) == 0 && ops->resource(b, &tb) == 0 && strcmp(of_a, of_b) == 0;
+}
+
+/* The later one would find what it is to change changed, and end the run in its middle. */
+static int refuse_twice(const struct run_plan *p, unsigned i, const struct fault_item *item,
+			const struct plan *plan, struct err *e)
+{
+	for (unsigned k = 0; k < i; k++) {
+		const struct planned_fault *f = &p->fault[k];
+
+		for (unsigned m = 0; at_once(item, f->item, APART_NS) && m < f->n_changes; m++) {
+			for (unsigned n = 0; n < plan->n_changes; n++) {
+				char words[ERR_LINE];
+				struct text what = text_on(words, sizeof(words));
+
+				if (!is_same_thing(&f->change[m], &plan->change[n]))
+					continue;
+				change_resource_words(&plan->change[n], &what);
+				return err_set(e, EINVAL,
+					       "fault '%.60s' does the same to %s at that time: "
+					       "let a second pass between the two",
+					       f->item->id, words);
+			}
+		}
+	}
+	return 0;
+}
+
 /* Both tables stand in one hook: what the first one takes away never comes to the second. */
 static void note_overlaps(const struct run_plan *p, unsigned i, const struct fault_item *item,
 			  struct plan *plan)
@@ -47,11 +95,9 @@ static void note_overlaps(const struct run_plan *p, unsigned i, const struct fau
 
 	for (unsigned k = 0; k < i; k++) {
 		const struct planned_fault *f = &p->fault[k];
-		bool overlap = item->after_ns < f->item->after_ns + f->item->for_ns &&
-			       f->item->after_ns < item->after_ns + item->for_ns;
 		bool found = false;
 
-		for (unsigned m = 0; overlap && m < f->n_changes; m++) {
+		for (unsigned m = 0; at_once(item, f->item, 0) && m < f->n_changes; m++) {
 			for (unsigned n = 0; n < plan->n_changes; n++)
 				found |= gates_overlap(&f->change[m], &plan->change[n], &pool);
 		}
@@ -78,6 +124,8 @@ static int plan_one(const struct experiment *x, const struct targets *targets, u
 
 	memset(scratch, 0, sizeof(*scratch));
 	rc = item->ops->plan(item->spec, &ctx, scratch, e);
+	if (rc == 0)
+		rc = refuse_twice(p, i, item, scratch, e);
 	if (rc < 0)
 		return rc;
 	for (unsigned k = 0; k < scratch->n_changes && !item->for_ns; k++) {

@@ -141,4 +141,18 @@ for kind in "macvlan mode bridge" "ipvlan mode l2"; do
 	tried=1
 done
 [ -n "${tried:-}" ] || fail "this kernel has neither macvlan nor ipvlan"
+# two faults that change the same: the later one would end the run in its middle
+before
+experiment twice <<END
+faults:
+  - net.mtu: {dev: va, mtu: 1400, netns: $a}
+    for: 6s
+  - net.mtu: {dev: va, mtu: 1300, netns: $a}
+    after: 6s
+END
+! "$BRINK" run "$dir/twice.yaml" >"$dir/try.out" 2>"$dir/try.err" || fail "two at once: not refused"
+grep -q "does the same to the network device 'va'" "$dir/try.err" || fail "two at once: $(cat "$dir/try.err")"
+same "two at once"
+sed -i 's/after: 6s/after: 7s/' "$dir/twice.yaml"
+"$BRINK" plan "$dir/twice.yaml" >"$dir/try.out" 2>&1 || fail "one after the other: $(cat "$dir/try.out")"
 echo "# counted: devices_put_back 6"
