@@ -18,9 +18,10 @@
 #include "base/io.h"
 #include "inject/change/netns.h"
 
-#define START_NS     (10 * NS_PER_S) /* a starved machine is slow, not broken */
-#define STOP_NS      (3 * NS_PER_S)  /* a launcher ends its commands first */
-#define SOCKET_BYTES (1 << 20)       /* samples wait here while the runner is busy */
+#define START_NS     (10 * NS_PER_S)  /* a starved machine is slow, not broken */
+#define STOP_NS      (3 * NS_PER_S)   /* a launcher ends its commands first */
+#define DEATH_NS     (50 * NS_PER_MS) /* the runner has its beat */
+#define SOCKET_BYTES (1 << 20)        /* samples wait here while the runner is busy */
 #define KEPT_FD      (PROBE_FD + 1)
 
 static void default_signals(void)
@@ -96,11 +97,12 @@ static void child_main(const struct probe_child *c, int sock, pid_t parent)
 	_exit(r);
 }
 
-/* "killed by SIGSYS", when it can be known already. */
+/* "killed by SIGSYS". A process that ends closes its files a moment before that can be asked. */
 static int how_it_ended(const struct prober *p, struct err *e)
 {
 	siginfo_t si = { 0 };
 
+	io_wait(p->pidfd, POLLIN, clock_mono_ns() + DEATH_NS);
 	if (waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED | WNOHANG | WNOWAIT) || !si.si_pid)
 		return err_set(e, EPIPE, "the %s (process %d) has closed its socket", p->name,
 			       p->pid);

@@ -47,7 +47,7 @@ list >"$dir/before"
 spared() {
 	local code=$1 words=$2 fault rc
 	shift 2
-	for fault in "proc.kill" "proc.kill signal=STOP" "proc.pause"; do
+	for fault in "proc.kill" "proc.kill signal=HUP" "proc.pause"; do
 		rc=0
 		timeout 20 "$BRINK" try $fault "$@" --yes >"$dir/out" 2>"$dir/err" </dev/null || rc=$?
 		[ $rc = "$code" ] || fail "$fault $*: exit $rc, not $code: $(cat "$dir/out" "$dir/err")"
