@@ -160,7 +160,7 @@ static int parse_length(const char *text, unsigned *len, struct err *e)
 static int parse_host(char *host, struct endpoint *ret, struct err *e)
 {
 	char *slash = strchr(host, '/');
-	unsigned char addr[16];
+	_Alignas(struct in6_addr) unsigned char addr[16];
 	unsigned family = 0, len;
 	int rc = 0;
 
@@ -177,6 +177,12 @@ static int parse_host(char *host, struct endpoint *ret, struct err *e)
 	len = family == 4 ? 32 : 128;
 	if (slash && family)
 		rc = parse_length(slash + 1, &len, e);
+	if (family == 6 && len >= 96 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)addr)) {
+		/* on the wire it is IPv4: RFC 4291 section 2.5.5.2 */
+		memmove(addr, addr + 12, 4);
+		family = 4;
+		len -= 96;
+	}
 	if (family)
 		return rc < 0 ? rc : add_prefix(ret, family, addr, len, e);
 	rc = check_name(host, e);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -75,7 +77,10 @@ static int set_selector(struct signal_spec *s, const struct proc_aim *aim,
 			const struct plan_context *ctx, struct err *e)
 {
 	const struct proc_select *sel = aim->select;
-	int rc = copy(s->exe, sizeof(s->exe), "exe", sel->exe, e);
+	char exe[PATH_MAX];
+	/* the file that was judged: a link on the way may lead elsewhere later */
+	const char *file = sel->exe && realpath(sel->exe, exe) ? exe : sel->exe;
+	int rc = copy(s->exe, sizeof(s->exe), "exe", file, e);
 
 	if (rc == 0)
 		rc = copy(s->name, sizeof(s->name), "name", sel->name, e);

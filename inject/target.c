@@ -73,6 +73,48 @@ static void wanted_describe(struct wanted *w)
 	}
 }
 
+#define LINKS_MAX 40 /* MAXSYMLINKS of the kernel */
+
+/* A link that somebody else made on the way to the file: then it is he who names it. *ret stays
+ * where there is none. */
+static int link_owner(const char *path, uint32_t *ret, struct err *e)
+{
+	char at[PATH_MAX], link[PATH_MAX], rest[PATH_MAX];
+	size_t from = 0;
+
+	snprintf(at, sizeof(at), "%s", path);
+	for (unsigned links = 0; at[from];) {
+		size_t end = from + strspn(at + from, "/");
+		struct stat st;
+		ssize_t n;
+		bool last;
+
+		end += strcspn(at + end, "/");
+		last = !at[end];
+		snprintf(rest, sizeof(rest), "%s", at + end);
+		at[end] = '\0';
+		if (lstat(at, &st) < 0)
+			return err_sys(e, "cannot look at '%.200s'", at);
+		if (!S_ISLNK(st.st_mode)) {
+			from = end;
+			if (!last)
+				snprintf(at + end, sizeof(at) - end, "%s", rest);
+			continue;
+		}
+		if (st.st_uid != 0)
+			*ret = st.st_uid;
+		n = readlink(at, link, sizeof(link) - 1);
+		if (n < 0 || ++links > LINKS_MAX)
+			return err_set(e, ELOOP, "cannot follow '%.200s'", at);
+		link[n] = '\0';
+		from = link[0] == '/' ? 0 : from;
+		if (snprintf(at + from, sizeof(at) - from, "%s%s%s", link[0] == '/' ? "" : "/",
+			     link, rest) >= (int)(sizeof(at) - from))
+			return err_set(e, ENAMETOOLONG, "'%.200s' is too long", path);
+	}
+	return 0;
+}
+
 /*
  * Who may write the file says which process is meant, also between two looks of a running
  * experiment. To root's brink he may name his own only. (Without root the kernel sees to that.)
@@ -93,7 +135,7 @@ static int pid_file_owner(int fd, const char *path, uint32_t *ret, struct err *e
 			       "name or cgroup instead",
 			       path, st.st_mode & 07777);
 	*ret = st.st_uid;
-	return 0;
+	return link_owner(path, ret, e);
 }
 
 static int read_pid_file(const char *path, int32_t *ret, uint32_t *ret_uid, struct err *e)
@@ -148,7 +190,7 @@ int user_find(const char *user, uint32_t *ret, struct err *e)
 static int wanted_exe(struct wanted *w, struct err *e)
 {
 	const char *exe = w->s->exe;
-	struct stat st;
+	struct stat st, given;
 
 	if (!realpath(exe, w->exe_path)) {
 		/* it may have been removed or exist only in another mount namespace: compared by
@@ -158,8 +200,13 @@ static int wanted_exe(struct wanted *w, struct err *e)
 		memcpy(w->exe_path, exe, strlen(exe) + 1);
 		return 0;
 	}
-	if (stat(w->exe_path, &st) < 0)
+	if (stat(w->exe_path, &st) < 0 || stat(exe, &given) < 0)
 		return err_sys(e, "cannot read exe '%s'", exe);
+	if (given.st_dev != st.st_dev || given.st_ino != st.st_ino) /* /proc/PID/root/... */
+		return err_set(
+			e, EINVAL,
+			"exe '%s' leads elsewhere than its name: into another mount namespace?",
+			exe);
 	w->exe_exists = true;
 	w->exe_dev = st.st_dev;
 	w->exe_ino = st.st_ino;
@@ -235,6 +282,33 @@ static int exe_matches(const struct wanted *w, int dir)
 	return st.st_dev == w->exe_dev && (link[len] || st.st_ino == w->exe_ino);
 }
 
+static bool has_long_name(const struct wanted *w)
+{
+	return w->s->name && strlen(w->s->name) > COMM_LEN;
+}
+
+static bool ends_with_name(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strcmp(slash ? slash + 1 : path, name) == 0;
+}
+
+/* The kernel keeps 15 bytes of a name, and others may begin so. The whole of it stands in the
+ * command line: what was called, or, of a script, its interpreter's first argument. */
+static int long_name_matches(const struct wanted *w, int dir)
+{
+	char text[8192];
+	ssize_t n = io_read_file(dir, "cmdline", text, sizeof(text));
+	size_t first;
+
+	if (n < 0)
+		return n == -ENOENT || n == -ESRCH ? 0 : (int)n;
+	first = strnlen(text, (size_t)n) + 1;
+	return ends_with_name(text, w->s->name) ||
+	       (first < (size_t)n && ends_with_name(text + first, w->s->name));
+}
+
 static int cgroup_matches(const struct wanted *w, int dir)
 {
 	char text[8192];
@@ -264,6 +338,10 @@ static int dir_matches(const struct wanted *w, int dir, int32_t pid, const char 
 		if (w->file_uid && uid != w->file_uid)
 			return 0;
 	}
+	*ret_unequal = "its name only begins so";
+	r = has_long_name(w) ? long_name_matches(w, dir) : 1;
+	if (r <= 0)
+		return r;
 	*ret_unequal = "its control group is another one";
 	r = w->s->cgroup ? cgroup_matches(w, dir) : 1;
 	if (r <= 0)
@@ -299,7 +377,7 @@ static int matches(struct found *f, int32_t pid, struct proc_stat *ret_stat)
 		return r;
 	if (!stat_matches(w, ret_stat, &f->unequal))
 		return 0;
-	if (!w->pid && !w->s->exe && !w->s->cgroup && !w->s->user)
+	if (!w->pid && !w->s->exe && !w->s->cgroup && !w->s->user && !has_long_name(w))
 		return 1; /* name and start time came from one read */
 	dir = proc_dir_open(f->proc_fd, pid);
 	if (dir < 0)

@@ -115,9 +115,10 @@ static void print_safety(FILE *out)
 	      "  persistent   it survives a reboot; the boot unit ends it\n"
 	      "  one-shot     there is nothing to take back: a killed process\n\n",
 	      out);
-	para(out, "Never touched: established sessions of sshd and yours first of all, brink and "
-		  "its ancestors, PID 1, ARP and neighbour discovery, and what policy denies. "
-		  "What brink did not make it never removes or alters.");
+	para(out,
+	     "Never touched: the connections of sshd's sessions and yours first of all, brink and "
+	     "its ancestors, PID 1, ARP and neighbour discovery, and what policy denies. "
+	     "What brink did not make it never removes or alters.");
 	para(out, "When something could not be taken back, the exit code is 20 and the last lines "
 		  "say what is known to be left. brink revert tries again, brink revert --print "
 		  "shows the commands that undo it by hand.");

@@ -351,12 +351,13 @@ static void add_sockets(struct finder *f, int32_t pid)
 	count_unseen(f, pid, proc_sockets(f->proc_fd, pid, add_socket, &v));
 }
 
-/* The first ancestor that owns an established connection carries the operator. */
+/* An ancestor that owns an established connection may carry the operator: all of them, an agent on
+ * the way has one of its own. */
 static void find_operator(struct finder *f)
 {
 	uint32_t n = f->s->n_procs;
 
-	for (uint32_t i = 0; i < n && !f->flows->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		f->n_sockets = 0;
 		add_sockets(f, f->s->proc[i].pid);
 		sort_sockets(f);
@@ -503,8 +504,7 @@ static int find_all(struct finder *f, const char *const *paths, size_t n_paths)
 	if (r)
 		return r;
 	find_operator(f);
-	if (!f->flows->n)
-		each_connection(f, getpid(), take_hinted);
+	each_connection(f, getpid(), take_hinted);
 	find_logins(f);
 	say_what_is_missing(f);
 	return f->no_memory ? err_set(f->e, ENOMEM, "no memory to look for sessions") : 0;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "inject/cgroup.h"
+#include "inject/change/fill.h"
 #include "inject/change/nft_sets.h"
 #include "inject/net_overlap.h"
 #include "inject/proc_fs.h"
@@ -155,7 +156,7 @@ static int fill_may_hit(const char *path, const struct fill_spec *f, struct err 
 	struct stat st;
 
 	if (stat(path, &st) == 0) {
-		if (st.st_dev == f->dev)
+		if (st.st_dev == f->dev || fill_same_space(path, f->path))
 			return 1;
 	} else if (errno != ENOENT && errno != ENOTDIR) {
 		return err_sys(e, "cannot tell whether '%.80s' is touched", path);
@@ -163,11 +164,20 @@ static int fill_may_hit(const char *path, const struct fill_spec *f, struct err 
 	return !is_root_path(path) && path_is_below(resolved(f->path, a), resolved(path, b));
 }
 
+/* Also where it was replaced meanwhile, as by an upgrade: proc_pid_exe(5). */
 static bool runs_below(const char *path, const char *exe)
 {
-	char buf[PATH_MAX];
+	static const char deleted[] = " (deleted)";
+	size_t n = strlen(exe), end = sizeof(deleted) - 1;
+	char buf[PATH_MAX], was[PATH_MAX];
+	const char *real = resolved(path, buf);
 
-	return path_is_below(exe, path) || path_is_below(exe, resolved(path, buf));
+	if (path_is_below(exe, path) || path_is_below(exe, real))
+		return true;
+	if (n <= end || strcmp(exe + n - end, deleted) != 0)
+		return false;
+	snprintf(was, sizeof(was), "%.*s", (int)(n - end), exe);
+	return path_is_below(was, path) || path_is_below(was, real);
 }
 
 static int path_may_hit(const char *path, const struct touch *t, struct err *e)
@@ -215,8 +225,34 @@ static bool later_in(const char *cgroup, const struct touch *t, bool sure)
 	       (!sure && (path_is_below(cgroup, at) || path_is_below(dir, at)));
 }
 
-static bool cgroup_is(const char *cgroup, const struct touch *t, bool sure)
+const char *policy_cgroup(const char *rule, char buf[PATH_MAX])
 {
+	char top[PATH_MAX];
+	size_t n = 0;
+
+	for (const char *c = rule; *c && n + 1 < PATH_MAX; c++) {
+		if (c[0] == '/' && (c[1] == '/' || (c[1] == '.' && (c[2] == '/' || !c[2])))) {
+			c += c[1] == '.'; /* "/./" is "/" */
+			continue;
+		}
+		buf[n++] = *c;
+	}
+	buf[n] = '\0';
+	if (cgroup2_path("/x", top, sizeof(top)) == 0) {
+		size_t len = strlen(top) - strlen("/x");
+
+		top[len] = '\0';
+		if (len && path_is_below(buf, top) && buf[len] == '/')
+			memmove(buf, buf + len, n - len + 1);
+	}
+	return buf[0] ? buf : "/";
+}
+
+static bool cgroup_is(const char *rule, const struct touch *t, bool sure)
+{
+	char buf[PATH_MAX];
+	const char *cgroup = policy_cgroup(rule, buf);
+
 	if (!t->pid)
 		return later_in(cgroup, t, sure);
 	return t->groups[0] ? proc_cgroup_within(t->groups, cgroup) : !sure;
@@ -226,16 +262,21 @@ bool unit_on_the_way(const char *unit, const char *groups)
 {
 	char part[256];
 
-	while (*groups) {
-		size_t n = strcspn(groups, "/:\n");
+	/* a path, or lines of cgroups(7) that have one each: "0::/system.slice/web.service"; names
+	 * of units have ':' and '\\' in them */
+	for (const char *at = groups; *at; at += *at != '\0') {
+		size_t n;
 
+		if (at == groups || at[-1] == '\n')
+			at += strcspn(at, "/\n");
+		n = strcspn(at, "/\n");
 		if (n && n < sizeof(part)) {
-			memcpy(part, groups, n);
+			memcpy(part, at, n);
 			part[n] = '\0';
-			if (fnmatch(unit, part, 0) == 0)
+			if (fnmatch(unit, part, FNM_NOESCAPE) == 0)
 				return true;
 		}
-		groups += n + (groups[n] != '\0');
+		at += n;
 	}
 	return false;
 }

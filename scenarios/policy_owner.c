@@ -93,14 +93,15 @@ static bool related(const char *aim, const char *rule, bool sure)
 /* The rule may name the directory too. */
 static bool cgroup_fits(const struct aim *aim, const struct policy_rule *r, bool sure)
 {
-	char dir[PATH_MAX];
+	char dir[PATH_MAX], buf[PATH_MAX];
+	const char *rule = policy_cgroup(r->cgroup, buf);
 
 	if (!aim->by_cgroup)
 		return !sure && has_process(aim, r, 'c');
 	if (!aim->cgroup[0])
 		return !sure;
-	return related(aim->cgroup, r->cgroup, sure) ||
-	       (cgroup2_path(aim->cgroup, dir, sizeof(dir)) == 0 && related(dir, r->cgroup, sure));
+	return related(aim->cgroup, rule, sure) ||
+	       (cgroup2_path(aim->cgroup, dir, sizeof(dir)) == 0 && related(dir, rule, sure));
 }
 
 struct unit_search {
@@ -114,7 +115,7 @@ static int find_unit(void *arg, const char *path, uint64_t ino)
 	const char *name = strrchr(path, '/');
 
 	(void)ino;
-	if (!name || fnmatch(s->unit, name + 1, 0) != 0)
+	if (!name || fnmatch(s->unit, name + 1, FNM_NOESCAPE) != 0)
 		return 0;
 	s->runs = true;
 	return path_is_below(path, s->within);

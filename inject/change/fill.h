@@ -12,6 +12,9 @@
  * elsewhere. fill_space.c.
  */
 uint64_t fill_reserve(int dir, const struct statvfs *fs, const struct shield *shield);
+/* Do both lie on the same space: one file system, subvolumes of one btrfs, an overlay and what is
+ * beneath it? What is not there: the nearest folder above. fill_space.c. */
+bool fill_same_space(const char *path, const char *other);
 /* The key of the space that is taken: one for all subvolumes of a btrfs. fill_space.c. */
 void fill_key(const struct fill_spec *s, struct text *ret);
 

@@ -83,6 +83,13 @@ static bool is_of(int dir, const char *path)
 	return other >= 0 && same_space(dir, other);
 }
 
+bool fill_same_space(const char *path, const char *other)
+{
+	AUTO(auto_close) int dir = open_nearest(path);
+
+	return dir >= 0 && is_of(dir, other);
+}
+
 uint64_t fill_reserve(int dir, const struct statvfs *fs, const struct shield *shield)
 {
 	uint64_t total = (uint64_t)fs->f_blocks * fs->f_frsize;

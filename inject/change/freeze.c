@@ -187,9 +187,13 @@ static int check_pid(struct freeze_check *k, int32_t pid, struct err *e)
 	struct proc_stat stat;
 	char name[128];
 	struct text t = text_on(name, sizeof(name));
-	int rc = pid ? proc_stat_of(pid, &stat) : -ESRCH; /* 0: of another PID namespace */
+	int rc = pid ? proc_stat_of(pid, &stat) : -EXDEV;
 
 	k->n_procs++;
+	if (!pid) /* of a PID namespace that is out of sight: who started brink may be there */
+		return err_set(
+			e, EPERM,
+			"the cgroup holds a process that cannot be seen from here, which may be brink's own ancestor");
 	if (rc == -ESRCH)
 		return 0;
 	if (rc < 0)

@@ -329,7 +329,7 @@ static int find(const struct netns_ref *ref, struct place *ret, struct err *e)
 
 int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
 {
-	struct place at;
+	struct place at = { .fd = -1 };
 	uint64_t own = 0;
 	int rc = current_cookie(&own, e);
 
@@ -349,7 +349,7 @@ int netns_open(const struct netns_ref *ref, int *ret_fd, struct err *e)
 
 int netns_where(const struct netns_ref *ref, struct text *ret, struct err *e)
 {
-	struct place at;
+	struct place at = { .fd = -1 };
 	int rc = netns_is_own(ref, e);
 
 	if (rc != 0)

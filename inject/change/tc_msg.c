@@ -58,6 +58,9 @@ int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct 
 		return err_ctx(e, "'%s'", name);
 	if (!found.ifindex)
 		return err_set(e, EBADMSG, "no answer about the device '%s'", name);
+	if (strcmp(found.name, name) != 0) /* rules, and those of a policy, know it by one name */
+		return err_set(e, ENODEV, "there is no device '%s': '%s' has that as another name",
+			       name, found.name);
 	*ret = found;
 	return 0;
 }

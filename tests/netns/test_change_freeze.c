@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -430,6 +431,39 @@ static void a_cgroup_with_a_shielded_process_is_refused(void **state)
 	assert_true(moves(f));
 }
 
+/* As brink in a container meets a cgroup of the host. */
+static int check_from_within(struct fixture *f)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct freeze_check k = { .shield = &f->r.shield };
+		struct err e;
+		int dir = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (dir < 0 || unshare(CLONE_NEWPID) < 0)
+			_exit(1);
+		pid = fork();
+		if (pid == 0)
+			_exit(-freeze_check(&k, dir, &e));
+		waitpid(pid, &status, 0);
+		_exit(WEXITSTATUS(status));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return -WEXITSTATUS(status);
+}
+
+static void who_cannot_be_seen_is_not_frozen(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(check_from_within(f), 0); /* nobody in it */
+	start_target(f, f->dir);
+	assert_int_equal(check_from_within(f), -EPERM);
+}
+
 static void the_shield_is_asked_again_when_it_fires(void **state)
 {
 	struct fixture *f = *state;
@@ -488,6 +522,7 @@ int main(void)
 		TEST(who_cannot_be_looked_at_is_not_taken_for_nobody),
 		TEST(a_cgroup_above_that_others_froze_is_no_leftover),
 		TEST(a_cgroup_with_a_shielded_process_is_refused),
+		TEST(who_cannot_be_seen_is_not_frozen),
 		TEST(the_shield_is_asked_again_when_it_fires),
 		TEST(a_cgroup_alone_is_planned_as_one_freeze),
 	};

@@ -111,6 +111,7 @@ refuse() { # $1: exit code, $2: words of the refusal, $3...: of the fault
 	same "$*"
 }
 ip -n "$a" addr add fd77::1/64 dev va nodad
+await "ip -n '$a' -6 route show table local | grep -q fd77::1" 10 || fail "no local route"
 refuse 8 "IPv6 address fd77::1" "$BRINK" try net.link_down dev=va netns="$a"
 # what decides is read there, not where brink stands
 keep() { in_a sh -c "echo $1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down; echo $2 >/proc/sys/net/ipv6/conf/va/keep_addr_on_down"; }
@@ -141,6 +142,12 @@ for kind in "macvlan mode bridge" "ipvlan mode l2"; do
 	tried=1
 done
 [ -n "${tried:-}" ] || fail "this kernel has neither macvlan nor ipvlan"
+# its other names are no names to brink: a policy's rules know it by one
+ip -n "$a" link property add dev va altname othername
+refuse 8 "there is no device 'othername'" "$BRINK" try net.drop to=10.77.0.2 dev=othername netns="$a"
+refuse 8 "there is no device 'othername'" "$BRINK" try net.reset to=10.77.0.2 dev=othername every=500ms netns="$a"
+refuse 8 "there is no device 'othername'" "$BRINK" try net.mtu mtu=1300 dev=othername netns="$a"
+ip -n "$a" link property del dev va altname othername
 # two faults that change the same: the later one would end the run in its middle
 before
 experiment twice <<END

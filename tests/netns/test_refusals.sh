@@ -44,6 +44,19 @@ try 0 "1 of 1 faults reverted" in_b_nobody try disk.fill path="$dir/home/full" s
 try 0 "CLEAN" in_b_nobody try proc.kill pid=$victim --yes
 ! kill -0 $victim 2>/dev/null || await "! kill -0 $victim 2>/dev/null" 5 || fail "it lives"
 
+# A path through another process's root is not what its name says.
+unshare --mount sh -c "mount -t tmpfs none '$dir/home/full' && cp /bin/sleep '$dir/home/full/prog' && exec '$dir/home/full/prog' 300" 7>&- &
+inside=$!
+helpers="$helpers $inside"
+await "grep -qx prog /proc/$inside/comm" 10 || fail "no process in another mount namespace"
+try 3 "leads elsewhere than its name" "$BRINK" try disk.fill path="/proc/$inside/root$dir/home/full" size=64KiB --for 1s
+cp /bin/sleep "$dir/home/full/prog"
+"$dir/home/full/prog" 300 7>&- &
+outside=$!
+helpers="$helpers $outside"
+try 3 "leads elsewhere than its name" "$BRINK" try proc.kill exe="/proc/$inside/root$dir/home/full/prog" --yes
+kill -0 $inside && kill -0 $outside || fail "somebody was killed"
+
 # Root without the right to enter a namespace is unable, not refused.
 try 8 "cannot enter the network namespace: Permission denied (needs CAP_SYS_ADMIN: " \
 	setpriv --bounding-set=-sys_admin --inh-caps=-all "$BRINK" try net.drop to=127.0.0.1:7998 netns="$b" --for 1s

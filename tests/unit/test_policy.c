@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "inject/cgroup.h"
 #include "scenarios/policy.h"
 #include "scenarios/policy_parts.h"
 
@@ -719,19 +720,30 @@ static void a_unit_is_known_by_the_name_of_its_cgroup(void **state)
 		{ "0::/system.slice/openssh.service\n", false },
 		{ "0::/\n", false },
 		{ "0::/system.slice/pg@1.service\n", true },
-		{ "", true }, /* not known */
+		{ "0::/app.slice/a\\x2ddb.service\n", true }, /* as systemd writes a dash */
+		{ "1:name=systemd:/x\n0::/app.slice/web@10.0.0.1:80.service\n", true },
+		{ "1:net.service:/x\n", false }, /* a controller's name is no folder */
+		{ "", true },                    /* not known */
 	};
-	struct policy_rule rules[] = { { .unit = "ssh.service" }, { .unit = "pg@*.service" } };
+	struct policy_rule rules[] = { { .unit = "ssh.service" },
+				       { .unit = "pg@*.service" },
+				       { .unit = "a\\x2ddb.service" },
+				       { .unit = "web@10.0.0.1:80.service" },
+				       { .unit = "net.service" } };
 	struct touch t = { .fault = "proc.kill", .family = TOUCH_PROC, .pid = 4242, .exe = "" };
 	struct world *w = *state;
 	struct err e;
 
 	for (size_t i = 0; i < ARRAY_LEN(procs); i++) {
+		bool hit = false, covered = false;
+
 		t.groups = procs[i].groups;
-		assert_int_equal(rule_may_hit(&rules[0], &t, &e) || rule_may_hit(&rules[1], &t, &e),
-				 procs[i].hit);
-		assert_int_equal(rule_covers(&rules[0], &t) || rule_covers(&rules[1], &t),
-				 procs[i].hit && t.groups[0]);
+		for (size_t k = 0; k < ARRAY_LEN(rules); k++) {
+			hit |= rule_may_hit(&rules[k], &t, &e) > 0;
+			covered |= rule_covers(&rules[k], &t);
+		}
+		if (hit != procs[i].hit || covered != (procs[i].hit && t.groups[0]))
+			fail_msg("%s", t.groups);
 	}
 	t = (struct touch){ .fault = "proc.kill", .family = TOUCH_PROC, .groups = "", .exe = "" };
 	t.cgroup = "/system.slice"; /* found later, perhaps there */
@@ -745,6 +757,33 @@ static void a_unit_is_known_by_the_name_of_its_cgroup(void **state)
 	assert_int_equal(self(w), 0);
 	assert_int_equal(load_text(w, HEAD "allow: [{unit: \"*.service\"}]\n"), 0);
 	assert_int_equal(self(w), -EPERM);
+}
+
+static void a_rule_is_known_however_it_is_written(void **state)
+{
+	struct policy_rule rules[] = { { .cgroup = "//app.slice/./db/" },
+				       { .cgroup = NULL },
+				       { .path = "/srv/app/prog" },
+				       { .path = "/srv/app" } };
+	struct touch t = { .fault = "proc.kill",
+			   .family = TOUCH_PROC,
+			   .pid = 4242,
+			   .groups = "0::/app.slice/db\n",
+			   .exe = "/srv/app/prog (deleted)" }; /* replaced since it began */
+	char dir[PATH_MAX];
+	struct err e;
+
+	(void)state;
+	assert_int_equal(cgroup2_path("/app.slice/db", dir, sizeof(dir)), 0);
+	rules[1].cgroup = dir; /* as the files of the freezer are found */
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		assert_int_equal(rule_may_hit(&rules[i], &t, &e), 1);
+		assert_true(rule_covers(&rules[i], &t));
+	}
+	t.groups = "0::/app.slice/db2\n";
+	t.exe = "/srv/app2/prog (deleted)";
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		assert_int_equal(rule_may_hit(&rules[i], &t, &e), 0);
 }
 
 static void too_many_processes_are_refused_by_the_smaller_limit(void **state)
@@ -942,6 +981,7 @@ int main(void)
 		T(an_allow_list_refuses_what_touches_nothing_that_it_knows),
 		T(a_repeated_signal_is_judged_by_its_selector_too),
 		T(a_unit_is_known_by_the_name_of_its_cgroup),
+		T(a_rule_is_known_however_it_is_written),
 		T(a_network_fault_on_a_cgroup_is_judged_by_it),
 		T(a_network_fault_on_a_user_is_judged_by_it),
 		T(behind_a_tag_the_owner_has_been_judged),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,6 +185,28 @@ static void times_that_contradict_each_other_are_refused(void **state)
 	assert_true(says(f, "TERM first"));
 }
 
+/* A link that leads elsewhere later does not change who is found then. */
+static void the_file_of_exe_is_the_one_that_was_judged(void **state)
+{
+	struct fixture *f = *state;
+	char exe[PATH_MAX], link[] = "/tmp/brink-exe-XXXXXX";
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	int fd = mkstemp(link);
+
+	assert_true(n > 0 && fd >= 0);
+	exe[n] = '\0';
+	close(fd);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink(exe, link), 0);
+	start(f, f->comm);
+	give(f, "name", f->comm);
+	give(f, "exe", link);
+	give(f, "every", "1s");
+	assert_int_equal(plan(f), 0);
+	assert_string_equal(planned(f)->exe, exe);
+	unlink(link);
+}
+
 /* Nobody would let it go on. */
 static void a_signal_that_stops_is_refused(void **state)
 {
@@ -280,6 +303,7 @@ int main(void)
 		TEST(grace_and_every_are_in_the_plan),
 		TEST(times_that_contradict_each_other_are_refused),
 		TEST(a_signal_that_stops_is_refused),
+		TEST(the_file_of_exe_is_the_one_that_was_judged),
 		TEST(a_pid_is_that_process_for_ever),
 		TEST(a_named_target_brings_its_pick),
 		TEST(what_is_shielded_or_brink_itself_is_refused),

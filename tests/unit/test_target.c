@@ -163,16 +163,25 @@ static void a_name_with_spaces_and_parentheses_matches_exactly(void **state)
 	assert_true(says(f, shorter));
 }
 
-static void a_long_name_is_cut_as_the_kernel_cuts_it(void **state)
+static void of_a_long_name_the_kernel_keeps_too_little(void **state)
 {
 	struct fixture *f = *state;
-	char name[64];
+	char name[64], other[64], path[160];
 	struct proc_select s = { .name = name };
 	struct proc_id id[CHILDREN];
 	pid_t pid;
 
 	snprintf(name, sizeof(name), "%08d-a-very-long-name", getpid());
-	pid = child(f, name, NULL);
+	snprintf(other, sizeof(other), "%08d-a-very-long-other", getpid());
+	snprintf(path, sizeof(path), "%s/%s", f->dir, other);
+	copy_program(path);
+	child(f, other, path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(resolve(f, &s, NULL, id), -ENOENT);
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	copy_program(path);
+	pid = child(f, path, path);
+	assert_int_equal(unlink(path), 0);
 	assert_int_equal(resolve(f, &s, NULL, id), 1);
 	assert_int_equal(id[0].pid, pid);
 }
@@ -282,7 +291,7 @@ static void a_pid_file_is_read_and_checked(void **state)
 static void who_writes_a_pid_file_names_his_own(void **state)
 {
 	struct fixture *f = *state;
-	char path[80], text[32];
+	char path[80], link[80], text[32];
 	struct proc_select s = { .pid_file = path };
 	struct proc_id id[CHILDREN];
 
@@ -295,6 +304,14 @@ static void who_writes_a_pid_file_names_his_own(void **state)
 	assert_int_equal(resolve(f, &s, NULL, id), -ENOENT);
 	assert_true(says(f, "pid_file belongs to another user"));
 	assert_int_equal(chown(path, 0, 0), 0);
+	snprintf(link, sizeof(link), "%s/link", f->dir);
+	assert_int_equal(symlink("pid", link), 0); /* then it is he who names it */
+	s.pid_file = link;
+	assert_int_equal(resolve(f, &s, NULL, id), 1);
+	assert_int_equal(lchown(link, 4242, 0), 0);
+	assert_int_equal(resolve(f, &s, NULL, id), -ENOENT);
+	assert_true(says(f, "pid_file belongs to another user"));
+	s.pid_file = path;
 	assert_int_equal(chmod(path, 0666), 0);
 	assert_int_equal(resolve(f, &s, NULL, id), -EPERM);
 	assert_true(says(f, "mode 0666"));
@@ -598,7 +615,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(a_name_with_spaces_and_parentheses_matches_exactly),
-		TEST(a_long_name_is_cut_as_the_kernel_cuts_it),
+		TEST(of_a_long_name_the_kernel_keeps_too_little),
 		TEST(all_that_match_come_in_order_of_their_pids),
 		TEST(every_key_must_hold),
 		TEST(an_executable_matches_through_links_but_not_by_a_hard_link),
