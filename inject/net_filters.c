@@ -102,7 +102,7 @@ int net_note_filters(const struct netns_ref *ns, const char *dev, enum net_direc
 	int rc = netns_sock(ns, NETLINK_ROUTE, &s, e);
 
 	if (rc == 0)
-		rc = link_find(s, dev, &link, e);
+		rc = link_named(s, dev, &link, e);
 	for (unsigned i = 0; i < ARRAY_LEN(places) && rc == 0; i++) {
 		l.at = &places[i];
 		rc = read_place(s, link.ifindex, &l, e);

@@ -63,7 +63,7 @@ int route_check_device(const struct netns_ref *ns, const char *dev, char ret_qdi
 	int rc = netns_sock(ns, NETLINK_ROUTE, &s, e);
 
 	if (rc == 0)
-		rc = link_find(s, dev, &link, e);
+		rc = link_named(s, dev, &link, e);
 	if (rc < 0)
 		return rc;
 	rc = qdisc_root(s, link.ifindex, &q, e);

@@ -132,7 +132,7 @@ static int index_of(const char *dev, int *ret, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	rc = link_find(&sock, dev, &found, e);
+	rc = link_named(&sock, dev, &found, e);
 	nlsock_close(&sock);
 	if (rc < 0)
 		return err_ctx(e, "cannot find the device '%s'", dev);

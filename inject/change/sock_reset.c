@@ -92,7 +92,7 @@ static int reset_arm(struct change *c, struct err *e)
 	if (rc == 0)
 		rc = may_reset(&l->route, e);
 	if (rc == 0 && dev[0])
-		rc = link_find(&l->route, dev, &link, e);
+		rc = link_named(&l->route, dev, &link, e);
 	l->ifindex = link.ifindex;
 	return rc;
 }

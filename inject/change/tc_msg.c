@@ -58,11 +58,21 @@ int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct 
 		return err_ctx(e, "'%s'", name);
 	if (!found.ifindex)
 		return err_set(e, EBADMSG, "no answer about the device '%s'", name);
-	if (strcmp(found.name, name) != 0) /* rules, and those of a policy, know it by one name */
-		return err_set(e, ENODEV, "there is no device '%s': '%s' has that as another name",
-			       name, found.name);
 	*ret = found;
 	return 0;
+}
+
+int link_named(struct nlsock *s, const char *name, struct link_info *ret, struct err *e)
+{
+	struct link_info found = { 0 };
+	int rc = link_find(s, name, &found, e);
+
+	if (rc == 0 && strcmp(found.name, name) != 0)
+		return err_set(e, ENODEV, "there is no device '%s': '%s' has that as another name",
+			       name, found.name);
+	if (rc == 0)
+		*ret = found;
+	return rc;
 }
 
 struct ifb_search {

@@ -18,6 +18,9 @@ struct link_info {
 
 /* The link of that name. -ENODEV: there is none. */
 int link_find(struct nlsock *s, const char *name, struct link_info *ret, struct err *e);
+/* The same of what a user writes. -ENODEV also where that is another name of a device (altname of
+ * ip-link(8)): packets, and the rules of a policy, know it by one. */
+int link_named(struct nlsock *s, const char *name, struct link_info *ret, struct err *e);
 /* The ifb with that address whose name does not begin so. -ENODEV: there is none. */
 int link_find_ifb(struct nlsock *s, const uint8_t mac[6], const char *not_named,
 		  struct link_info *ret, struct err *e);
