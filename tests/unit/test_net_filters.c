@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link: -Wl,--wrap=netns_sock -Wl,--wrap=link_find -Wl,--wrap=nlsock_ask */
+/* link: -Wl,--wrap=netns_sock -Wl,--wrap=link_named -Wl,--wrap=nlsock_ask */
 #include "inject/net_filters.h"
 
 #include <linux/pkt_sched.h>
@@ -16,7 +16,7 @@
 
 int __wrap_netns_sock(const struct netns_ref *ref, int protocol, struct nlsock **ret,
 		      struct err *e);
-int __wrap_link_find(struct nlsock *s, const char *name, struct link_info *ret, struct err *e);
+int __wrap_link_named(struct nlsock *s, const char *name, struct link_info *ret, struct err *e);
 int __wrap_nlsock_ask(struct nlsock *s, struct nlbuf *b, nlsock_each *each,
 		      void (*on_restart)(void *arg), void *arg, struct err *e);
 
@@ -43,7 +43,7 @@ int __wrap_netns_sock(const struct netns_ref *ref, int protocol, struct nlsock *
 	return 0;
 }
 
-int __wrap_link_find(struct nlsock *s, const char *name, struct link_info *ret, struct err *e)
+int __wrap_link_named(struct nlsock *s, const char *name, struct link_info *ret, struct err *e)
 {
 	(void)e;
 	assert_ptr_equal(s, &sock);
