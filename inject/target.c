@@ -85,6 +85,7 @@ static int link_owner(const char *path, uint32_t *ret, struct err *e)
 	snprintf(at, sizeof(at), "%s", path);
 	for (unsigned links = 0; at[from];) {
 		size_t end = from + strspn(at + from, "/");
+		const char *sep;
 		struct stat st;
 		ssize_t n;
 		bool last;
@@ -107,9 +108,10 @@ static int link_owner(const char *path, uint32_t *ret, struct err *e)
 		if (n < 0 || ++links > LINKS_MAX)
 			return err_set(e, ELOOP, "cannot follow '%.200s'", at);
 		link[n] = '\0';
+		sep = link[0] == '/' || (!from && at[0] != '/') ? "" : "/";
 		from = link[0] == '/' ? 0 : from;
-		if (snprintf(at + from, sizeof(at) - from, "%s%s%s", link[0] == '/' ? "" : "/",
-			     link, rest) >= (int)(sizeof(at) - from))
+		if (snprintf(at + from, sizeof(at) - from, "%s%s%s", sep, link, rest) >=
+		    (int)(sizeof(at) - from))
 			return err_set(e, ENAMETOOLONG, "'%.200s' is too long", path);
 	}
 	return 0;

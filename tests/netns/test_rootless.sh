@@ -42,6 +42,10 @@ try 0 "1 of 1 faults reverted" unshare -Urnm sh -c "$own"
 try 0 "1 of 1 faults reverted" unshare -Urnmpf --mount-proc sh -c "$own"
 try 0 "1 of 1 faults reverted" unshare -Un --map-current-user --keep-caps sh -c "$own"
 try 0 "1 of 1 faults reverted" unshare -Urnmpf --mount-proc sh -c "sleep 300 & $own netns=pid:\$!"
+# the processes of others may not be looked at, nor what stands on the device from there
+link='ip link add va type veth peer name vb && ip link set va up && ip link set vb up && brink try net.mtu dev=va mtu=1400 --for 300ms'
+try 0 "1 of 1 faults reverted" unshare -Urnm sh -c "$link"
+try 0 "1 of 1 faults reverted" unshare -Urnmpf --mount-proc sh -c "$link"
 try 0 "1 of 1 faults reverted" unshare -Urnmpf --mount-proc sh -c 'sleep 300 & brink try proc.pause pid=$! --for 300ms'
 try 0 "CLEAN" unshare -Urnmpf --mount-proc sh -c 'sleep 300 & brink try proc.kill pid=$! --yes'
 try 0 "1 of 1 faults reverted" unshare -Urm sh -c \

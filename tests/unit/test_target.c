@@ -308,6 +308,14 @@ static void who_writes_a_pid_file_names_his_own(void **state)
 	assert_int_equal(symlink("pid", link), 0); /* then it is he who names it */
 	s.pid_file = link;
 	assert_int_equal(resolve(f, &s, NULL, id), 1);
+	assert_int_equal(chdir(f->dir), 0);
+	assert_int_equal(symlink(f->dir, "other"), 0); /* over folders, from where one stands */
+	s.pid_file = "other/link";
+	assert_int_equal(resolve(f, &s, NULL, id), 1);
+	assert_int_equal(unlink("other"), 0);
+	assert_int_equal(symlink(".", "other"), 0);
+	assert_int_equal(resolve(f, &s, NULL, id), 1);
+	s.pid_file = link;
 	assert_int_equal(lchown(link, 4242, 0), 0);
 	assert_int_equal(resolve(f, &s, NULL, id), -ENOENT);
 	assert_true(says(f, "pid_file belongs to another user"));
