@@ -2,8 +2,10 @@
 #include "base/io.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 
@@ -105,6 +107,15 @@ static int poll_by_select(struct pollfd *p, nfds_t n, const struct timespec *t)
 		ready += p[i].revents != 0;
 	}
 	return ready;
+}
+
+int io_realpath(const char *path, char *ret, struct stat *ret_st)
+{
+	struct stat given;
+
+	if (!realpath(path, ret) || stat(path, &given) < 0 || stat(ret, ret_st) < 0)
+		return -errno;
+	return given.st_dev == ret_st->st_dev && given.st_ino == ret_st->st_ino ? 0 : -EXDEV;
 }
 
 int io_poll(struct pollfd *p, nfds_t n, const struct timespec *t)

@@ -32,6 +32,12 @@ int io_write_full(int fd, const void *buf, size_t size);
  */
 ssize_t io_read_file(int dirfd, const char *path, char *buf, size_t size);
 /*
+ * realpath(3), and what is there. 0 or -errno; -EXDEV: the path leads elsewhere than the name that
+ * comes of it, as through /proc/PID/root. size of ret: PATH_MAX.
+ */
+struct stat;
+int io_realpath(const char *path, char *ret, struct stat *ret_st);
+/*
  * ppoll(2) with a signal mask of NULL, which goes on working when the limit on descriptors was
  * lowered below n: ppoll refuses then, and whoever waits with it would be deaf and never sleep.
  * Descriptors from 4096 on are not looked at in that case.

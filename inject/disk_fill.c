@@ -104,9 +104,14 @@ static int find_path(const struct disk_fill *d, const struct plan_context *ctx, 
 
 static int find_dir(const char *path, struct fill_aim *aim, struct err *e)
 {
-	struct stat st, given;
+	struct stat st;
+	int rc = io_realpath(path, aim->path, &st);
 
-	if (!realpath(path, aim->path))
+	if (rc == -EXDEV)
+		return err_set(e, EINVAL,
+			       "'%s' leads elsewhere than its name: into another mount namespace?",
+			       path);
+	if (rc < 0)
 		return err_sys(e, "cannot find '%s'", path);
 	for (const char *c = aim->path; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
@@ -114,12 +119,8 @@ static int find_dir(const char *path, struct fill_aim *aim, struct err *e)
 	}
 	if (strlen(aim->path) >= sizeof(((struct fill_spec *)0)->path))
 		return err_set(e, ENAMETOOLONG, "'%s' is too long", aim->path);
-	if (stat(aim->path, &st) < 0 || statvfs(aim->path, &aim->fs) < 0)
+	if (statvfs(aim->path, &aim->fs) < 0)
 		return err_sys(e, "cannot read '%s'", aim->path);
-	if (stat(path, &given) < 0 || given.st_dev != st.st_dev || given.st_ino != st.st_ino)
-		return err_set(e, EINVAL,
-			       "'%s' leads elsewhere than its name: into another mount namespace?",
-			       path);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ENOTDIR, "'%s' is no directory", aim->path);
 	aim->dev = st.st_dev;

@@ -192,23 +192,22 @@ int user_find(const char *user, uint32_t *ret, struct err *e)
 static int wanted_exe(struct wanted *w, struct err *e)
 {
 	const char *exe = w->s->exe;
-	struct stat st, given;
+	struct stat st;
+	int rc = io_realpath(exe, w->exe_path, &st);
 
-	if (!realpath(exe, w->exe_path)) {
+	if (rc == -ENOENT && strlen(exe) < sizeof(w->exe_path)) {
 		/* it may have been removed or exist only in another mount namespace: compared by
 		 * name alone */
-		if (errno != ENOENT || strlen(exe) >= sizeof(w->exe_path))
-			return err_sys(e, "cannot find exe '%s'", exe);
 		memcpy(w->exe_path, exe, strlen(exe) + 1);
 		return 0;
 	}
-	if (stat(w->exe_path, &st) < 0 || stat(exe, &given) < 0)
-		return err_sys(e, "cannot read exe '%s'", exe);
-	if (given.st_dev != st.st_dev || given.st_ino != st.st_ino) /* /proc/PID/root/... */
+	if (rc == -EXDEV)
 		return err_set(
 			e, EINVAL,
 			"exe '%s' leads elsewhere than its name: into another mount namespace?",
 			exe);
+	if (rc < 0)
+		return err_sys(e, "cannot find exe '%s'", exe);
 	w->exe_exists = true;
 	w->exe_dev = st.st_dev;
 	w->exe_ino = st.st_ino;

@@ -28,7 +28,8 @@
 		  .type = FIELD_STRING,                                                          \
 		  .flags = FIELD_LEAST_ONE,                                                      \
 		  .offset = offsetof(T, m name),                                                 \
-		  .doc = "name of the process as in /proc/PID/comm" },                           \
+		  .doc = "name of the process as in /proc/PID/comm; more than its 15 bytes "     \
+			 "are looked for in its command line" },                                 \
 		{ .name = "pid_file",                                                            \
 		  .type = FIELD_STRING,                                                          \
 		  .flags = FIELD_LEAST_ONE,                                                      \

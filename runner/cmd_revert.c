@@ -145,15 +145,6 @@ static int accept_lost(const struct revert *r, const char *id)
 	return EXIT_PASS;
 }
 
-/* Its record is lost. */
-static int refuse_lost(const struct revert *r, const char *id, const struct err *e)
-{
-	if (r->o->accept_conflict && !r->o->print)
-		return accept_lost(r, id);
-	say_refused(r->o, e);
-	return EXIT_NOT_CLEAN;
-}
-
 static int choose_named(struct revert *r)
 {
 	const char *id = r->o->args.at[0];
@@ -162,8 +153,12 @@ static int choose_named(struct revert *r)
 	char what[120], help[120], owner[64];
 	int rc = leftovers_choose(&r->paths, &r->all, id, &run, &e);
 
-	if (rc == -ENODATA && !(run && r->o->accept_conflict && !r->o->print))
-		return refuse_lost(r, id, &e);
+	if (rc == -ENODATA && (!r->o->accept_conflict || r->o->print)) {
+		say_refused(r->o, &e);
+		return EXIT_NOT_CLEAN;
+	}
+	if (rc == -ENODATA && !run)
+		return accept_lost(r, id);
 	if (rc > 0) {
 		fprintf(stderr, "nothing to revert: run %s left nothing behind\n", id);
 		return EXIT_PASS;

@@ -48,18 +48,16 @@ static bool at_once(const struct fault_item *a, const struct fault_item *b, int6
 	       b->after_ns < a->after_ns + a->for_ns + ns;
 }
 
-/* Do both change the same of the same thing, which only one can take back? */
-static bool is_same_thing(const struct change_spec *a, const struct change_spec *b)
+static const struct change_spec *find_same_thing(const struct planned_fault *f,
+						 const struct plan *plan)
 {
-	const struct change_ops *ops = change_ops_of(a->kind);
-	char of_a[96], of_b[96];
-	struct text ta = text_on(of_a, sizeof(of_a)), tb = text_on(of_b, sizeof(of_b));
-
-	if (a->kind != b->kind || (a->kind == CHANGE_LINK && !a->u.link.mtu != !b->u.link.mtu) ||
-	    (a->kind != CHANGE_LINK && a->kind != CHANGE_PAUSE && a->kind != CHANGE_STOP &&
-	     a->kind != CHANGE_FREEZE))
-		return false;
-	return ops->resource(a, &ta) == 0 && ops->resource(b, &tb) == 0 && strcmp(of_a, of_b) == 0;
+	for (unsigned m = 0; m < f->n_changes; m++) {
+		for (unsigned n = 0; n < plan->n_changes; n++) {
+			if (change_is_same_thing(&f->change[m], &plan->change[n]))
+				return &plan->change[n];
+		}
+	}
+	return NULL;
 }
 
 /* The later one would find what it is to change changed, and end the run in its middle. */
@@ -68,21 +66,18 @@ static int refuse_twice(const struct run_plan *p, unsigned i, const struct fault
 {
 	for (unsigned k = 0; k < i; k++) {
 		const struct planned_fault *f = &p->fault[k];
+		const struct change_spec *twice =
+			at_once(item, f->item, APART_NS) ? find_same_thing(f, plan) : NULL;
+		char words[ERR_LINE];
+		struct text what = text_on(words, sizeof(words));
 
-		for (unsigned m = 0; at_once(item, f->item, APART_NS) && m < f->n_changes; m++) {
-			for (unsigned n = 0; n < plan->n_changes; n++) {
-				char words[ERR_LINE];
-				struct text what = text_on(words, sizeof(words));
-
-				if (!is_same_thing(&f->change[m], &plan->change[n]))
-					continue;
-				change_resource_words(&plan->change[n], &what);
-				return err_set(e, EINVAL,
-					       "fault '%.60s' does the same to %s at that time: "
-					       "let a second pass between the two",
-					       f->item->id, words);
-			}
-		}
+		if (!twice)
+			continue;
+		change_resource_words(twice, &what);
+		return err_set(e, EINVAL,
+			       "fault '%.60s' does the same to %s at that time: let a second pass "
+			       "between the two",
+			       f->item->id, words);
 	}
 	return 0;
 }
@@ -97,7 +92,9 @@ static void note_overlaps(const struct run_plan *p, unsigned i, const struct fau
 		const struct planned_fault *f = &p->fault[k];
 		bool found = false;
 
-		for (unsigned m = 0; at_once(item, f->item, 0) && m < f->n_changes; m++) {
+		if (!at_once(item, f->item, 0))
+			continue;
+		for (unsigned m = 0; m < f->n_changes; m++) {
 			for (unsigned n = 0; n < plan->n_changes; n++)
 				found |= gates_overlap(&f->change[m], &plan->change[n], &pool);
 		}

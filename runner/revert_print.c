@@ -134,7 +134,7 @@ static void print_slot(struct printer *p, unsigned i)
 	if (ops->ended)
 		ended = ops->ended(&s->undo, &left, &e);
 	if (ended > 0 && again)
-		text_add(&left, ", since the fault has ended: not by brink");
+		text_add(&left, RECOVER_SINCE_END);
 	if (ended == -ESTALE) /* its command would meet something else, or nothing */
 		snprintf(words, sizeof(words), "%s", e.msg[0]);
 	if (!ended && ops->gone)
@@ -169,6 +169,12 @@ int revert_print(const struct left_run *run)
 		print_processes(&p);
 		for (unsigned i = run->journal.head.n_slots; i-- > 0;)
 			print_slot(&p, i);
+	}
+	if (!p.any && !run->earlier_boot && run->journal.head.state == HEAD_DIRTY) {
+		printf("# run %s: none of its changes is left, and it could not prove the whole: brink "
+		       "revert %s looks\n",
+		       run->id, run->id);
+		return EXIT_NOT_CLEAN;
 	}
 	if (!p.any)
 		printf("# run %s: nothing of it is left\n", run->id);

@@ -47,21 +47,24 @@ void say_error(const struct options *o, const struct err *e)
 	put_line("", err_format(e, buf, sizeof(buf)));
 }
 
+static void put_with_help(const char *before, const struct err *e)
+{
+	put_line(before, e->msg[e->depth - 1]);
+	for (unsigned i = e->depth - 1; i-- > 0;)
+		put_line("  = help: ", e->msg[i]);
+}
+
 void say_refused(const struct options *o, const struct err *e)
 {
 	if (!e->depth)
 		return;
 	say_head(o);
-	put_line("", e->msg[e->depth - 1]);
-	for (unsigned i = e->depth - 1; i-- > 0;)
-		put_line("  = help: ", e->msg[i]);
+	put_with_help("", e);
 }
 
 void say_warning(const struct err *e)
 {
-	put_line("brink: warning: ", e->msg[e->depth - 1]);
-	for (unsigned i = e->depth - 1; i-- > 0;)
-		put_line("  = help: ", e->msg[i]);
+	put_with_help("brink: warning: ", e);
 }
 
 int say_flush(int rc)

@@ -42,7 +42,7 @@ static int attempt(struct journal_slot *s, struct err *e)
 	if (rc == 0) {
 		rc = ops->ended ? ops->ended(&s->undo, &left, e) : 0;
 		if (rc > 0 && again) {
-			text_add(&left, ", since the fault has ended: not by brink");
+			text_add(&left, RECOVER_SINCE_END);
 			return err_set(e, EEXIST, "%s", s->left);
 		}
 		if (rc == 0)

@@ -33,6 +33,8 @@ int recover_look_elsewhere(const struct journal *j, const struct journal_slot *s
  * another PID namespace (EXDEV), which may have ended with all that was in it.
  */
 bool recover_is_acceptable(const struct journal_slot *s);
+/* Said behind what is there of a slot that its holder had ended (SLOT_ENDED). */
+#define RECOVER_SINCE_END ", since the fault has ended: not by brink"
 /* What a person can type: see change_by_hand(). */
 void recover_by_hand(const struct journal_slot *s, struct text *ret);
 

@@ -242,7 +242,7 @@ const char *policy_cgroup(const char *rule, char buf[PATH_MAX])
 		size_t len = strlen(top) - strlen("/x");
 
 		top[len] = '\0';
-		if (len && path_is_below(buf, top) && buf[len] == '/')
+		if (len && path_is_below(buf, top))
 			memmove(buf, buf + len, n - len + 1);
 	}
 	return buf[0] ? buf : "/";

@@ -90,18 +90,15 @@ static bool related(const char *aim, const char *rule, bool sure)
 	return path_is_below(aim, rule) || (!sure && path_is_below(rule, aim));
 }
 
-/* The rule may name the directory too. */
 static bool cgroup_fits(const struct aim *aim, const struct policy_rule *r, bool sure)
 {
-	char dir[PATH_MAX], buf[PATH_MAX];
-	const char *rule = policy_cgroup(r->cgroup, buf);
+	char buf[PATH_MAX];
 
 	if (!aim->by_cgroup)
 		return !sure && has_process(aim, r, 'c');
 	if (!aim->cgroup[0])
 		return !sure;
-	return related(aim->cgroup, rule, sure) ||
-	       (cgroup2_path(aim->cgroup, dir, sizeof(dir)) == 0 && related(dir, rule, sure));
+	return related(aim->cgroup, policy_cgroup(r->cgroup, buf), sure);
 }
 
 struct unit_search {

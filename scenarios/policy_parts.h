@@ -2,9 +2,10 @@
 #ifndef BRINK_POLICY_PARTS_H
 #define BRINK_POLICY_PARTS_H
 
+#include <limits.h>
+
 #include "scenarios/doc.h"
 #include "scenarios/policy.h"
-#include <limits.h>
 
 /* Inside scenarios/: what the files of the policy share. */
 
@@ -76,10 +77,10 @@ void touch_describe(const struct touch *t, struct text *ret);
  * "/".
  */
 bool path_is_below(const char *path, const char *dir);
-/* Is one of the folders on the way to a cgroup the unit's? systemd names them after it. */
 /* The cgroup of a rule as cgroups(7) writes it: without "//", "/./" and the directory of the
  * hierarchy. Returns buf, or what needs none. */
 const char *policy_cgroup(const char *rule, char buf[PATH_MAX]);
+/* Is one of the folders on the way to a cgroup the unit's? systemd names them after it. */
 bool unit_on_the_way(const char *unit, const char *groups);
 /* policy_owner.c. Does the user, cgroup or unit of the rule, all that it has of them, mean the
  * sockets that a network fault is aimed at? sure: certainly, not only perhaps. */

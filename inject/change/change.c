@@ -455,6 +455,29 @@ void change_resource_words(const struct change_spec *s, struct text *ret)
 	}
 }
 
+bool change_is_same_thing(const struct change_spec *a, const struct change_spec *b)
+{
+	const struct change_ops *ops = change_ops_of(a->kind);
+	char of_a[96], of_b[96];
+	struct text ta = text_on(of_a, sizeof(of_a)), tb = text_on(of_b, sizeof(of_b));
+
+	if (a->kind != b->kind || !ops)
+		return false;
+	switch (a->kind) {
+	case CHANGE_LINK: /* its MTU, or whether it is up */
+		if (!a->u.link.mtu != !b->u.link.mtu)
+			return false;
+		break;
+	case CHANGE_PAUSE:
+	case CHANGE_STOP:
+	case CHANGE_FREEZE:
+		break;
+	default:
+		return false;
+	}
+	return ops->resource(a, &ta) == 0 && ops->resource(b, &tb) == 0 && strcmp(of_a, of_b) == 0;
+}
+
 int change_spec_check(const struct change_spec *s, uint32_t pooled, struct err *e)
 {
 	const struct change_ops *ops = change_ops_of(s->kind);

@@ -478,6 +478,8 @@ const struct change_ops *change_ops_of(unsigned kind);
 int change_by_hand(const struct undo *u, struct text *ret, struct err *e);
 /* What resource() stands for, in words: "the network device 'eth0'", "process 12 (nginx)". */
 void change_resource_words(const struct change_spec *s, struct text *ret);
+/* Do both change the same of one thing, which only one at a time can take back? */
+bool change_is_same_thing(const struct change_spec *a, const struct change_spec *b);
 /* The network namespace that a change works in; NULL = it has nothing to do with any. */
 const struct netns_ref *change_netns(const struct change_spec *s);
 /* The longest time that packets which it holds need to leave once its gate is closed; 0: it holds

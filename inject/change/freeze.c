@@ -187,13 +187,15 @@ static int check_pid(struct freeze_check *k, int32_t pid, struct err *e)
 	struct proc_stat stat;
 	char name[128];
 	struct text t = text_on(name, sizeof(name));
-	int rc = pid ? proc_stat_of(pid, &stat) : -EXDEV;
+	int rc;
 
 	k->n_procs++;
 	if (!pid) /* of a PID namespace that is out of sight: who started brink may be there */
 		return err_set(
 			e, EPERM,
-			"the cgroup holds a process that cannot be seen from here, which may be brink's own ancestor");
+			"the cgroup holds a process that cannot be seen from here, and may be "
+			"brink's own ancestor");
+	rc = proc_stat_of(pid, &stat);
 	if (rc == -ESRCH)
 		return 0;
 	if (rc < 0)

@@ -258,6 +258,9 @@ b revert
 is_rc 20
 says "NOT CLEAN  .*nft table inet $marked"
 ! grep -q brink_zzzzzz01 "$dir/err" || fail "another run's"
+b revert --print
+is_rc 20
+prints "it could not prove the whole: brink revert $A looks"
 ip netns exec cr_a nft delete table inet brink_zzzzzz01
 b revert --accept-conflict
 is_rc 0

@@ -299,6 +299,25 @@ reverts
 is_down || fail "brink has set up what it has not set down"
 away
 
+case_name="a cgroup that somebody else froze before the fault's time stays frozen, whatever the shot fails with"
+v2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+frozen=$(mktemp -d "$v2/brink-duress-XXXXXX") && [ -e "$frozen/cgroup.freeze" ] || fail "no cgroup v2 with a freezer here"
+sleeper
+echo "$victim" >"$frozen/cgroup.procs"
+fault "proc.pause: {cgroup: /${frozen##*/}}"
+echo '    after: 3s' >>"$dir/x.yaml"
+start
+poll 15000 in_phase hold || fail "never in phase hold"
+echo 1 >"$frozen/cgroup.freeze"
+mkdir -p "$frozen$(printf '/d%.0s' {1..40})" # too deep to be looked through: it fails before it writes
+ends 8 'nested more than'
+said '^CLEAN' || fail "no proof"
+[ "$(cat "$frozen/cgroup.freeze")" = 1 ] || fail "brink has thawed what it has not frozen"
+echo 0 >"$frozen/cgroup.freeze"
+kill -KILL "$victim"
+wait "$victim" 2>/dev/null
+poll 5000 eval 'find "$frozen" -depth -type d -exec rmdir {} + 2>/dev/null' || fail "the cgroup is left"
+
 case_name="an MTU that somebody else chose before the fault's time stays"
 for theirs in 1400 1450; do # the fault's own, and another one
 	later "$MTU" mtu $theirs
